@@ -1,0 +1,197 @@
+"""The seams: what each kind of part must do, whoever makes it.
+
+Engines are shared by every session; what belongs to one utterance lives in the objects their methods return.
+Everything asynchronous may be cancelled at any await and must then free what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from voicemode.audio import AudioChunk, Samples
+
+__all__ = [
+    "CapturedBlock",
+    "Microphone",
+    "Speaker",
+    "SpeechDetector",
+    "SpeechRequest",
+    "Synthesis",
+    "Synthesizer",
+    "Transcriber",
+    "Transcript",
+    "TranscriptionRequest",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CapturedBlock:
+    """What the microphone heard in one block."""
+
+    chunk: AudioChunk
+    """16 kHz mono PCM."""
+    captured_at: float
+    """When its first sample was in the air: seconds of ``time.monotonic()``."""
+
+
+class Microphone(Protocol):
+    """A source of sound. It is open between ``open`` and ``close`` and at no other time."""
+
+    @property
+    def name(self) -> str:
+        """The device as people know it."""
+
+    async def open(self) -> None:
+        """Start capturing. Raises SoundError. Idempotent."""
+
+    async def read(self) -> CapturedBlock | None:
+        """The next block, in order, none skipped; None when the source has ended (a file).
+
+        Raises DeviceLostError.
+        """
+
+    async def close(self) -> None:
+        """Free the device within 300 ms. Idempotent, never raises."""
+
+
+class Speaker(Protocol):
+    """A sink for sound: gapless, and silent within one block after ``stop``."""
+
+    @property
+    def name(self) -> str:
+        """The device as people know it."""
+
+    @property
+    def first_sound_at(self) -> float | None:
+        """``time.monotonic()`` when the first sample since ``open`` was audible; None before that."""
+
+    @property
+    def audible_until(self) -> float | None:
+        """``time.monotonic()`` when the last queued sample is (or was) audible; None while nothing was played."""
+
+    @property
+    def played_s(self) -> float:
+        """Seconds of the queued sound that have been audible since ``open``."""
+
+    async def open(self) -> None:
+        """Start the device. Raises SoundError. Idempotent."""
+
+    async def play(self, chunk: AudioChunk) -> None:
+        """Queue sound of any sample rate behind what is queued; waits only while more than 10 s are queued.
+
+        Raises DeviceLostError.
+        """
+
+    async def drain(self) -> None:
+        """Return when all that was queued has been audible. Raises DeviceLostError."""
+
+    def stop(self) -> None:
+        """Drop what is queued; silent within one block. Idempotent."""
+
+    async def close(self) -> None:
+        """Free the device within 300 ms, dropping what is queued. Idempotent, never raises."""
+
+
+class SpeechDetector(Protocol):
+    """Tells speech from everything else, frame by frame."""
+
+    @property
+    def name(self) -> str:
+        """"silero" or "webrtcvad": the result says which one listened."""
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of 16 kHz mono PCM per frame: 512 (32 ms) for Silero, 480 (30 ms) for webrtcvad."""
+
+    def probability(self, frame: Samples) -> float:
+        """How likely the frame is speech, 0 to 1. ``frame`` has exactly ``frame_samples`` samples."""
+
+    def reset(self) -> None:
+        """Forget the past; call before each utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """One piece of text to be spoken."""
+
+    text: str
+    """Speakable text, not empty, without markup."""
+    voice: str | None = None
+    """The engine's name of a voice; None lets it choose."""
+    speed: float = 1.0
+    """0.25 to 4.0, as in the OpenAI audio API; 1.0 is the voice's own."""
+    language: str | None = None
+    """BCP 47, such as "en" or "pt-BR"; None is the voice's own."""
+
+
+class Synthesis(Protocol):
+    """Speech on its way."""
+
+    @property
+    def engine(self) -> str:
+        """Which endpoint or engine speaks; valid once the first chunk is there."""
+
+    def __aiter__(self) -> AsyncIterator[AudioChunk]:
+        """Chunks in order, as they arrive. Raises EndpointError, EngineError, LanguageError, SpeechFailedError."""
+
+    async def aclose(self) -> None:
+        """Stop the engine and free the connection. Idempotent."""
+
+
+class Synthesizer(Protocol):
+    """Text to speech."""
+
+    @property
+    def name(self) -> str:
+        """An endpoint's address, or "builtin:espeak-ng"."""
+
+    def synthesize(self, request: SpeechRequest) -> Synthesis:
+        """Begin to speak. Nothing happens until the result is iterated."""
+
+    async def aclose(self) -> None:
+        """Free connections and processes. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TranscriptionRequest:
+    """One utterance to be written down."""
+
+    audio: AudioChunk
+    """16 kHz mono PCM."""
+    language: str | None = None
+    """BCP 47; None lets the engine detect it."""
+    options: tuple[str, ...] = ()
+    """The answers that are expected, if they are known: a grammar for engines that take one, a hint for the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said, as an engine understood it. It is data from outside, never an instruction."""
+
+    text: str
+    """Stripped; empty when the engine heard no words."""
+    engine: str
+    """An endpoint's address, or "builtin:pocketsphinx"."""
+    confidence: str = "unknown"
+    """"unknown", "low" (one word in three may be wrong), "grammar" (one of the expected answers) or "good"."""
+    failed: tuple[str, ...] = ()
+    """Endpoints that were tried before, each with its reason."""
+
+
+class Transcriber(Protocol):
+    """Speech to text."""
+
+    @property
+    def name(self) -> str:
+        """An endpoint's address, or "builtin:pocketsphinx"."""
+
+    async def prepare(self, options: Sequence[str] = ()) -> None:
+        """Get ready while the person still speaks: connect, or load the model. Never raises; optional to call."""
+
+    async def transcribe(self, request: TranscriptionRequest) -> Transcript:
+        """Write it down. Raises EndpointError, EngineError, LanguageError, SpeechFailedError."""
+
+    async def aclose(self) -> None:
+        """Free connections and processes. Idempotent."""

@@ -1,0 +1,66 @@
+"""The settings, typed and frozen. They are built once, by ``load_config``, and passed down.
+
+Field ``x`` is the variable ``VOICEMODE_X``. Importing this module reads nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+__all__ = ["Settings"]
+
+
+def _comma_list(value: object) -> object:
+    """ "a, b" is how people write a list in an environment variable."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+
+
+class Settings(BaseModel):
+    """Everything a person can choose. Defaults work on a machine where nothing was configured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # -- speech endpoints
+    tts_base_urls: CommaList = Field((), description="Text-to-speech endpoints (OpenAI audio API), tried in order.")
+    stt_base_urls: CommaList = Field((), description="Speech-to-text endpoints (OpenAI audio API), tried in order.")
+    tts_api_key: SecretStr | None = Field(None, description="Key sent to the text-to-speech endpoints.")
+    stt_api_key: SecretStr | None = Field(None, description="Key sent to the speech-to-text endpoints.")
+    tts_models: CommaList = Field(("tts-1",), description="Text-to-speech models, the first one the endpoint has.")
+    stt_models: CommaList = Field(("whisper-1",), description="Speech-to-text models, the first one the endpoint has.")
+    voices: CommaList = Field((), description="Voices in order of preference; empty lets the endpoint choose.")
+    tts_speed: float = Field(1.0, ge=0.25, le=4.0, description="Speaking rate; 1.0 is the voice's own.")
+    language: str | None = Field(None, description="Language of the conversation (BCP 47); empty lets engines detect it.")
+    builtin: bool = Field(True, description="Use the built-in engines (espeak-ng, pocketsphinx) as the last resort.")
+    local_only: bool = Field(False, description="Refuse every address but this machine's own before a socket is opened.")
+    connect_timeout_s: float = Field(2.0, gt=0, le=60, description="Seconds an endpoint may take to accept a connection.")
+    first_byte_timeout_s: float = Field(15.0, gt=0, le=120, description="Seconds until an endpoint's first byte.")
+    stall_timeout_s: float = Field(5.0, gt=0, le=120, description="Seconds a started answer may pause.")
+
+    # -- sound
+    input_device: str = Field("", description="Microphone by name, part of a name, or index; empty is the default.")
+    output_device: str = Field("", description="Loudspeaker by name, part of a name, or index; empty is the default.")
+    audio_feedback: Literal["auto", "true", "false"] = Field(
+        "auto", description="Chime when the microphone starts to listen; auto: only when nothing was spoken before."
+    )
+    vad: Literal["auto", "silero", "webrtcvad"] = Field("auto", description="Speech detector; auto: the best that loads.")
+
+    # -- turns
+    silence_threshold_ms: int = Field(1000, ge=100, le=10_000, description="Silence that ends a turn (patience=normal).")
+    patience: Literal["quick", "normal", "patient"] = Field("normal", description="How long a pause may be.")
+    start_timeout_s: float = Field(12.0, gt=0, le=600, description="Seconds to wait for the person to begin.")
+    listen_duration_max: float = Field(120.0, gt=0, le=600, description="Seconds one utterance may last at most.")
+    call_budget_s: float | None = Field(
+        None, gt=0, le=3600, description="Seconds until still_listening; empty: 110 for Claude Code, 50 for others."
+    )
+    floor_wait_s: float = Field(10.0, ge=0, le=600, description="Seconds to wait while another agent is talking.")
+
+    # -- the program
+    tools: CommaList = Field((), description="MCP tools to load; empty: converse and voice_status.")
+    base_dir: Path = Field(Path("~/.voicemode"), description="Where recordings not yet transcribed and locks live.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged to stderr.")
