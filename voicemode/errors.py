@@ -218,7 +218,9 @@ class LanguageError(VoicemodeError):
 
     @property
     def remedy(self) -> str:  # type: ignore[override]
-        return "Set VOICEMODE_STT_BASE_URLS or VOICEMODE_TTS_BASE_URLS to an endpoint that does, such as a local Whisper."
+        return (
+            "Set VOICEMODE_STT_BASE_URLS or VOICEMODE_TTS_BASE_URLS to an endpoint that does, such as a local Whisper."
+        )
 
 
 class FloorTakenError(VoicemodeError):

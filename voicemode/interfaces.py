@@ -99,7 +99,7 @@ class SpeechDetector(Protocol):
 
     @property
     def name(self) -> str:
-        """"silero" or "webrtcvad": the result says which one listened."""
+        """Either "silero" or "webrtcvad": the result says which one listened."""
 
     @property
     def frame_samples(self) -> int:
@@ -175,7 +175,7 @@ class Transcript:
     engine: str
     """An endpoint's address, or "builtin:pocketsphinx"."""
     confidence: str = "unknown"
-    """"unknown", "low" (one word in three may be wrong), "grammar" (one of the expected answers) or "good"."""
+    """One of "unknown", "low" (one word in three may be wrong), "grammar" (one of the expected answers) or "good"."""
     failed: tuple[str, ...] = ()
     """Endpoints that were tried before, each with its reason."""
 
