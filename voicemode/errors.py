@@ -161,13 +161,25 @@ class MicrophoneSilentError(SoundError):
 
 
 class EndpointError(VoicemodeError):
-    """One speech endpoint failed. ``status`` is the HTTP status, or None when there was no answer."""
+    """One speech endpoint failed. ``status`` is the HTTP status, or None when there was no answer.
+
+    ``retry_after_s`` is how long the endpoint asked to be left alone, in seconds; None when it did not say.
+    """
 
     code = "endpoint"
 
-    def __init__(self, endpoint: str, problem: str, status: int | None = None, *, retryable: bool = True) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        problem: str,
+        status: int | None = None,
+        *,
+        retryable: bool = True,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(endpoint, problem, status)
         self.endpoint, self.detail, self.status, self.retryable = endpoint, problem, status, retryable
+        self.retry_after_s = retry_after_s
 
     @property
     def problem(self) -> str:
