@@ -1,0 +1,198 @@
+"""Conversations: one or several turns under one hold of the floor, with a client that may be less patient than the person.
+
+A conversation outlives the call that began it: when the call's budget is spent, it goes on listening for a grace time and is
+picked up again by its handle. So a client's time-out never cuts a person off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from voicemode.audio import AudioChunk
+from voicemode.errors import RequestError, SpeechFailedError, VoicemodeError
+from voicemode.events import EventSink, TurnEvent, WaitingForFloor
+from voicemode.interfaces import TranscriptionRequest
+from voicemode.runtime.floor import Floor
+from voicemode.runtime.result import Status, TurnRequest, TurnResult
+from voicemode.runtime.turn import Turn, TurnParts
+
+__all__ = ["Conversations", "Outcome"]
+
+_GRACE_S = 30.0
+"""How long a conversation listens on without a caller: an agent takes 2 to 10 s from a result to its next call."""
+
+_KEPT = 8
+"""Finished conversations nobody asked for yet; older ones are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call brings back."""
+
+    answers: tuple[TurnResult, ...]
+    """One per finished turn, in the order asked; shorter than asked while the conversation goes on."""
+    asked: int
+    """How many turns were asked for."""
+    resume: str | None = None
+    """The handle to go on with; None when the conversation is over."""
+    error: VoicemodeError | None = None
+    """What ended it early; the answers before it stand."""
+
+
+class _Conversation:
+    """Turns one after another in a task of its own."""
+
+    def __init__(self, requests: Sequence[TurnRequest], parts: TurnParts, floor: Floor | None, called_at: float) -> None:
+        self.handle = f"talk-{secrets.token_hex(4)}"
+        self.answers: list[TurnResult] = []
+        self.sink: EventSink | None = None
+        self._requests = list(requests)
+        self._parts = parts
+        self._floor = floor
+        self._called_at = called_at
+        self._turn: Turn | None = None
+        self._lapsed = False
+        self._grace: asyncio.TimerHandle | None = None
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        hold = self._floor.hold(self._waiting) if self._floor is not None else contextlib.nullcontext()
+        async with hold:
+            called_at = self._called_at
+            for request in self._requests:
+                if self._lapsed:
+                    return
+                self._turn = Turn(self._parts, request, self._emit, called_at)
+                self.answers.append(await self._turn.run())
+                called_at = time.monotonic()
+
+    def outcome(self) -> Outcome:
+        asked = len(self._requests)
+        if not self.task.done():
+            return Outcome(tuple(self.answers), asked, resume=self.handle)
+        error = self.task.exception()
+        if error is not None and not isinstance(error, VoicemodeError):
+            raise error
+        return Outcome(tuple(self.answers), asked, error=error)
+
+    def park(self) -> None:
+        """The caller left with the handle; listen on for the grace time."""
+        self.sink = None
+        self._grace = asyncio.get_running_loop().call_later(_GRACE_S, self.lapse)
+
+    def unpark(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+    def lapse(self) -> None:
+        """Nobody came back: close the microphone, and keep what was heard for whoever asks later."""
+        self._lapsed = True
+        if self._turn is not None:
+            self._turn.finish_listening()
+
+    async def cancel(self) -> None:
+        """Free the devices; returns when they are free."""
+        self.unpark()
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def _emit(self, event: TurnEvent) -> None:
+        if self.sink is not None:
+            self.sink(event)
+
+    def _waiting(self, holder: str) -> None:
+        self._emit(WaitingForFloor(time.monotonic() - self._called_at, holder))
+
+
+class Conversations:
+    """All conversations of this process; owns every task they run in."""
+
+    def __init__(self, parts: TurnParts, floor: Floor | None) -> None:
+        """``floor`` is None where no device is used (files)."""
+        self._parts = parts
+        self._floor = floor
+        self._parked: dict[str, _Conversation] = {}
+        self._running: set[_Conversation] = set()
+
+    async def converse(
+        self, requests: Sequence[TurnRequest], on_event: EventSink, *, called_at: float, budget_s: float | None
+    ) -> Outcome:
+        """Hold the turns one after another. Cancelling it frees the devices.
+
+        ``budget_s`` is the caller's patience in seconds, None for endless. Errors that end the conversation are in the
+        outcome, together with the answers that came before.
+        """
+        for other in self._parked.values():
+            other.lapse()  # the agent chose to say something else instead of going on
+        conversation = _Conversation(requests, self._parts, self._floor, called_at)
+        return await self._attend(conversation, on_event, budget_s)
+
+    async def resume(self, handle: str, on_event: EventSink, *, budget_s: float | None) -> Outcome:
+        """Go on with a conversation, or transcribe a recording that waits. Raises RequestError, MediaError."""
+        conversation = self._parked.pop(handle, None)
+        if conversation is None:
+            return await self._transcribe_pending(handle)
+        conversation.unpark()
+        return await self._attend(conversation, on_event, budget_s)
+
+    def pending(self) -> list[str]:
+        """Handles that ``resume`` takes now."""
+        return [*self._parked, *self._parts.journal.pending()]
+
+    async def aclose(self) -> None:
+        """End every conversation and free devices and engines."""
+        everyone = {*self._running, *self._parked.values()}
+        self._parked.clear()
+        await asyncio.gather(*(conversation.cancel() for conversation in everyone))
+        await asyncio.gather(self._parts.synthesizer.aclose(), self._parts.transcriber.aclose(), return_exceptions=True)
+
+    async def _attend(self, conversation: _Conversation, on_event: EventSink, budget_s: float | None) -> Outcome:
+        conversation.sink = on_event
+        self._running.add(conversation)
+        try:
+            await asyncio.wait({conversation.task}, timeout=budget_s)
+        except asyncio.CancelledError:
+            await conversation.cancel()
+            raise
+        finally:
+            self._running.discard(conversation)
+        outcome = conversation.outcome()
+        if outcome.resume is not None:
+            conversation.park()
+            self._park(conversation)
+        return outcome
+
+    def _park(self, conversation: _Conversation) -> None:
+        while len(self._parked) >= _KEPT:
+            oldest = self._parked.pop(next(iter(self._parked)))
+            oldest.unpark()
+            oldest.task.cancel()
+        self._parked[conversation.handle] = conversation
+
+    async def _transcribe_pending(self, handle: str) -> Outcome:
+        journal = self._parts.journal
+        path = journal.find(handle) if handle.startswith("utt-") else None
+        if path is None:
+            known = ", ".join(self.pending()) or "nothing waits"
+            raise RequestError("resume", f"there is no conversation '{handle[:80]}'", known)
+        utterance: AudioChunk = await asyncio.to_thread(journal.load, path)
+        try:
+            transcript = await self._parts.transcriber.transcribe(TranscriptionRequest(utterance))
+        except SpeechFailedError as error:
+            return Outcome((), 1, error=SpeechFailedError(error.task, error.attempts, path))
+        journal.discard(path)
+        status = Status.ANSWERED if transcript.text else Status.NO_SPEECH
+        answer = TurnResult(
+            status=status,
+            text=transcript.text,
+            confidence=transcript.confidence,
+            stt=transcript.engine,
+            failed=transcript.failed,
+        )
+        return Outcome((answer,), 1)

@@ -1,0 +1,1 @@
+"""What the MCP server is made of beside its tools."""
