@@ -16,6 +16,7 @@
     ├── SpeechFailedError          every endpoint that could have done it failed (attempts, recording)
     ├── LanguageError              no engine at hand speaks or understands the language
     ├── FloorTakenError            another process is speaking (holder)
+    ├── MediaError                 bytes that claim to be sound and are not (what, problem)
     └── EngineError                a built-in engine broke (engine, problem)
 
 ``RequestError`` and ``SettingsError`` are the caller's to mend, ``EndpointError`` is theirs, ``EngineError`` is ours.
@@ -33,6 +34,7 @@ __all__ = [
     "EngineError",
     "FloorTakenError",
     "LanguageError",
+    "MediaError",
     "MicrophoneSilentError",
     "NoInputDeviceError",
     "NoOutputDeviceError",
@@ -249,6 +251,20 @@ class FloorTakenError(VoicemodeError):
         return f"Someone else is talking with the person: {self.holder} (waited {self.waited_s:.0f} s)."
 
     remedy = "Call again when it has finished."
+
+
+class MediaError(VoicemodeError):
+    """Bytes that claim to be sound and are not. ``what`` names them as people know them, such as "WAV data"."""
+
+    code = "bad_media"
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(what, problem)
+        self.what, self.detail = what, problem
+
+    @property
+    def problem(self) -> str:
+        return f"{self.what}: {self.detail}."
 
 
 class EngineError(VoicemodeError):
