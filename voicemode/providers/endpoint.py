@@ -1,0 +1,165 @@
+"""One speech endpoint as its settings describe it: address, key and models; answers are checked here, once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from pydantic import SecretStr
+
+from voicemode.errors import EndpointError
+from voicemode.providers.address import check_address
+from voicemode.providers.http import Answer, Call, HttpPool
+from voicemode.wire.openai_audio import MODELS_PATH, error_reason, model_names
+
+__all__ = ["Endpoint", "Task"]
+
+Task: TypeAlias = Literal["tts", "stt"]
+
+WARM_EVERY_S = 30.0
+"""A connection that was used within this time needs no warming."""
+
+MODELS_DEADLINE_S = 1.5
+"""Seconds the list of models may take; without it the first configured model is used."""
+
+REASON_DEADLINE_S = 1.0
+"""Seconds the body of a refusal may take; without it the status alone is told."""
+
+_MEANINGS: Mapping[int, str] = {
+    400: "does not accept the request",
+    401: "wants a key, or another one",
+    403: "does not allow it",
+    404: "does not know the path or the model",
+    405: "is no speech endpoint",
+    413: "finds the request too long",
+    415: "does not offer the audio format",
+    422: "does not accept the request",
+    429: "gets too many requests",
+}
+_FINAL = frozenset({400, 401, 403, 404, 405, 413, 415, 422})
+"""Asking again would be answered alike."""
+
+
+class Endpoint:
+    """What text-to-speech and speech-to-text over HTTP have in common.
+
+    ``models`` are in order of preference. With more than one, the endpoint is asked once which it has.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        pool: HttpPool,
+        task: Task,
+        *,
+        models: Sequence[str],
+        key: SecretStr | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises SettingsError for an address that cannot be used. Opens nothing."""
+        setting = f"VOICEMODE_{task.upper()}_BASE_URLS"
+        self._address = check_address(base_url, local_only=pool.local_only, key=setting)
+        self._key_setting = f"VOICEMODE_{task.upper()}_API_KEY"
+        self.pool, self._models, self._key, self._clock = pool, tuple(models), key, clock
+        self._model: str | None = self._models[0] if len(self._models) == 1 else None
+        self._used_at: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The base address: "http://127.0.0.1:8880/v1"."""
+        return self._address.base_url
+
+    async def model(self) -> str:
+        """The first configured model that the endpoint has; the first configured one when it does not tell."""
+        if self._model is None:
+            offered = await self._offered()
+            if not offered:
+                return self._models[0] if self._models else ""
+            self._model = next((m for m in self._models if m in offered), self._models[0] if self._models else offered[0])
+        return self._model
+
+    async def warm(self) -> None:
+        """Have a connection ready. Never raises; does nothing when one was used lately."""
+        if self._used_at is None or self._clock() - self._used_at > WARM_EVERY_S:
+            self._used_at = self._clock()
+            offered = await self._offered()
+            if self._model is None and self._models:
+                self._model = next((m for m in self._models if m in offered), None)
+
+    async def post(
+        self,
+        path: str,
+        *,
+        content: bytes | None = None,
+        form: Mapping[str, str] | None = None,
+        upload: tuple[str, bytes, str] | None = None,
+        private: Iterable[str] = (),
+        first_byte_s: float | None = None,
+    ) -> Answer:
+        """Ask, and return an answer whose status is 200 to 299; the caller closes it.
+
+        Raises EndpointError, which repeats nothing of the key and of ``private``.
+        """
+        headers = self._headers() | ({"Content-Type": "application/json"} if content is not None else {})
+        answer = await self.pool.open(
+            Call(
+                self._address,
+                self.name,
+                path,
+                headers=headers,
+                content=content,
+                form=form or {},
+                upload=upload,
+                first_byte_s=first_byte_s,
+            )
+        )
+        self._used_at = self._clock()
+        if 200 <= answer.status < 300:
+            return answer
+        raise await self._refusal(answer, private)
+
+    def _headers(self) -> dict[str, str]:
+        return {} if self._key is None else {"Authorization": f"Bearer {self._key.get_secret_value()}"}
+
+    async def _offered(self) -> tuple[str, ...]:
+        try:
+            async with asyncio.timeout(MODELS_DEADLINE_S):
+                answer = await self.pool.open(
+                    Call(self._address, self.name, MODELS_PATH, method="GET", headers=self._headers())
+                )
+                try:
+                    return model_names(await answer.read()) if answer.status == 200 else ()
+                finally:
+                    await answer.aclose()
+        except (EndpointError, TimeoutError):
+            return ()
+
+    async def _refusal(self, answer: Answer, private: Iterable[str]) -> EndpointError:
+        try:
+            async with asyncio.timeout(REASON_DEADLINE_S):
+                body = await answer.read()
+        except (EndpointError, TimeoutError):
+            body = b""  # the status is the reason; a body that breaks off adds none
+        finally:
+            await answer.aclose()
+        if 300 <= answer.status < 400:
+            return EndpointError(self.name, "redirects elsewhere, which is not followed", answer.status, retryable=False)
+        secrets = [*private, *([self._key.get_secret_value()] if self._key else [])]
+        reason = error_reason(answer.content_type, body, secrets)
+        meaning = _MEANINGS.get(answer.status, "failed" if answer.status >= 500 else "does not accept the request")
+        if answer.status == 401 and self._key is None:
+            meaning = f"wants a key ({self._key_setting})"
+        return EndpointError(
+            self.name,
+            f"{meaning}: {reason}".removesuffix(": ").rstrip("."),
+            answer.status,
+            retryable=answer.status not in _FINAL,
+            retry_after_s=_seconds(answer.header("retry-after")),
+        )
+
+
+def _seconds(value: str) -> float | None:
+    """Read the usual form of Retry-After; a date would need to trust two clocks and is ignored."""
+    return float(value) if value.isascii() and value.isdigit() else None
