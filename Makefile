@@ -1,0 +1,34 @@
+# Each target sets up what it needs by itself; see scripts/setup.sh. ARGS goes to the program: make test ARGS="-k ring"
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench setup lock clean
+
+PYTHON_IN := .venv/bin/python
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## talk with voicemode, or watch a simulated person do it where there is no sound card
+	@scripts/setup.sh demo
+	@$(PYTHON_IN) -m scripts.demo $(ARGS)
+
+test: ## run the tests, on a virtual sound card
+	@scripts/setup.sh test
+	@$(PYTHON_IN) -m pytest $(ARGS)
+
+lint: ## check style, types, file length and stray paths
+	@scripts/setup.sh lint
+	@scripts/lint.sh
+
+bench: ## measure start, memory and turn latency beside a bare MCP server
+	@scripts/setup.sh test
+	@$(PYTHON_IN) -m bench $(ARGS)
+
+setup: ## make .venv and install PortAudio, so that .venv/bin/voicemode runs
+	@scripts/setup.sh run
+
+lock: ## compile requirements.lock from pyproject.toml (needs uv)
+	@scripts/lock.sh
+
+clean: ## remove .venv, caches and results
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .room build dist bench/results demo-*.wav
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Style, types, and what ruff and mypy do not see. Runs every check before it fails.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+readonly python=.venv/bin/python
+readonly longest=400 # lines; a longer file answers more than one question
+failed=0
+
+check() {
+    local name=$1
+    shift
+    "$@" || { echo "lint: $name failed" >&2; failed=1; }
+}
+
+# Not git ls-files: a source archive has no repository.
+sources() {
+    find . \( -name .git -o -name '.venv*' -o -name '.*_cache' -o -name __pycache__ -o -name results -o -name .hypothesis \
+        -o -name .room \) -prune -o -type f "$@" -print
+}
+
+short_files() {
+    sources -name '*.py' | while IFS= read -r file; do
+        lines=$(($(wc -l <"$file")))
+        [ "$lines" -le "$longest" ] || echo "$file has $lines lines; the limit is $longest"
+    done | report
+}
+
+# A home or a build folder of one machine, in a file that everyone gets.
+no_machine_paths() {
+    sources ! -name '*.wav' ! -name '*.lock' ! -name lint.sh -exec \
+        grep -IHnE '(^|[^[:alnum:]_./}-])/(work|root|home|Users)/[[:alnum:]]' {} + | report
+}
+
+# Prints what comes in; fails if anything did.
+report() { ! grep . >&2; }
+
+check "ruff check" $python -m ruff check --quiet .
+check "ruff format" $python -m ruff format --quiet --diff .
+check "mypy" $python -m mypy --no-error-summary
+check "file length" short_files
+check "machine paths" no_machine_paths
+[ $failed = 0 ] && echo "lint: style, types, file length and paths are fine"
+exit $failed

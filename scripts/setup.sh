@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# Sets up what a make target needs, and is silent and quick when it is there.
+#
+#   scripts/setup.sh lint    .venv with the locked Python packages and voicemode itself
+#   scripts/setup.sh run     that, and PortAudio
+#   scripts/setup.sh test    that, and a virtual sound card (Linux only)
+#   scripts/setup.sh demo    like run, with the virtual card only where there is no real one; goes on without sound
+#
+# PYTHON=python3.13 chooses the interpreter. Runs in bash 3.2, which is what macOS has.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly venv=.venv
+readonly stamp=$venv/.setup-done
+readonly python_names="python3.13 python3.12 python3.11 python3 python3.14"
+# Without these pip and apt-get stop to ask, or talk about themselves.
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 DEBIAN_FRONTEND=noninteractive
+
+goal=${1:-run}
+missing=()     # Debian packages
+described=()   # the same for people with another package manager
+log=$(mktemp "${TMPDIR:-/tmp}/voicemode-setup.XXXXXX")
+trap 'rm -f "$log"' EXIT
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { say "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+on_mac() { [ "$(uname -s)" = Darwin ]; }
+
+# -- Python -----------------------------------------------------------------------------------------------------------
+
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+minor_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
+
+find_python() {
+    local name
+    for name in ${PYTHON:-$python_names}; do
+        # pyenv leaves names on the PATH that do not run, so running is the test.
+        if new_enough "$name"; then command -v "$name"; return; fi
+    done
+    return 1
+}
+
+# Anything that would make the environment another one: where it is, and what belongs in it.
+fingerprint() {
+    { pwd; cat requirements.lock pyproject.toml; } | if have sha256sum; then sha256sum; else shasum -a 256; fi
+}
+
+# Whether .venv runs at all, and with the Python that was asked for, if one was.
+venv_works() {
+    new_enough $venv/bin/python && { [ -z "${PYTHON:-}" ] || [ "$(minor_of "$PYTHON")" = "$(minor_of $venv/bin/python)" ]; }
+}
+
+python_is_ready() { [ "$(cat $stamp 2>/dev/null)" = "$(fingerprint)" ] && venv_works; }
+
+look_for_python() {
+    local python
+    venv_works && return
+    if ! python=$(find_python); then
+        [ -z "${PYTHON:-}" ] || fail "$PYTHON does not run or is older than Python 3.11."
+        on_mac && { brew_install python@3.13; python=$(find_python) || fail "Python 3.11 or newer is not on the PATH."; return; }
+        want python3 "Python 3.11 or newer"
+        want python3-venv "its venv module"
+    elif ! "$python" -c 'import ensurepip' >/dev/null 2>&1; then
+        # Debian ships the venv module in a package of its own.
+        want "python$(minor_of "$python")-venv" "the venv module of Python $(minor_of "$python")"
+    fi
+}
+
+build_environment() {
+    python_is_ready && return
+    local python minor began=$SECONDS
+    rm -f $stamp
+    if ! { venv_works && $venv/bin/python -m pip --version; } >/dev/null 2>&1; then
+        python=$(find_python) || fail "Python 3.11 or newer is not on the PATH; set PYTHON to where it is."
+        say "Python $(minor_of "$python") in $venv"
+        rm -rf $venv
+        "$python" -m venv $venv >"$log" 2>&1 || fail_with_log "Python's venv module failed."
+    fi
+    minor=$(minor_of $venv/bin/python)
+    say "$(grep -c '^[a-zA-Z]' requirements.lock) locked packages from requirements.lock, each checked against its hash"
+    if ! install_packages; then
+        # Every package has wheels for Python 3.11 to 3.13; elsewhere something may have to be compiled.
+        { have apt-get && ! can_compile; } || fail_with_log "pip could not install the locked packages."
+        want build-essential "a C compiler"
+        want "python$minor-dev" "the headers of Python $minor"
+        install_missing
+        install_packages || fail_with_log "pip could not install the locked packages."
+    fi
+    fingerprint >$stamp
+    say "ready after $((SECONDS - began)) s"
+}
+
+# The lock is complete, so pip need not resolve anything; voicemode itself goes in as it stands in this folder.
+install_packages() {
+    $venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock >"$log" 2>&1 &&
+        $venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . >>"$log" 2>&1
+}
+
+can_compile() { have cc && [ -e "$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; }
+
+# -- what belongs to the system ---------------------------------------------------------------------------------------
+
+want() { missing+=("$1"); described+=("$2"); }
+
+look_for_portaudio() {
+    on_mac && return  # known only once sounddevice, which brings its own, is installed
+    # A user's PATH often lacks sbin.
+    PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q 'libportaudio\.so\.2' ||
+        want libportaudio2 "PortAudio"
+}
+
+look_for_virtual_card() {
+    on_mac && return
+    have pulseaudio || want pulseaudio "PulseAudio"
+    have pactl || want pulseaudio-utils "pactl"
+    compgen -G '/usr/lib*/alsa-lib/libasound_module_pcm_pulse.so' >/dev/null ||
+        compgen -G '/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so' >/dev/null ||
+        want libasound2-plugins "ALSA's PulseAudio plug-in"
+}
+
+has_real_card() {
+    on_mac || compgen -G '/dev/snd/pcmC*' >/dev/null || [ -n "${PULSE_SERVER:-}" ] ||
+        [ -S "${XDG_RUNTIME_DIR:-/nonexistent}/pulse/native" ]
+}
+
+command_for_missing() {
+    echo "sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+}
+
+# Exit status 1: not installed, and the person was told what to do.
+install_missing() {
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if ! have apt-get; then
+        say "install these with the package manager of this system, then call make again:" >&2
+        printf '    %s\n' "${described[@]}" >&2
+        return 1
+    fi
+    local sudo=""
+    if [ "$(id -u)" != 0 ]; then
+        sudo=sudo
+        # Without a terminal nobody can type a password.
+        if ! have sudo || ! { sudo -n true 2>/dev/null || { [ -t 0 ] && say "sudo for: ${missing[*]}" && sudo -v; }; }; then
+            say "system packages are missing, and installing them takes an administrator. Run this, then call make again:" >&2
+            printf '\n    %s\n\n' "$(command_for_missing)" >&2
+            return 1
+        fi
+    fi
+    say "system packages ${missing[*]}"
+    # --no-remove: on a desktop with PipeWire, PulseAudio would replace the person's own sound server.
+    if ! { $sudo apt-get -qq update && $sudo env DEBIAN_FRONTEND=noninteractive \
+            apt-get -qq install -y --no-remove --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+        tail -n 15 "$log" >&2
+        say "apt-get failed. The command was:" >&2
+        printf '\n    %s\n\n' "$(command_for_missing)" >&2
+        return 1
+    fi
+    missing=() described=()
+}
+
+brew_install() {
+    have brew || fail "Homebrew (https://brew.sh) is missing. With it, run: brew install $1"
+    say "brew install $1"
+    brew install --quiet "$1" >"$log" 2>&1 || fail_with_log "brew failed."
+}
+
+fail_with_log() {
+    tail -n 25 "$log" >&2
+    fail "$1"
+}
+
+# -- the goals --------------------------------------------------------------------------------------------------------
+
+look_for_python
+case $goal in
+    lint) ;;
+    run) look_for_portaudio ;;
+    test) look_for_portaudio; look_for_virtual_card ;;
+    demo)
+        # Python is needed in any case; without sound the demo speaks and listens through files.
+        install_missing
+        build_environment
+        look_for_portaudio
+        has_real_card || look_for_virtual_card
+        install_missing || say "going on without a sound card" >&2
+        ;;
+    *) fail "unknown goal '$goal': lint, run, test or demo" ;;
+esac
+[ "$goal" = demo ] || install_missing
+build_environment
+if on_mac && [ "$goal" != lint ] && ! $venv/bin/python -c 'import sounddevice' >/dev/null 2>&1; then
+    brew_install portaudio
+fi
