@@ -5,7 +5,7 @@ Raw PCM and 16-bit WAV, which local services deliver, are decoded here; everythi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -33,56 +33,76 @@ class NotAudioError(ValueError):
     """The bytes are not, or not to their end, the sound they were said to be. The text says what they are."""
 
 
-async def decode(parts: AsyncIterator[bytes], coding: AudioCoding) -> AsyncIterator[AudioChunk]:
+async def decode(parts: AsyncIterator[bytes], coding: AudioCoding) -> AsyncGenerator[AudioChunk]:
     """Mono chunks in order, each as soon as MIN_CHUNK_S of it has arrived.
 
     Whatever arrived before a failure is delivered before the failure is raised.
 
-    Raises NotAudioError, and what ``parts`` raises.
+    Raises NotAudioError, and the EndpointError that ``parts`` raises.
     """
-    head, failure = bytearray(), None
-    pcm: _Pcm | None = None
-    container: Container | None = None
+    incoming = _Incoming(parts)
     try:
-        async for part in parts:
-            head += part
-            if (plan := _plan(head, coding)) is not None:
-                pcm, container = plan
-                break
-    except EndpointError as error:
-        failure = error
-    if pcm is None and container is None:
-        pcm, container = _plan(head, coding, ended=True) or (None, None)
-    if container is not None:
-        # PyAV costs 16 MB and 80 ms, which those who are served PCM or WAV should not pay.
-        from voicemode.providers.decode_av import decode_av
-
-        async with aclosing(decode_av(_joined(bytes(head), parts, failure), container)) as chunks:
+        async with aclosing(_chunks(incoming.parts(), coding)) as chunks:
             async for chunk in chunks:
                 yield chunk
-        return
-    if pcm is not None:
-        if (chunk := pcm.take()) is not None:
-            yield chunk
-        if failure is None:
-            try:
-                async for part in parts:
-                    if (chunk := pcm.take(part)) is not None:
-                        yield chunk
-            except EndpointError as error:
-                failure = error
-        if (chunk := pcm.rest()) is not None:
-            yield chunk
-    if failure is not None:
-        raise failure
-    if pcm is not None and pcm.truncated:
+    except NotAudioError:
+        if incoming.failure is None:
+            raise
+    if incoming.failure is not None:  # it is why the sound is incomplete, and says more
+        raise incoming.failure
+
+
+class _Incoming:
+    """Parts until they end or fail; the failure is kept for later."""
+
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        self._parts = parts
+        self.failure: EndpointError | None = None
+
+    async def parts(self) -> AsyncGenerator[bytes]:
+        try:
+            async for part in self._parts:
+                yield part
+        except EndpointError as error:
+            self.failure = error
+
+
+async def _chunks(parts: AsyncGenerator[bytes], coding: AudioCoding) -> AsyncGenerator[AudioChunk]:
+    head, plan = bytearray(), None
+    async for part in parts:
+        head += part
+        if (plan := _plan(head, coding)) is not None:
+            break
+    plan = plan or _plan(head, coding, ended=True)
+    match plan:
+        case _Pcm():
+            async for chunk in _samples(plan, parts):
+                yield chunk
+        case str():
+            # PyAV costs 16 MB and 80 ms, which those who are served PCM or WAV should not pay.
+            from voicemode.providers.decode_av import decode_av
+
+            async with aclosing(decode_av(_joined(bytes(head), parts), plan)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        case None:
+            return
+
+
+async def _samples(pcm: _Pcm, parts: AsyncGenerator[bytes]) -> AsyncGenerator[AudioChunk]:
+    if (chunk := pcm.take()) is not None:
+        yield chunk
+    async for part in parts:
+        if (more := pcm.take(part)) is not None:
+            yield more
+    if (last := pcm.rest()) is not None:
+        yield last
+    if pcm.truncated:
         raise NotAudioError("the sound ends too soon")
 
 
-async def _joined(head: bytes, parts: AsyncIterator[bytes], failure: EndpointError | None) -> AsyncIterator[bytes]:
+async def _joined(head: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     yield head
-    if failure is not None:
-        raise failure
     async for part in parts:
         yield part
 
@@ -126,31 +146,27 @@ class _Pcm:
         self._held += part
 
 
-def _plan(head: bytearray, coding: AudioCoding, *, ended: bool = False) -> tuple[_Pcm | None, Container | None] | None:
+def _plan(head: bytearray, coding: AudioCoding, *, ended: bool = False) -> _Pcm | Container | None:
     """How to go on from what is there: read samples here, or give a container to PyAV; None: more must come first.
 
     Raises NotAudioError.
     """
-    if len(head) < MAGIC_BYTES and not ended:
+    if not head or (len(head) < MAGIC_BYTES and not ended):
         return None
     start = bytes(head[:64])
     if is_web_page("", start):
         raise NotAudioError("answered a web page instead of sound")
     container = sniff(start) or coding.container
-    if not head or (ended and container == "wav" and len(head) < 44):
-        return None
     if container == "pcm":
-        return _Pcm(coding.sample_rate, coding.channels, bytes(head)), None
+        return _Pcm(coding.sample_rate, coding.channels, bytes(head))
     if container != "wav":
-        return None, container
+        return container
     wav = _wav_head(bytes(head[:_WAV_HEAD_LIMIT]))
-    if wav is None:
-        if ended or len(head) > _WAV_HEAD_LIMIT:
-            raise NotAudioError("answered a WAV without samples")
-        return None
-    if not wav.is_pcm16:
-        return None, "wav"
-    return _Pcm(wav.sample_rate, wav.channels, bytes(head[wav.start :]), wav.length), None
+    if wav is not None:
+        return _Pcm(wav.sample_rate, wav.channels, bytes(head[wav.start :]), wav.length) if wav.is_pcm16 else "wav"
+    if ended or len(head) > _WAV_HEAD_LIMIT:
+        raise NotAudioError("answered a WAV without samples")
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from functools import partial
 
 import av
 import numpy as np
 
 from voicemode.audio import AudioChunk
-from voicemode.errors import EndpointError
 from voicemode.providers.decode import NotAudioError
 from voicemode.wire.openai_audio import Container
 
@@ -45,25 +45,23 @@ _END_DEADLINE_S = 1.0
 """The thread ends after the frame it is at: a few milliseconds. Longer is not waited for; it is a daemon."""
 
 
-async def decode_av(parts: AsyncIterator[bytes], container: Container) -> AsyncIterator[AudioChunk]:
-    """Mono chunks at the stream's own rate. Raises NotAudioError, and what ``parts`` raises, after what arrived."""
-    if container not in _FORMATS:
-        raise NotAudioError(f"answered '{container}', which cannot be decoded")
+async def decode_av(parts: AsyncIterator[bytes], container: Container) -> AsyncGenerator[AudioChunk]:
+    """Mono chunks at the stream's own rate. ``container`` is any but "pcm"; ``parts`` must not raise.
+
+    Raises NotAudioError, after all that could be decoded.
+    """
     worker = _Worker(_FORMATS[container])
     feeding = asyncio.create_task(worker.feed(parts))
     worker.start()
     try:
         while (chunk := await worker.next()) is not None:
             yield chunk
-        if feeding.done() and not feeding.cancelled() and (failure := feeding.exception()) is not None:
-            raise failure
         if worker.problem is not None:
             raise NotAudioError(worker.problem)
     finally:
         feeding.cancel()
         worker.stop()
-        with contextlib.suppress(asyncio.CancelledError, EndpointError):
-            await feeding
+        await asyncio.wait([feeding])
         await worker.ended()
 
 
@@ -152,12 +150,12 @@ class _Worker:
             if self._stopped:
                 return
             samples = frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
-            self._tell(self._output.put_nowait, AudioChunk(samples, frame.sample_rate))
+            self._tell(partial(self._output.put_nowait, AudioChunk(samples, frame.sample_rate)))
 
     def _finish(self) -> None:
         self._output.put_nowait(None)
         self._done.set()
 
-    def _tell(self, what: object, *args: object) -> None:
+    def _tell(self, what: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            self._loop.call_soon_threadsafe(what, *args)  # type: ignore[arg-type]
+            self._loop.call_soon_threadsafe(what)
