@@ -76,6 +76,18 @@ class Floor:
         except (OSError, ValueError, KeyError, TypeError):
             return "another voicemode process"
 
+    def taken_by(self) -> str | None:
+        """Who holds the floor at this moment, this process included; None when it is free. Waits for nothing."""
+        if not self._note_path.exists():
+            return None
+        lock = FileLock(self._lock_path, mode=0o600, thread_local=False, is_singleton=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return self.holder()
+        lock.release()  # the note outlived its writer
+        return None
+
     def _write_note(self) -> None:
         note = json.dumps({"holder": self._holder, "since": time.strftime("%H:%M:%S")})
         descriptor = os.open(self._note_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
