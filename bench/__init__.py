@@ -1,0 +1,1 @@
+"""The benchmark: what a person at the virtual sound card notices, next to what was promised. ``python -m bench``."""
