@@ -73,6 +73,8 @@ class HttpSynthesizer:
                 return answer, coding
             await answer.aclose()
             refusals.append(self._not_sound(answer))
+            if not answer.content_type.startswith("audio/"):
+                break
         raise refusals[0]
 
     def _not_sound(self, answer: Answer) -> EndpointError:

@@ -1,0 +1,56 @@
+"""How a stub of a speech service may behave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Behaviour"]
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """How one site behaves.
+
+    A mode is "ok", a status such as "503", or one of: html, json (JSON where sound belongs), garbage (noise that is no
+    sound), empty, truncated (the announced length is not reached), cut (chunked, not ended), odd (half a sample too
+    much), stall (``stall_after_s`` of sound, then nothing), hang (no answer), redirect.
+    """
+
+    refuse: bool = False
+    """Close the port."""
+    tts_mode: str = "ok"
+    stt_mode: str = "ok"
+    models_mode: str = "ok"
+    error_text: str = "stub: told to fail"
+    """What a failing status says; {input} and {key} stand for what the request brought."""
+    retry_after_s: int | None = None
+    redirect_to: str = ""
+    key: str | None = None
+    """Requests without it are answered with 401."""
+    models: list[str] = field(default_factory=lambda: ["tts-1", "whisper-1"])
+
+    formats: list[str] = field(default_factory=lambda: ["pcm", "wav", "mp3", "opus", "flac", "aac"])
+    """Other values of response_format are answered with 400."""
+    deliver: str | None = None
+    """Deliver this format, whatever was asked for."""
+    label: str | None = None
+    """The Content-Type of sound; None: the right one."""
+    streamed_wav: bool = True
+    """Write WAV heads that do not know the length."""
+    voices: list[str] | None = None
+    """Voices it has; others are answered with 400. None: any."""
+    voice: str = "tone"
+    """Either "tone" or "espeak"."""
+    seconds_per_char: float = 0.06
+    first_byte_s: float = 0.0
+    rate_x: float = 0.0
+    """Deliver so many seconds of sound per second; 0 is as fast as possible."""
+    piece_s: float = 0.1
+    """Seconds of sound in one write."""
+    stall_after_s: float = 0.5
+
+    stt_text: str = "what is the weather like in paris today"
+    stt_delay_s: float = 0.0
+    stt_answer: Any = None
+    """The whole JSON answer of a transcription, instead of one made of ``stt_text``."""
