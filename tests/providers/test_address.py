@@ -1,0 +1,106 @@
+"""Addresses are judged by their text alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from voicemode.errors import SettingsError
+from voicemode.providers.address import check_address
+
+
+@pytest.mark.parametrize(
+    ("written", "base"),
+    [
+        ("http://127.0.0.1:8880/v1", "http://127.0.0.1:8880/v1"),
+        ("http://127.0.0.1:8880/v1/", "http://127.0.0.1:8880/v1"),
+        ("http://127.0.0.1:8880", "http://127.0.0.1:8880/v1"),
+        ("http://127.0.0.1:8880/", "http://127.0.0.1:8880/v1"),
+        ("  http://LOCALHOST:2022/v1 ", "http://localhost:2022/v1"),
+        ("http://[::1]:2022", "http://[::1]:2022/v1"),
+        ("https://api.example.com/openai/v1", "https://api.example.com/openai/v1"),
+        ("https://api.example.com/v1/openai/", "https://api.example.com/v1/openai"),
+        ("http://127.0.0.1:8880/v1/audio/speech", "http://127.0.0.1:8880/v1"),
+        ("http://127.0.0.1:2022/v1/audio/transcriptions/", "http://127.0.0.1:2022/v1"),
+        ("http://kokoro_1.lan:8880", "http://kokoro_1.lan:8880/v1"),
+    ],
+)
+def test_addresses_are_taken_as_people_write_them(written: str, base: str) -> None:
+    """A trailing slash, a missing /v1 or a whole path copied from a manual mean the same endpoint."""
+    address = check_address(written)
+    assert address.base_url == base
+    assert address.url("/audio/speech") == f"{base}/audio/speech"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "127.0.0.1:8880",
+        "localhost:8880/v1",
+        "ftp://127.0.0.1/v1",
+        "file:///etc/passwd",
+        "http://",
+        "http:///v1",
+        "http://:8880/v1",
+        "http://127.0.0.1:99999/v1",
+        "http://127.0.0.1:0/v1",
+        "http://127.0.0.1:port/v1",
+        "http://[::1/v1",
+        "http://a b/v1",
+        "http://127.0.0.1\\@evil.example/v1",
+        "http://127.0.0.1/v1\nHost: evil.example",
+        "http://127.0.0.1/v1\x00",
+        "http://ev%69l.example/v1",
+        "http://127.0.0.1/v1?key=1",
+        "http://127.0.0.1/v1#top",
+    ],
+)
+def test_what_is_no_address_is_refused_naming_the_setting(wrong: str) -> None:
+    """The error carries the setting's name and what is allowed."""
+    with pytest.raises(SettingsError) as caught:
+        check_address(wrong, key="VOICEMODE_TTS_BASE_URLS")
+    assert caught.value.key == "VOICEMODE_TTS_BASE_URLS"
+    assert "http" in caught.value.allowed
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("url", ["http://me:secret1@127.0.0.1/v1", "http://secret1@127.0.0.1/v1"])
+def test_credentials_in_an_address_are_refused_and_not_repeated(url: str) -> None:
+    """A password in a URL would show up in every error that names the endpoint."""
+    with pytest.raises(SettingsError) as caught:
+        check_address(url)
+    assert "secret1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "localhost.", "127.0.0.1", "127.8.9.10", "[::1]"])
+def test_local_only_takes_what_can_only_be_this_machine(host: str) -> None:
+    """All spellings of loopback that need no name lookup."""
+    assert check_address(f"http://{host}:8880/v1", local_only=True).loopback
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "api.openai.com",
+        "192.168.1.5",
+        "10.0.0.1",
+        "0.0.0.0",
+        "[::]",
+        "[fe80::1]",
+        "[::ffff:127.0.0.1]",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "localhost.example.com",
+        "127.0.0.1.example.com",
+        "foo.localhost",
+        "loopback",
+    ],
+)
+def test_local_only_refuses_every_other_host_without_looking_it_up(host: str) -> None:
+    """Names that would resolve to this machine are refused too: the DNS may change its mind."""
+    with pytest.raises(SettingsError) as caught:
+        check_address(f"https://{host}/v1", local_only=True, key="VOICEMODE_STT_BASE_URLS")
+    assert caught.value.key == "VOICEMODE_STT_BASE_URLS"
+    assert "VOICEMODE_LOCAL_ONLY" in str(caught.value)
+    assert not check_address(f"https://{host}/v1").loopback
