@@ -4,7 +4,7 @@
 #   scripts/setup.sh lint    .venv with the locked Python packages and voicemode itself
 #   scripts/setup.sh run     that, and PortAudio
 #   scripts/setup.sh test    that, and a virtual sound card (Linux only)
-#   scripts/setup.sh demo    like run, with the virtual card only where there is no real one; goes on without sound
+#   scripts/setup.sh demo    like run, and the virtual card only where no person sits at a real one; goes on without
 #
 # PYTHON=python3.13 chooses the interpreter. Runs in bash 3.2, which is what macOS has.
 set -euo pipefail
@@ -124,6 +124,9 @@ has_real_card() {
         [ -S "${XDG_RUNTIME_DIR:-/nonexistent}/pulse/native" ]
 }
 
+# As the demo decides it: without a person at a terminal the other side is played, and that takes a virtual card.
+person_and_card() { [ -t 0 ] && [ -t 1 ] && [ -z "${CI:-}" ] && has_real_card; }
+
 command_for_missing() {
     echo "sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
 }
@@ -181,7 +184,7 @@ case $goal in
         install_missing
         build_environment
         look_for_portaudio
-        has_real_card || look_for_virtual_card
+        person_and_card || look_for_virtual_card
         install_missing || say "going on without a sound card" >&2
         ;;
     *) fail "unknown goal '$goal': lint, run, test or demo" ;;
