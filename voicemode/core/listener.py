@@ -1,0 +1,232 @@
+"""Hear one utterance out of a stream of microphone sound: the one object the runtime feeds."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
+from voicemode.core.echo import EchoMeter
+from voicemode.core.endpointing import (
+    Endpointer,
+    EndpointEvent,
+    EndpointingOptions,
+    FrameFacts,
+    IllegalTransitionError,
+    NobodySpoke,
+    State,
+    TurnEnded,
+)
+from voicemode.core.framing import Framer
+from voicemode.core.level import LOWEST_DBFS, Leveller, NoiseFloor, rms_dbfs
+from voicemode.core.ring import PrerollRing
+from voicemode.core.speech_gate import SpeechGate
+from voicemode.interfaces import SpeechDetector
+
+__all__ = ["Listener"]
+
+_LEVEL_FRAME = CAPTURE_RATE // 100
+"""10 ms: the grain of every decision."""
+_LOOK_BACK_S = 2.0
+"""How far in the past ``begin`` may lie."""
+_ECHO_TAIL_S = 0.2
+"""How long a room and the detector go on after the assistant's last word: 0.1 s each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A remembered frame of 10 ms."""
+
+    start: int
+    """Position of its first sample."""
+    facts: FrameFacts
+
+
+class Listener:
+    """Before ``begin`` it learns the room and remembers; from then on it looks for one utterance.
+
+    Positions count 16 kHz samples since the first one pushed. The times of its events are positions in seconds
+    (position / 16000), so they share their zero with every other utterance of this stream.
+    """
+
+    def __init__(self, detector: SpeechDetector, options: EndpointingOptions) -> None:
+        """``detector`` is this listener's alone until the utterance is over; it is reset here."""
+        detector.reset()
+        self._detector = detector
+        self._options = options
+        self._preroll = round(options.preroll_s * CAPTURE_RATE)
+        remembered = self._preroll + round(_LOOK_BACK_S * CAPTURE_RATE)
+        self._ring = PrerollRing(remembered)
+        self._moments: deque[_Moment] = deque(maxlen=math.ceil(remembered / _LEVEL_FRAME))
+        self._level_framer = Framer(_LEVEL_FRAME)
+        self._detector_framer = Framer(detector.frame_samples)
+        self._leveller = Leveller()
+        self._gate = SpeechGate()
+        self._noise_floor = NoiseFloor()
+        self._echo = EchoMeter()
+        self._heard = 0
+        """Samples that were judged: a multiple of 10 ms."""
+        self._probability = 0.0
+        self._level_dbfs = LOWEST_DBFS
+        self._any_sound = False
+        self._endpointer: Endpointer | None = None
+        """None before the first ``begin``."""
+        self._begun_at = 0
+        self._earliest = 0
+        """The utterance does not reach back beyond this position."""
+        self._without_echo = True
+        """Was nothing of the loudspeaker heard in the microphone before ``begin``?"""
+        self._whole: AudioChunk | None = None
+        """The utterance, once the turn is over."""
+
+    @property
+    def position(self) -> int:
+        """Samples pushed so far."""
+        return self._ring.total
+
+    @property
+    def only_zeros(self) -> bool:
+        """Something was pushed, and every sample of it was exactly 0: muted, or no permission."""
+        return self.position > 0 and not self._any_sound
+
+    @property
+    def level_dbfs(self) -> float:
+        """The level of the last whole 10 ms, -96 to 0."""
+        return self._level_dbfs
+
+    @property
+    def noise_floor_dbfs(self) -> float:
+        """The level of the room without speech, -75 to 0."""
+        return self._noise_floor.dbfs
+
+    @property
+    def echo_present(self) -> bool | None:
+        """Is the loudspeaker audible in the microphone? None while there is too little evidence."""
+        return self._echo.echo_present
+
+    @property
+    def speech_seconds(self) -> float:
+        """Seconds from the beginning of the speech to the end of its last voiced frame so far; 0 without speech."""
+        if self._endpointer is None:
+            return 0.0
+        began, ended = self._endpointer.speech_began, self._endpointer.speech_ended
+        return 0.0 if began is None or ended is None else ended - began
+
+    def push(self, samples: Samples, far_end_active: bool = False) -> list[EndpointEvent]:
+        """Hear the next block of 16 kHz mono PCM, of any size; returns what happened, oldest first.
+
+        ``far_end_active`` says whether the loudspeaker was sounding in this block. After the last event of a turn, sound
+        is remembered for the next ``begin`` and nothing happens. The events do not depend on the blocks' sizes.
+        """
+        self._any_sound = self._any_sound or bool(samples.any())
+        self._ring.push(samples)
+        events: list[EndpointEvent] = []
+        for frame in self._level_framer.push(samples):
+            events += self._decide(self._hear(frame, far_end_active))
+        return events
+
+    def begin(self, position: int) -> list[EndpointEvent]:
+        """From ``position`` on, the person is expected to speak; returns what has happened since then.
+
+        It may lie up to 2 s in the past, or in the future. Speech that began up to ``preroll_s`` earlier counts too,
+        unless the loudspeaker is audible in the microphone: then it may be the assistant's own. Raises
+        IllegalTransitionError while an utterance is looked for.
+        """
+        if self._looking:
+            raise IllegalTransitionError(State.WAITING, "begin")
+        self._begun_at = max(position, 0)
+        self._without_echo = self._echo.echo_present is not True
+        self._earliest = max(position - self._preroll, 0) if self._without_echo else self._begun_at
+        self._whole = None
+        oldest = self._moments[0].start if self._moments else self._heard
+        origin = max(math.ceil(self._earliest / _LEVEL_FRAME) * _LEVEL_FRAME, oldest)
+        head_start_s = (self._begun_at - origin) / CAPTURE_RATE
+        options = replace(self._options, start_timeout_s=self._options.start_timeout_s + max(head_start_s, 0.0))
+        self._endpointer = Endpointer(options, origin / CAPTURE_RATE)
+        events: list[EndpointEvent] = []
+        for moment in tuple(self._moments):
+            events += self._decide(moment)
+        return events
+
+    def finish(self) -> list[EndpointEvent]:
+        """The source has ended; returns the last event. Without a turn under way there is none but "nobody spoke"."""
+        if self._endpointer is None:
+            return [NobodySpoke(self.position / CAPTURE_RATE)]
+        if not self._looking:
+            return []
+        return self._settle(self._endpointer.finish())
+
+    def utterance(self) -> AudioChunk:
+        """The speech with its pre-roll, up to now, or to the end of the turn once it is over; empty without speech.
+
+        Not clipped at either end: it starts ``preroll_s`` before the detected beginning, as far as ``begin`` allows.
+        """
+        if self._whole is not None:
+            return self._whole
+        start = self._utterance_start()
+        samples = np.zeros(0, dtype=np.int16) if start is None else self._ring.since(start)
+        return AudioChunk(samples, CAPTURE_RATE)
+
+    @property
+    def _looking(self) -> bool:
+        return self._endpointer is not None and self._endpointer.state is not State.ENDED
+
+    def _hear(self, frame: Samples, far_end_active: bool) -> _Moment:
+        for detector_frame in self._detector_framer.push(frame):
+            self._probability = self._detector.probability(self._leveller.push(detector_frame))
+            self._gate.push(self._probability, len(detector_frame) / CAPTURE_RATE)
+        self._level_dbfs = rms_dbfs(frame)
+        floor_dbfs = self._noise_floor.push(self._level_dbfs, _LEVEL_FRAME / CAPTURE_RATE)
+        self._echo.push(self._level_dbfs, floor_dbfs, far_end_active)
+        start, self._heard = self._heard, self._heard + _LEVEL_FRAME
+        opened_at = self._gate.opened_at
+        facts = FrameFacts(
+            seconds=_LEVEL_FRAME / CAPTURE_RATE,
+            level_dbfs=self._level_dbfs,
+            noise_floor_dbfs=floor_dbfs,
+            gate_open=opened_at is not None,
+            probability=self._probability,
+            gate_age_s=0.0 if opened_at is None else self._heard / CAPTURE_RATE - opened_at,
+        )
+        moment = _Moment(start, facts)
+        self._moments.append(moment)
+        return moment
+
+    def _decide(self, moment: _Moment) -> list[EndpointEvent]:
+        if not self._looking or self._endpointer is None or moment.start < self._earliest:
+            return []
+        facts = moment.facts if self._without_echo else self._beyond_echo(moment)
+        return self._settle(self._endpointer.push(facts))
+
+    def _beyond_echo(self, moment: _Moment) -> FrameFacts:
+        """Close the gate while it may still be open for the assistant's own last word."""
+        since_begin_s = (moment.start + _LEVEL_FRAME - self._begun_at) / CAPTURE_RATE
+        if moment.facts.gate_age_s <= since_begin_s:
+            return moment.facts
+        if since_begin_s < _ECHO_TAIL_S:
+            return replace(moment.facts, gate_open=False, gate_age_s=0.0)
+        return replace(moment.facts, gate_age_s=since_begin_s)
+
+    def _settle(self, events: list[EndpointEvent]) -> list[EndpointEvent]:
+        """Keep of the sound what the utterance needs, and no more."""
+        start = self._utterance_start()
+        if start is None:
+            self._ring.release()
+        else:
+            self._ring.keep_from(start)
+        for event in events:
+            if isinstance(event, TurnEnded):
+                self._whole = self._cut(start or 0, round(event.at * CAPTURE_RATE))
+                self._ring.release()
+        return events
+
+    def _cut(self, start: int, end: int) -> AudioChunk:
+        samples = self._ring.since(start)
+        return AudioChunk(samples[: end - start], CAPTURE_RATE)
+
+    def _utterance_start(self) -> int | None:
+        began = None if self._endpointer is None else self._endpointer.speech_began
+        return None if began is None else max(round(began * CAPTURE_RATE) - self._preroll, self._earliest)

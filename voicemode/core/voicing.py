@@ -1,0 +1,92 @@
+"""Is a frame of 10 ms part of somebody's speech? The finest clock that the end of a turn is read from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["FrameFacts", "Voicing"]
+
+_CLEAN_SNR_DB = 15.0
+"""Speech this far over the noise can be told from it by level alone; nearer, only the detector can."""
+_MARGIN_LEAST_DB, _MARGIN_MOST_DB = 6.0, 12.0
+"""A voiced frame stands a third of the way from the noise to the speech, within these: 6 dB are beyond the scatter of
+10 ms levels of steady noise, and 12 dB still hear a last syllable that fades."""
+_LEVEL_MEMORY_S = 3.0
+"""A sentence: the talker's level follows when they turn away or come nearer."""
+
+_SURE = 0.8
+_SURE_AFTER_S = 0.15
+"""Silero stays above 0.8 for up to 100 ms after the last word; beyond that it hears a voice that the level missed."""
+_SURE_MARGIN_DB = 3.0
+"""Steady noise that a detector takes for speech stays under this, once it has become the floor."""
+
+_TAIL_S = 0.25
+_TAIL_UNDER_SPEECH_DB = 25.0
+"""Detectors close on a final "s" or "f", which are 10 to 20 dB softer than vowels, last up to 0.2 s and belong to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameFacts:
+    """What is known about one frame of sound when it has ended."""
+
+    seconds: float = 0.01
+    """Its length, > 0."""
+    level_dbfs: float
+    noise_floor_dbfs: float
+    gate_open: bool
+    """Does the speech gate take it for speech?"""
+    probability: float
+    """How likely the detector's newest frame is speech, 0 to 1."""
+    gate_age_s: float = 0.0
+    """Seconds from the start of the speech that opened the gate to the end of this frame; 0 where it is not known."""
+
+
+class Voicing:
+    """Judges frame after frame; one object per utterance."""
+
+    def __init__(self) -> None:
+        self._power = 0.0
+        self._weight_s = 0.0
+        """Power relative to full scale, times seconds, of frames with an open gate, and those seconds; both fade."""
+        self._unvoiced_s = math.inf
+        """Seconds since the last voiced frame."""
+        self._tail_s = math.inf
+        """Seconds that the gate has been closed while the sound went on; infinite once it has stopped."""
+        self._loud = False
+
+    @property
+    def loud(self) -> bool:
+        """Was the last frame as loud as speech, whatever the gate says? Never where level alone cannot tell."""
+        return self._loud
+
+    def push(self, facts: FrameFacts) -> bool:
+        """Is this frame voiced?"""
+        if facts.gate_open:
+            self._learn_speech_level(facts)
+        speech_dbfs = self._speech_dbfs()
+        distance_db = speech_dbfs - facts.noise_floor_dbfs
+        over_db = facts.level_dbfs - facts.noise_floor_dbfs
+        clean = distance_db >= _CLEAN_SNR_DB
+        self._loud = clean and over_db > min(max(distance_db / 3, _MARGIN_LEAST_DB), _MARGIN_MOST_DB)
+        self._tail_s = self._tail_after(facts, speech_dbfs)
+        heard = self._loud or not clean or self._surely_missed(facts, over_db)
+        voiced = heard if facts.gate_open else self._tail_s <= _TAIL_S
+        self._unvoiced_s = 0.0 if voiced else self._unvoiced_s + facts.seconds
+        return voiced
+
+    def _learn_speech_level(self, facts: FrameFacts) -> None:
+        fading = math.exp(-facts.seconds / _LEVEL_MEMORY_S)
+        self._power = self._power * fading + 10 ** (facts.level_dbfs / 10) * facts.seconds
+        self._weight_s = self._weight_s * fading + facts.seconds
+
+    def _speech_dbfs(self) -> float:
+        return 10 * math.log10(self._power / self._weight_s) if self._power > 0 else -math.inf
+
+    def _surely_missed(self, facts: FrameFacts, over_db: float) -> bool:
+        return facts.probability >= _SURE and self._unvoiced_s >= _SURE_AFTER_S and over_db > _SURE_MARGIN_DB
+
+    def _tail_after(self, facts: FrameFacts, speech_dbfs: float) -> float:
+        if not self._loud or facts.level_dbfs < speech_dbfs - _TAIL_UNDER_SPEECH_DB:
+            return math.inf
+        return 0.0 if facts.gate_open else self._tail_s + facts.seconds
