@@ -1,0 +1,330 @@
+"""The diagnosis: each part that fails says so, and says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from tests.stubs.client import SpeechStub
+from voicemode.audio import AudioChunk
+from voicemode.errors import (
+    DeviceBusyError,
+    MicrophoneSilentError,
+    NoInputDeviceError,
+    NoOutputDeviceError,
+    PortAudioMissingError,
+    SoundError,
+)
+from voicemode.interfaces import CapturedBlock
+from voicemode.runtime.checks import Check, Part, State, used
+from voicemode.runtime.diagnosis import Subject, diagnose
+from voicemode.runtime.floor import Floor
+from voicemode.runtime.journal import Journal
+from voicemode.settings import Settings
+
+
+class FakeMicrophone:
+    """Delivers blocks of one value, or fails to open."""
+
+    name = "fake"
+
+    def __init__(self, value: int = 0, error: SoundError | None = None, hangs: bool = False) -> None:
+        self.value, self.error, self.hangs = value, error, hangs
+        self.opened = 0
+        self.closed = 0
+
+    async def open(self) -> None:
+        self.opened += 1
+        if self.error is not None:
+            raise self.error
+        if self.hangs:
+            await asyncio.Event().wait()
+
+    async def read(self) -> CapturedBlock | None:
+        return CapturedBlock(AudioChunk(np.full(1600, self.value, dtype=np.int16), 16_000), time.monotonic())
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def a_subject(folder: Path, settings: Settings | None = None, **parts: Any) -> Subject:
+    """A machine on which everything works, but for ``parts``."""
+    working: dict[str, Any] = {
+        "settings": settings or Settings(),
+        "floor": Floor(folder, "the doctor", 0),
+        "journal": Journal(folder / "pending"),
+        "find_input": lambda: "Headset",
+        "find_output": lambda: "Speakers",
+        "find_detector": lambda: ("silero", ""),
+        "find_builtin": lambda: (True, True),
+    }
+    return Subject(**{**working, **parts})
+
+
+def fails_with(error: Exception) -> Callable[[], str]:
+    """A look that finds the error."""
+
+    def find() -> str:
+        raise error
+
+    return find
+
+
+def look(subject: Subject) -> list[Check]:
+    return asyncio.run(diagnose(subject))
+
+
+def only(checks: Sequence[Check], name: Part) -> Check:
+    (check,) = [check for check in checks if check.name is name]
+    return check
+
+
+def of(checks: Sequence[Check], name: Part) -> list[Check]:
+    return [check for check in checks if check.name is name]
+
+
+@pytest.fixture(scope="module")
+def stub() -> Iterator[SpeechStub]:
+    with SpeechStub(sites=2) as server:
+        yield server
+
+
+def test_the_checks_come_in_the_order_in_which_a_turn_needs_the_parts(tmp_path: Path) -> None:
+    """Whoever mends the first failure mends what the others may depend on."""
+    names = [check.name for check in look(a_subject(tmp_path))]
+    assert names == list(Part)
+
+
+def test_what_would_be_used_is_the_first_of_each_that_works(tmp_path: Path) -> None:
+    """With nothing configured these are the devices and the built-in engines."""
+    assert used(look(a_subject(tmp_path))) == {
+        "microphone": "Headset",
+        "loudspeaker": "Speakers",
+        "speech detector": "silero",
+        "text-to-speech": "builtin:espeak-ng",
+        "speech-to-text": "builtin:pocketsphinx",
+    }
+
+
+def test_looking_leaves_nothing_on_disk(tmp_path: Path) -> None:
+    """A status that is asked for often must not make folders or locks."""
+    look(a_subject(tmp_path / "never made"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_oddity_of_the_settings_is_a_warning(tmp_path: Path) -> None:
+    """Voice works with them, but not as it was asked to."""
+    checks = of(look(a_subject(tmp_path, warnings=["unknown key A.", "unknown key B."])), Part.SETTINGS)
+    assert [(check.state, check.detail) for check in checks] == [
+        (State.WARNING, "unknown key A"),
+        (State.WARNING, "unknown key B"),
+    ]
+    assert all("config edit" in check.remedy for check in checks)
+
+
+# -- sound
+
+
+def test_without_portaudio_the_devices_are_unknown(tmp_path: Path) -> None:
+    """The cause is told once, with its remedy; what follows from it has none of its own."""
+    missing = fails_with(PortAudioMissingError())
+    checks = look(a_subject(tmp_path, find_input=missing, find_output=missing))
+    assert only(checks, Part.PORTAUDIO).remedy == PortAudioMissingError.remedy
+    for part in (Part.PORTAUDIO, Part.MICROPHONE, Part.LOUDSPEAKER):
+        assert only(checks, part).state is State.FAILED
+    assert only(checks, Part.MICROPHONE).remedy == ""
+
+
+def test_a_missing_device_fails_alone(tmp_path: Path) -> None:
+    """Each device has its own sentence and remedy."""
+    checks = look(a_subject(tmp_path, find_input=fails_with(NoInputDeviceError("usb", known=["Headset"]))))
+    microphone = only(checks, Part.MICROPHONE)
+    assert microphone.state is State.FAILED
+    assert "Headset" in microphone.detail
+    assert microphone.remedy == NoInputDeviceError.remedy
+    assert only(checks, Part.LOUDSPEAKER).state is State.OK
+    assert only(checks, Part.PORTAUDIO).state is State.OK
+
+    checks = look(a_subject(tmp_path, find_output=fails_with(NoOutputDeviceError())))
+    assert only(checks, Part.LOUDSPEAKER).remedy == NoOutputDeviceError.remedy
+    assert only(checks, Part.MICROPHONE).state is State.OK
+
+
+def test_a_sound_server_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
+    """The thread that hangs is left behind; the diagnosis is not."""
+    release = threading.Event()
+
+    def hang() -> str:
+        release.wait(30)
+        return "too late"
+
+    began = time.monotonic()
+    microphone = only(look(a_subject(tmp_path, find_input=hang)), Part.MICROPHONE)
+    took_s = time.monotonic() - began
+    release.set()
+    assert microphone.state is State.FAILED
+    assert "2 s" in microphone.detail
+    assert took_s < 10
+
+
+def test_the_microphone_stays_closed_unless_it_is_handed_over(tmp_path: Path) -> None:
+    """A status asked for by an agent must never open it; found is all that is said."""
+    assert only(look(a_subject(tmp_path)), Part.MICROPHONE).detail == "Headset"
+
+
+def test_a_microphone_that_delivers_sound_is_opened_and_closed_once(tmp_path: Path) -> None:
+    """A person's command hears it for half a second."""
+    microphone = FakeMicrophone(value=3)
+    check = only(look(a_subject(tmp_path, make_microphone=lambda: microphone)), Part.MICROPHONE)
+    assert (check.state, check.uses) == (State.OK, "Headset")
+    assert "delivers sound" in check.detail
+    assert (microphone.opened, microphone.closed) == (1, 1)
+
+
+def test_a_microphone_of_zeros_is_a_warning(tmp_path: Path) -> None:
+    """Muted or forbidden: it may work in a minute, so it is not called missing."""
+    microphone = FakeMicrophone(value=0)
+    check = only(look(a_subject(tmp_path, make_microphone=lambda: microphone)), Part.MICROPHONE)
+    assert check.state is State.WARNING
+    assert check.remedy == MicrophoneSilentError.remedy
+
+
+@pytest.mark.parametrize("microphone", [FakeMicrophone(error=DeviceBusyError("Headset")), FakeMicrophone(hangs=True)])
+def test_a_microphone_that_does_not_open_is_of_no_use(tmp_path: Path, microphone: FakeMicrophone) -> None:
+    """Busy or hanging: it fails, is closed, and is not what would be used."""
+    checks = look(a_subject(tmp_path, make_microphone=lambda: microphone))
+    check = only(checks, Part.MICROPHONE)
+    assert (check.state, check.uses) == (State.FAILED, "")
+    assert check.remedy
+    assert microphone.closed == 1
+
+
+def test_the_second_best_detector_says_why(tmp_path: Path) -> None:
+    """It is used, and it is a warning."""
+    check = only(look(a_subject(tmp_path, find_detector=lambda: ("webrtcvad", "Silero does not load."))), Part.DETECTOR)
+    assert (check.state, check.uses) == (State.WARNING, "webrtcvad")
+    assert check.detail == "webrtcvad, because Silero does not load"
+
+
+# -- speech
+
+
+def test_endpoints_come_in_the_order_they_are_tried(tmp_path: Path, stub: SpeechStub) -> None:
+    """The first that answers would be used; the built-in engine stays the last resort."""
+    stub.reset()
+    stub.configure(0, models_mode="503")
+    checks = of(look(a_subject(tmp_path, Settings(tts_base_urls=stub.urls))), Part.TTS)
+    assert [check.uses for check in checks] == ["", stub.urls[1], "builtin:espeak-ng"]
+    assert [check.state for check in checks] == [State.WARNING, State.OK, State.OK]
+    assert "503" in checks[0].detail
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        ({"refuse": True}, "refused"),
+        ({"models_mode": "html"}, "web page"),
+        ({"models_mode": "500"}, "500"),
+        ({"models_mode": "redirect", "redirect_to": "http://127.0.0.1:9/v1"}, "redirects"),
+        ({"models_mode": "hang"}, "within 2 s"),
+        ({"key": "right"}, "key"),
+    ],
+)
+def test_an_endpoint_in_trouble_says_which(tmp_path: Path, stub: SpeechStub, behaviour: dict[str, Any], said: str) -> None:
+    """Each kind of trouble has its own words and a remedy, and none is taken for working."""
+    stub.reset()
+    stub.configure(0, **behaviour)
+    settings = Settings(stt_base_urls=(stub.url,), stt_api_key=SecretStr("sk-very-secret"))
+    check = of(look(a_subject(tmp_path, settings)), Part.STT)[0]
+    assert (check.state, check.uses) == (State.WARNING, "")
+    assert said in check.detail
+    assert check.remedy
+    assert "sk-very-secret" not in f"{check}"
+
+
+def test_a_server_without_a_list_of_models_is_reachable(tmp_path: Path, stub: SpeechStub) -> None:
+    """Many good speech servers know /audio/transcriptions and nothing else."""
+    stub.reset()
+    stub.configure(0, models_mode="404")
+    check = of(look(a_subject(tmp_path, Settings(stt_base_urls=(stub.url,)))), Part.STT)[0]
+    assert (check.state, check.uses) == (State.OK, stub.url)
+
+
+def test_the_key_is_sent(tmp_path: Path, stub: SpeechStub) -> None:
+    """An endpoint that wants a key and gets it works."""
+    stub.reset()
+    stub.configure(0, key="right")
+    settings = Settings(tts_base_urls=(stub.url,), tts_api_key=SecretStr("right"))
+    assert of(look(a_subject(tmp_path, settings)), Part.TTS)[0].state is State.OK
+
+
+def test_a_foreign_address_is_not_asked_while_local_only_is_on(tmp_path: Path) -> None:
+    """The address is refused before a socket is opened, and the check says so."""
+    settings = Settings(stt_base_urls=("https://speech.example.com/v1",), local_only=True)
+    check = of(look(a_subject(tmp_path, settings)), Part.STT)[0]
+    assert check.state is State.WARNING
+    assert "LOCAL_ONLY" in check.detail
+
+
+def test_without_any_engine_each_reason_is_a_failure(tmp_path: Path) -> None:
+    """One engine is enough; without any, there is no voice."""
+    settings = Settings(tts_base_urls=("http://127.0.0.1:9/v1",), builtin=False)
+    checks = look(a_subject(tmp_path, settings))
+    assert [check.state for check in of(checks, Part.TTS)] == [State.FAILED, State.FAILED]
+    assert [check.state for check in of(checks, Part.STT)] == [State.FAILED]
+    assert all(check.remedy for check in of(checks, Part.STT))
+
+
+def test_the_built_in_recogniser_alone_is_a_warning(tmp_path: Path) -> None:
+    """It gets one word in three wrong, and the remedy is one setting."""
+    check = only(look(a_subject(tmp_path)), Part.STT)
+    assert check.state is State.WARNING
+    assert "VOICEMODE_STT_BASE_URLS" in check.remedy
+
+
+def test_missing_built_in_engines_are_told_with_the_command_that_brings_them(tmp_path: Path) -> None:
+    """Without any other engine it is a failure."""
+    check = only(look(a_subject(tmp_path, find_builtin=lambda: (False, True))), Part.TTS)
+    assert check.state is State.FAILED
+    assert "voicemode[builtin]" in check.remedy
+
+
+# -- the rest
+
+
+def test_a_taken_floor_names_its_holder(tmp_path: Path) -> None:
+    """The one who waits learns for whom; free again, nobody is named."""
+
+    async def run() -> tuple[list[Check], list[Check]]:
+        async with Floor(tmp_path, "Claude Code", 0).hold():
+            taken = await diagnose(a_subject(tmp_path))
+        return taken, await diagnose(a_subject(tmp_path))
+
+    taken, free = asyncio.run(run())
+    assert only(taken, Part.FLOOR).state is State.WARNING
+    assert "Claude Code" in only(taken, Part.FLOOR).detail
+    assert only(free, Part.FLOOR).state is State.OK
+
+
+def test_a_note_left_behind_by_a_killed_holder_does_not_take_the_floor(tmp_path: Path) -> None:
+    """Only the lock counts; the note says who."""
+    (tmp_path / "floor.json").write_text('{"holder": "nobody any more", "since": "12:00:00"}')
+    assert only(look(a_subject(tmp_path)), Part.FLOOR).state is State.OK
+
+
+def test_waiting_recordings_are_named_with_the_command_that_transcribes_them(tmp_path: Path) -> None:
+    """Nothing the person said is lost, or forgotten."""
+    journal = Journal(tmp_path / "pending")
+    path = journal.new_path()
+    journal.keep(path, AudioChunk.silence(0.1, 16_000))
+    check = only(look(a_subject(tmp_path)), Part.RECORDINGS)
+    assert check.state is State.WARNING
+    assert f"voicemode converse --resume {path.stem}" in check.remedy

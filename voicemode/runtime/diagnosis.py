@@ -1,0 +1,78 @@
+"""What works on this machine, what would be used, and what to do about the rest.
+
+The checks come in the order in which a turn needs the parts. Nothing is printed here. The microphone is opened only when
+the caller hands one over, which only a person's command does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from voicemode.interfaces import Microphone
+from voicemode.runtime.check_sound import check_detector, check_sound
+from voicemode.runtime.check_speech import check_speech
+from voicemode.runtime.checks import Check, Part, State, guarded, in_thread
+from voicemode.runtime.floor import Floor
+from voicemode.runtime.journal import Journal
+from voicemode.settings import Settings
+
+__all__ = ["Subject", "diagnose"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is examined, and how its parts are reached. The functions may block and are called in threads."""
+
+    settings: Settings
+    floor: Floor
+    journal: Journal
+    find_input: Callable[[], str]
+    """Name of the microphone that would be used. Raises SoundError."""
+    find_output: Callable[[], str]
+    """Name of the loudspeaker that would be used. Raises SoundError."""
+    find_detector: Callable[[], tuple[str, str]]
+    """Name of the speech detector that would be used, and why not a better one (empty when it is the best)."""
+    find_builtin: Callable[[], tuple[bool, bool]]
+    """Whether the built-in text-to-speech and speech-to-text engines are installed."""
+    warnings: Sequence[str] = ()
+    """What was odd about the settings, sentence by sentence."""
+    make_microphone: Callable[[], Microphone] | None = None
+    """Gives the microphone to be opened and heard for half a second; None leaves it closed."""
+
+
+async def diagnose(subject: Subject) -> list[Check]:
+    """Look at every part, side by side, each for at most 2 s. Raises no VoicemodeError: errors are what it finds."""
+    groups = await asyncio.gather(
+        _check_settings(subject.warnings),
+        check_sound(subject.find_input, subject.find_output, subject.make_microphone),
+        guarded(Part.DETECTOR, check_detector(subject.find_detector)),
+        check_speech(subject.settings, subject.find_builtin),
+        guarded(Part.FLOOR, _check_floor(subject.floor)),
+        guarded(Part.RECORDINGS, _check_recordings(subject.journal)),
+    )
+    return [check for group in groups for check in group]
+
+
+async def _check_settings(warnings: Sequence[str]) -> list[Check]:
+    if not warnings:
+        return [Check(Part.SETTINGS, State.OK, "all are known and allowed")]
+    remedy = "Run: voicemode config edit."
+    return [Check(Part.SETTINGS, State.WARNING, warning.rstrip("."), remedy) for warning in warnings]
+
+
+async def _check_floor(floor: Floor) -> list[Check]:
+    holder = await in_thread(floor.taken_by)
+    if holder is None:
+        return [Check(Part.FLOOR, State.OK, "free: nobody is talking with you now")]
+    return [Check(Part.FLOOR, State.WARNING, f"taken by {holder}", "Wait until it has finished, or end that process.")]
+
+
+async def _check_recordings(journal: Journal) -> list[Check]:
+    waiting = await in_thread(journal.pending)
+    if not waiting:
+        return [Check(Part.RECORDINGS, State.OK, "none waits for its transcript")]
+    remedy = f"Run: voicemode converse --resume {waiting[0]}."
+    detail = f"{len(waiting)} not transcribed yet: {', '.join(waiting[:3])}{' ...' if len(waiting) > 3 else ''}"
+    return [Check(Part.RECORDINGS, State.WARNING, detail, remedy)]
