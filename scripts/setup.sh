@@ -59,8 +59,10 @@ look_for_python() {
     if ! python=$(find_python); then
         [ -z "${PYTHON:-}" ] || fail "$PYTHON does not run or is older than Python 3.11."
         on_mac && { brew_install python@3.13; python=$(find_python) || fail "Python 3.11 or newer is not on the PATH."; return; }
-        want python3 "Python 3.11 or newer"
-        want python3-venv "its venv module"
+        local package=python3
+        have python3 && package=python3.11 # this release's own is too old; Ubuntu 22.04 has a newer one beside it
+        want $package "Python 3.11 or newer"
+        want $package-venv "its venv module"
     elif ! "$python" -c 'import ensurepip' >/dev/null 2>&1; then
         # Debian ships the venv module in a package of its own.
         want "python$(minor_of "$python")-venv" "the venv module of Python $(minor_of "$python")"
@@ -112,11 +114,20 @@ look_for_portaudio() {
 
 look_for_virtual_card() {
     on_mac && return
+    if ! have pulseaudio && uses_pipewire; then
+        say "no virtual sound card: PulseAudio would replace this desktop's PipeWire. What needs the card is skipped."
+        return
+    fi
     have pulseaudio || want pulseaudio "PulseAudio"
     have pactl || want pulseaudio-utils "pactl"
     compgen -G '/usr/lib*/alsa-lib/libasound_module_pcm_pulse.so' >/dev/null ||
         compgen -G '/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so' >/dev/null ||
         want libasound2-plugins "ALSA's PulseAudio plug-in"
+}
+
+# Debian's and Ubuntu's packages of these conflict with pulseaudio.
+uses_pipewire() {
+    have dpkg-query && dpkg-query -W -f '${Status}\n' pipewire-audio pipewire-alsa 2>/dev/null | grep -q 'ok installed'
 }
 
 has_real_card() {
@@ -128,7 +139,8 @@ has_real_card() {
 person_and_card() { [ -t 0 ] && [ -t 1 ] && [ -z "${CI:-}" ] && has_real_card; }
 
 command_for_missing() {
-    echo "sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+    local install="apt-get install -y --no-remove --no-install-recommends ${missing[*]}"
+    if have sudo; then echo "sudo apt-get update && sudo $install"; else echo "su -c 'apt-get update && $install'"; fi
 }
 
 # Exit status 1: not installed, and the person was told what to do.
@@ -150,7 +162,7 @@ install_missing() {
         fi
     fi
     say "system packages ${missing[*]}"
-    # --no-remove: on a desktop with PipeWire, PulseAudio would replace the person's own sound server.
+    # --no-remove: nothing of a person's system may go for the sake of ours.
     if ! { $sudo apt-get -qq update && $sudo env DEBIAN_FRONTEND=noninteractive \
             apt-get -qq install -y --no-remove --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
         tail -n 15 "$log" >&2
@@ -174,22 +186,22 @@ fail_with_log() {
 
 # -- the goals --------------------------------------------------------------------------------------------------------
 
-look_for_python
 case $goal in
-    lint) ;;
-    run) look_for_portaudio ;;
-    test) look_for_portaudio; look_for_virtual_card ;;
+    lint) look_for_python ;;
+    run) look_for_python; look_for_portaudio ;;
+    test) look_for_python; look_for_portaudio; look_for_virtual_card ;;
     demo)
-        # Python is needed in any case; without sound the demo speaks and listens through files.
-        install_missing
-        build_environment
+        look_for_python
+        needed=${#missing[@]} # Python is; without sound the demo speaks and listens through files
         look_for_portaudio
         person_and_card || look_for_virtual_card
-        install_missing || say "going on without a sound card" >&2
         ;;
     *) fail "unknown goal '$goal': lint, run, test or demo" ;;
 esac
-[ "$goal" = demo ] || install_missing
+if ! install_missing; then
+    [ "$goal" = demo ] && [ "$needed" = 0 ] || exit 1
+    say "going on without a sound card" >&2
+fi
 build_environment
 if on_mac && [ "$goal" != lint ] && ! $venv/bin/python -c 'import sounddevice' >/dev/null 2>&1; then
     brew_install portaudio
