@@ -13,7 +13,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,7 +24,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 
 from voicemode import __version__
-from voicemode.load_config import LoadedSettings, load_from_process
+from voicemode.load_config import LoadedSettings, load_settings
 from voicemode.serving.prompts import register_prompts
 from voicemode.serving.registry import choose_tools
 from voicemode.serving.resources import register_resources
@@ -54,7 +55,7 @@ class App:
         self.environ = environ
         self._voice: asyncio.Task[Voice] | None = None
 
-    async def voice(self, ctx: Context[App] | None = None) -> Voice:
+    async def voice(self, ctx: Context[Any, Any] | None = None) -> Voice:
         """The assembled product. Raises VoicemodeError."""
         if self._voice is None or (self._voice.done() and self._voice.exception() is not None):
             self._voice = asyncio.create_task(self._build(self.client_name(ctx) if ctx is not None else ""))
@@ -67,7 +68,7 @@ class App:
         return built
 
     @staticmethod
-    def client_name(ctx: Context[App]) -> str:
+    def client_name(ctx: Context[Any, Any]) -> str:
         """The client's own name, such as "claude-code"; empty when it did not say."""
         params = ctx.request_context.session.client_params
         return params.client_info.name if params is not None else ""
@@ -140,7 +141,7 @@ def serve(environ: Mapping[str, str]) -> int:
 
     Raises SettingsError before anything is served.
     """
-    loaded = load_from_process(environ)
+    loaded = load_settings(environ, Path.cwd(), Path.home())
     logging.basicConfig(level=loaded.settings.log_level.upper(), stream=sys.stderr, format="voicemode: %(message)s")
     for warning in loaded.warnings:
         _log.warning("%s", warning)
@@ -176,15 +177,15 @@ async def _serve(server: MCPServer[App]) -> None:
         os._exit(0)
 
 
-def _on_signal(loop: asyncio.AbstractEventLoop, number: int, stop: Any) -> None:
+def _on_signal(loop: asyncio.AbstractEventLoop, number: int, stop: Callable[[], None]) -> None:
     try:
         loop.add_signal_handler(number, stop)
     except NotImplementedError:  # Windows
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
 
 
-async def _watch_parent(stop: Any) -> None:
+async def _watch_parent(stop: Callable[[], None]) -> None:
     parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110  (no operating system of the three tells this portably)
         await asyncio.sleep(_PARENT_POLL_S)
     stop()

@@ -75,10 +75,11 @@ async def _speak_piece(
                         on_first_chunk(synthesis.engine)
                         on_first_chunk = None
                     await speaker.play(chunk)
-            return synthesis.engine
         except (EndpointError, EngineError) as error:
             # It broke off in the middle: the chain remembers that and offers another engine for the same piece.
             failed.append(error.problem)
             last = error
+        else:
+            return synthesis.engine
     assert last is not None  # noqa: S101  (the loop ran at least once)
     raise last

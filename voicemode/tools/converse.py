@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import time
-import unicodedata
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
 from voicemode.errors import RequestError, VoicemodeError
-from voicemode.runtime.patience import silence_seconds
+from voicemode.runtime.arguments import turn_request
 from voicemode.runtime.result import Status, TurnRequest, TurnResult
 from voicemode.serving.progress import progress
 from voicemode.serving.spec import ToolSpec
@@ -22,8 +23,6 @@ if TYPE_CHECKING:  # the sound stack takes time to load; the server hands it ove
 
 __all__ = ["TOOL", "Answer", "ConverseResult", "Question"]
 
-_MAX_MESSAGE = 20_000
-"""Characters: about 20 minutes of speech. More is a mistake, not a message."""
 _MAX_QUESTIONS = 20
 _BUDGET_S = {"claude-code": 110.0}
 """Seconds a client lets one call run; measured: Claude Code moves a call to the background at 120 s."""
@@ -57,8 +56,8 @@ class ConverseResult(Answer):
     timings_ms: dict[str, int] = {}
 
 
-async def converse(  # noqa: PLR0913  (the names are the users', and each is optional)
-    ctx: Context["App"],
+async def converse(
+    ctx: Context[Any, Any],
     message: Annotated[str, Field(description="What to say; empty only listens")] = "",
     wait_for_response: Annotated[bool, Field(description="False: speak without listening")] = True,
     voice: str | None = None,
@@ -75,22 +74,20 @@ async def converse(  # noqa: PLR0913  (the names are the users', and each is opt
     Give options when the answer is one of a few; it makes recognition reliable.
     """
     called_at = time.monotonic()
-    app = ctx.request_context.lifespan_context
+    app: App = ctx.request_context.lifespan_context
     settings = app.loaded.settings
+    ask = functools.partial(
+        turn_request,
+        settings,
+        wait_for_response=wait_for_response,
+        voice=voice,
+        speed=speed,
+        language=language,
+        patience=patience,
+        listen_duration_max=listen_duration_max,
+    )
     try:
-        requests = _requests(
-            [Question(message=message)] if turns is None else turns,
-            TurnRequest(
-                message=message,
-                wait_for_response=wait_for_response,
-                voice=voice or next(iter(settings.voices), None),
-                speed=_speed(settings.tts_speed if speed is None else speed),
-                language=_language(language or settings.language),
-                silence_s=silence_seconds(patience, settings),
-                listen_duration_max=_listen_duration(listen_duration_max, settings.listen_duration_max),
-            ),
-            several=turns is not None,
-        )
+        requests = [ask(message=message)] if turns is None else _several(ask, message, turns)
         if resume is None and not wait_for_response and not any(request.message.strip() for request in requests):
             raise RequestError("message", "it is empty, and nothing is to be heard either")
         voice_parts = await app.voice(ctx)
@@ -103,7 +100,8 @@ async def converse(  # noqa: PLR0913  (the names are the users', and each is opt
                 outcome = await talk.converse(requests, sink, called_at=called_at, budget_s=budget_s)
     except VoicemodeError as error:
         return _failure(error)
-    return _success(outcome, several=turns is not None) if outcome.error is None else _failure(outcome.error, outcome)
+    several = turns is not None or outcome.asked > 1
+    return _success(outcome, several=several) if outcome.error is None else _failure(outcome.error, outcome)
 
 
 TOOL = ToolSpec(function=converse, title="Talk with the person", open_world=True)
@@ -112,56 +110,15 @@ TOOL = ToolSpec(function=converse, title="Talk with the person", open_world=True
 # -- arguments
 
 
-def _requests(questions: list[Question], like: TurnRequest, *, several: bool) -> list[TurnRequest]:
-    if several and like.message:
+def _several(ask: Callable[..., TurnRequest], message: str, turns: list[Question]) -> list[TurnRequest]:
+    if message:
         raise RequestError("turns", "give either message or turns")
-    if not 0 < len(questions) <= _MAX_QUESTIONS:
-        raise RequestError("turns", f"{len(questions)} questions", f"1 to {_MAX_QUESTIONS}")
+    if not 0 < len(turns) <= _MAX_QUESTIONS:
+        raise RequestError("turns", f"{len(turns)} questions", f"1 to {_MAX_QUESTIONS}")
     return [
-        TurnRequest(
-            message=_message(f"turns[{index}].message" if several else "message", question.message),
-            wait_for_response=like.wait_for_response,
-            voice=like.voice,
-            speed=like.speed,
-            language=like.language,
-            silence_s=like.silence_s,
-            listen_duration_max=like.listen_duration_max,
-            options=tuple(option.strip() for option in question.options if option.strip()),
-        )
-        for index, question in enumerate(questions)
+        ask(message=question.message, options=question.options, field=f"turns[{index}].message")
+        for index, question in enumerate(turns)
     ]
-
-
-def _message(field: str, text: str) -> str:
-    if len(text) > _MAX_MESSAGE:
-        raise RequestError(field, f"{len(text):,} characters are too many to be spoken", f"at most {_MAX_MESSAGE:,}")
-    for position, character in enumerate(text):
-        if unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\r\t":
-            raise RequestError(field, f"control character U+{ord(character):04X} at position {position}", "printable text")
-    return text
-
-
-def _speed(speed: float) -> float:
-    if not 0.25 <= speed <= 4.0:
-        raise RequestError("speed", f"{speed:g} is out of range", "0.25 to 4.0")
-    return speed
-
-
-def _language(language: str | None) -> str | None:
-    if language is None:
-        return None
-    parts = language.replace("_", "-").split("-")
-    if not (2 <= len(parts[0]) <= 3 and all(part.isascii() and part.isalnum() for part in parts)):
-        raise RequestError("language", f"'{language[:40]}' is not a language tag", "BCP 47, such as en or pt-BR")
-    return "-".join(parts)
-
-
-def _listen_duration(asked: float | None, most: float) -> float:
-    if asked is None:
-        return most
-    if not 1 <= asked <= 600:
-        raise RequestError("listen_duration_max", f"{asked:g} s is out of range", "1 to 600 seconds")
-    return asked
 
 
 def _budget(client: str) -> float:

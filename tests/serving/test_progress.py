@@ -1,0 +1,69 @@
+"""Progress notifications: once a second, rising, and none after the end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from voicemode.events import ListeningStarted, SpeakingStarted, SpeechStarted
+from voicemode.serving.progress import progress
+
+
+def test_a_change_of_state_is_told_at_once() -> None:
+    """The person sees that the microphone listens when it begins to, not a second later."""
+
+    async def scenario() -> list[str]:
+        told: list[str] = []
+
+        async def report(_value: float, _total: None, state: str) -> None:
+            told.append(state)
+
+        async with progress(report) as sink:
+            sink(SpeakingStarted(0.1, "engine"))
+            await asyncio.sleep(0.02)
+            sink(ListeningStarted(0.2))
+            await asyncio.sleep(0.02)
+        return told
+
+    assert asyncio.run(scenario()) == ["speaking", "listening: the person may speak now"]
+
+
+def test_values_rise_and_nothing_is_told_after_the_end() -> None:
+    """MCP asks for both."""
+
+    async def scenario() -> tuple[list[float], int]:
+        values: list[float] = []
+
+        async def report(value: float, _total: None, _state: str) -> None:
+            values.append(value)
+
+        async with progress(report) as sink:
+            for _ in range(20):
+                sink(SpeakingStarted(0.0, "engine"))
+                await asyncio.sleep(0)
+                sink(SpeechStarted(0.0))
+                await asyncio.sleep(0)
+            await asyncio.sleep(1.1)
+        at_end = len(values)
+        sink(ListeningStarted(9.0))
+        await asyncio.sleep(0.05)
+        return values, at_end
+
+    values, at_end = asyncio.run(scenario())
+    assert values == sorted(set(values))
+    assert len(values) == at_end > 2
+    assert values[-1] >= 1.0
+
+
+def test_a_client_that_does_not_read_delays_nobody() -> None:
+    """A report that hangs is abandoned at the end of the call."""
+
+    async def scenario() -> bool:
+        async def report(_value: float, _total: None, _state: str) -> None:
+            await asyncio.sleep(3600)
+
+        async with asyncio.timeout(2), progress(report) as sink:
+            sink(SpeakingStarted(0.1, "engine"))
+            await asyncio.sleep(0.02)
+        return True
+
+    assert asyncio.run(scenario())
