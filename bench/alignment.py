@@ -130,7 +130,9 @@ def louder(sound: AudioChunk, rms_dbfs: float) -> AudioChunk:
 def _levels(samples: Samples, rate: int) -> npt.NDArray[np.float64]:
     step = round(_WINDOW_S * rate)
     whole = len(samples) // step * step
-    return np.sqrt(np.mean(samples[:whole].reshape(-1, step).astype(np.float64) ** 2, axis=1))
+    windows = samples[:whole].reshape(-1, step).astype(np.float64)
+    power: npt.NDArray[np.float64] = np.mean(windows**2, axis=1)
+    return np.sqrt(power)
 
 
 def _at_capture_rate(sound: AudioChunk) -> npt.NDArray[np.float64]:
