@@ -30,7 +30,7 @@ def stub(stub_process: SpeechStub) -> SpeechStub:
 
 @pytest.fixture
 async def pool() -> AsyncIterator[HttpPool]:
-    pool = HttpPool(Settings())
+    pool = HttpPool(Settings.model_validate({}))
     yield pool
     await pool.aclose()
 
@@ -38,6 +38,7 @@ async def pool() -> AsyncIterator[HttpPool]:
 @pytest.fixture
 async def hasty_pool() -> AsyncIterator[HttpPool]:
     """Deadlines that a test of missing them can wait for."""
-    pool = HttpPool(Settings(connect_timeout_s=0.3, first_byte_timeout_s=0.3, stall_timeout_s=0.3))
+    short = {"connect_timeout_s": 0.3, "first_byte_timeout_s": 0.3, "stall_timeout_s": 0.3}
+    pool = HttpPool(Settings.model_validate(short))
     yield pool
     await pool.aclose()
