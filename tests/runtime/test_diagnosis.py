@@ -17,6 +17,7 @@ from tests.stubs.client import SpeechStub
 from voicemode.audio import AudioChunk
 from voicemode.errors import (
     DeviceBusyError,
+    EngineError,
     MicrophoneSilentError,
     NoInputDeviceError,
     NoOutputDeviceError,
@@ -63,7 +64,7 @@ def a_subject(folder: Path, settings: Settings | None = None, **parts: Any) -> S
         "journal": Journal(folder / "pending"),
         "find_input": lambda: "Headset",
         "find_output": lambda: "Speakers",
-        "find_detector": lambda: ("silero", ""),
+        "find_detector": lambda: ("silero", "It is the best."),
         "find_builtin": lambda: (True, True),
     }
     return Subject(**{**working, **parts})
@@ -208,10 +209,23 @@ def test_a_microphone_that_does_not_open_is_of_no_use(tmp_path: Path, microphone
 
 
 def test_the_second_best_detector_says_why(tmp_path: Path) -> None:
-    """It is used, and it is a warning."""
-    check = only(look(a_subject(tmp_path, find_detector=lambda: ("webrtcvad", "Silero does not load."))), Part.DETECTOR)
+    """It is used, and it is a warning, unless it was asked for."""
+
+    def find() -> tuple[str, str]:
+        return "webrtcvad", "Silero does not load."
+
+    check = only(look(a_subject(tmp_path, find_detector=find)), Part.DETECTOR)
     assert (check.state, check.uses) == (State.WARNING, "webrtcvad")
-    assert check.detail == "webrtcvad, because Silero does not load"
+    assert "Silero does not load" in check.detail
+    check = only(look(a_subject(tmp_path, Settings(vad="webrtcvad"), find_detector=find)), Part.DETECTOR)
+    assert check.state is State.OK
+
+
+def test_without_any_detector_listening_is_not_possible(tmp_path: Path) -> None:
+    """The error of the engine is the sentence and the remedy."""
+    broken = fails_with(EngineError("vad", "nothing loads", "Install it."))
+    check = only(look(a_subject(tmp_path, find_detector=broken)), Part.DETECTOR)
+    assert (check.state, check.remedy, check.uses) == (State.FAILED, "Install it.", "")
 
 
 # -- speech
@@ -328,3 +342,10 @@ def test_waiting_recordings_are_named_with_the_command_that_transcribes_them(tmp
     check = only(look(a_subject(tmp_path)), Part.RECORDINGS)
     assert check.state is State.WARNING
     assert f"voicemode converse --resume {path.stem}" in check.remedy
+
+
+def test_the_built_in_recogniser_is_of_no_use_for_another_language(tmp_path: Path) -> None:
+    """It would refuse; English guesses would be worse."""
+    check = only(look(a_subject(tmp_path, Settings(language="de"))), Part.STT)
+    assert (check.state, check.uses) == (State.FAILED, "")
+    assert "'de'" in check.detail

@@ -61,11 +61,11 @@ async def _hear(microphone: Microphone, found: Check) -> list[Check]:
     return [replace(found, state=State.WARNING, detail=detail, remedy=MicrophoneSilentError.remedy)]
 
 
-async def check_detector(find_detector: Callable[[], tuple[str, str]]) -> list[Check]:
-    """Which speech detector listens, and why not a better one."""
+async def check_detector(find_detector: Callable[[], tuple[str, str]], wanted: str) -> list[Check]:
+    """Which speech detector listens, and why. ``wanted`` is the setting: what was not wished for is second best."""
     try:
         name, why = await in_thread(find_detector)
     except VoicemodeError as error:
         return [failed(Part.DETECTOR, error)]
-    state = State.WARNING if why else State.OK
-    return [Check(Part.DETECTOR, state, f"{name}, because {why.rstrip('.')}" if why else name, uses=name)]
+    state = State.WARNING if wanted == "auto" and name != "silero" else State.OK
+    return [Check(Part.DETECTOR, state, f"{name}: {why.rstrip('.')}", uses=name)]

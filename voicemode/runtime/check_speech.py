@@ -64,6 +64,9 @@ def _check_builtin(task: _Task, installed: bool, settings: Settings, *, alone: b
         return Check(
             task.name, State.OK, f"{task.builtin} is switched off by VOICEMODE_BUILTIN", _set_url(task) if alone else ""
         )
+    if task.name is Part.STT and not (settings.language or "en").lower().startswith("en"):
+        detail = f"{task.builtin} understands English only, not '{settings.language}'"
+        return Check(task.name, State.WARNING if alone else State.OK, detail, _set_url(task) if alone else "")
     if not installed:
         detail = f"{task.builtin} is not installed, so nothing works offline"
         return Check(task.name, State.WARNING, detail, "Run: pip install 'voicemode[builtin]'.")
@@ -109,7 +112,8 @@ def _judge(answer: Answer, url: str, task: _Task, took_ms: int) -> Check:
     wrong = f"Check {task.setting}_BASE_URLS: it should end before /audio, usually in /v1."
     if answer.status in (401, 403):
         remedy = f"Run: voicemode config set {task.setting}_API_KEY, with a key it accepts."
-        return Check(task.name, State.WARNING, f"{url}: refuses the key (HTTP {answer.status})", remedy)
+        what = "wants a key" if task.key is None else "refuses the key"
+        return Check(task.name, State.WARNING, f"{url}: {what} (HTTP {answer.status})", remedy)
     if answer.status >= 500:
         return Check(task.name, State.WARNING, f"{url}: is in trouble (HTTP {answer.status})", "Look at its logs.")
     if 300 <= answer.status < 400:

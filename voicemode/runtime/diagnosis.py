@@ -33,7 +33,7 @@ class Subject:
     find_output: Callable[[], str]
     """Name of the loudspeaker that would be used. Raises SoundError."""
     find_detector: Callable[[], tuple[str, str]]
-    """Name of the speech detector that would be used, and why not a better one (empty when it is the best)."""
+    """Name of the speech detector that would be used, and why it is this one. Raises EngineError."""
     find_builtin: Callable[[], tuple[bool, bool]]
     """Whether the built-in text-to-speech and speech-to-text engines are installed."""
     warnings: Sequence[str] = ()
@@ -47,7 +47,7 @@ async def diagnose(subject: Subject) -> list[Check]:
     groups = await asyncio.gather(
         _check_settings(subject.warnings),
         check_sound(subject.find_input, subject.find_output, subject.make_microphone),
-        guarded(Part.DETECTOR, check_detector(subject.find_detector)),
+        guarded(Part.DETECTOR, check_detector(subject.find_detector, subject.settings.vad)),
         check_speech(subject.settings, subject.find_builtin),
         guarded(Part.FLOOR, _check_floor(subject.floor)),
         guarded(Part.RECORDINGS, _check_recordings(subject.journal)),
