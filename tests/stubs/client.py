@@ -90,7 +90,10 @@ class SpeechStub:
         return [self._ask("GET", f"/uploads/{e['id']}") for e in self.events("stt") if "at_body" in e]
 
     def wait_for(self, what: Callable[[list[dict[str, Any]]], bool], deadline_s: float = 5.0) -> list[dict[str, Any]]:
-        """The events once ``what`` holds of them; fails when it does not in time."""
+        """The events once ``what`` holds of them; fails when it does not in time.
+
+        It blocks: an event loop that is to bring them about must run it in a thread.
+        """
         end = time.monotonic() + deadline_s
         while not what(events := self.events()):
             if time.monotonic() > end:
