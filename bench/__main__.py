@@ -119,9 +119,10 @@ def _show(outcomes: Sequence[tuple[Row, Measured | None]], recorder: Recorder, m
         f"{machine['load_after']:.1f} after, {machine['busy_percent']} % busy over {machine['seconds']} s. "
         "Medians are judged; drop-outs, clipping and cancelling by the worst. One figure is exact to about 5 ms.",
         highlight=False,
+        soft_wrap=True,
     )
     for problem in recorder.problems:
-        console.print(f"FAILED  {problem}", highlight=False, markup=False)
+        console.print(f"FAILED  {problem}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _save(

@@ -148,7 +148,9 @@ class MicrophoneWatch:
     def __init__(self, card: VirtualSoundCard) -> None:
         self._events: list[_StreamEvent] = []
         env = {**os.environ, **card.env, "LC_ALL": "C"}
-        self._process = subprocess.Popen(["pactl", "subscribe"], stdout=subprocess.PIPE, env=env, text=True)
+        self._process = subprocess.Popen(
+            ["pactl", "subscribe"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, text=True
+        )
         self._thread = threading.Thread(target=self._collect, daemon=True)
         self._thread.start()
 

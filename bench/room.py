@@ -81,7 +81,8 @@ class Room:
     @contextlib.asynccontextmanager
     async def product(self) -> AsyncIterator[StdioServer]:
         """``voicemode mcp``, initialized, in a home of its own."""
-        async with self.server([sys.executable, "-m", "voicemode", "mcp"], **self._addresses()) as server:
+        command, variables = self.product_command()
+        async with self.server(command, **variables) as server:
             await server.initialize()
             yield server
 

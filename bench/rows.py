@@ -36,6 +36,8 @@ class Row:
     against: str | None = None
     """The scenario whose same figure is what the limit is a multiple of; None when the limit is absolute."""
     compared_with: str = ""
+    context: str | None = None
+    """A figure, in ms, that says under which circumstances the others were taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Measured:
     figures: tuple[float, ...]
     reference: float | None
     """Median of what it is compared with; None where the limit is absolute or nothing was taken."""
+    context: float | None = None
+    """Median of the row's context; None where it has none."""
 
     @property
     def median(self) -> float:
@@ -80,7 +84,13 @@ def measured(row: Row, results: Results) -> Measured | None:
     if not figures:
         return None
     against = _figures(results, row.against, row.figure) if row.against is not None else ()
-    return Measured(row, figures, statistics.median(against) if against else None)
+    context = _figures(results, row.scenario, row.context) if row.context is not None else ()
+    return Measured(
+        row,
+        figures,
+        reference=statistics.median(against) if against else None,
+        context=statistics.median(context) if context else None,
+    )
 
 
 def _figures(results: Results, scenario: str, figure: str) -> tuple[float, ...]:
@@ -93,7 +103,17 @@ _FIRST_BYTE = "engine's first byte"
 
 
 def _clipped(name: str, title: str, scenario: str) -> Row:
-    return Row(name=name, title=title, unit="ms", scenario=scenario, figure="clipped_ms", limit=0, judged=Judged.WORST)
+    return Row(
+        name=name,
+        title=title,
+        unit="ms",
+        scenario=scenario,
+        figure="clipped_ms",
+        limit=0,
+        judged=Judged.WORST,
+        compared_with="began after the last word",
+        context="gap_ms",
+    )
 
 
 ROWS = (

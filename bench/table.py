@@ -18,16 +18,18 @@ def cells(row: Row, outcome: Measured | None) -> tuple[str, str, str, str, str, 
     if outcome is None:
         return row.title, _NOT_TAKEN, row.compared_with, "", _limit(row), _verdict(None if row.limit is None else False)
     low, high = min(outcome.figures), max(outcome.figures)
-    spread = f"{_number(outcome.median)} {row.unit} [{_number(low)} to {_number(high)}, n={len(outcome.figures)}]"
+    spread = f"{_number(outcome.median)} {row.unit} ({_number(low)} to {_number(high)}, n={len(outcome.figures)})"
     compared = row.compared_with
     if outcome.reference is not None:
         compared = f"{compared}: {_number(outcome.reference)} {row.unit}"
+    elif outcome.context is not None:
+        compared = f"{compared}: {_number(outcome.context)} ms"
     return row.title, spread.replace("  ", " "), compared, _distance(outcome), _limit(row), _verdict(outcome.kept)
 
 
 def table(results_rows: Sequence[tuple[Row, Measured | None]]) -> Table:
     """The whole table."""
-    drawn = Table(title="voicemode, measured by sound (median [smallest to largest])")
+    drawn = Table(title="voicemode, measured by sound: median (smallest to largest)")
     drawn.add_column("measured")
     drawn.add_column("figure", no_wrap=True)
     drawn.add_column("compared with")

@@ -24,7 +24,7 @@ def test_a_ratio_names_both_sides() -> None:
     outcome = measured(RATIO, {"start": [{"f": 500.0}, {"f": 520.0}, {"f": 600.0}], "bare": [{"f": 400.0}]})
     assert cells(RATIO, outcome) == (
         "start",
-        "520 ms [500 to 600, n=3]",
+        "520 ms (500 to 600, n=3)",
         "bare server: 400 ms",
         "1.30 x",
         "1.25 x",
@@ -44,7 +44,7 @@ def test_a_count_has_no_unit() -> None:
     """And no stray blanks where the unit would be."""
     assert cells(COUNT, measured(COUNT, {"tone": [{"f": 0.0}]})) == (
         "breaks",
-        "0 [0 to 0, n=1]",
+        "0 (0 to 0, n=1)",
         "",
         "0 left",
         "0",
@@ -55,6 +55,12 @@ def test_a_count_has_no_unit() -> None:
 def test_what_was_not_measured_is_not_kept() -> None:
     """A scenario that failed must not look like a promise kept."""
     assert cells(PROMISE, None)[1:] == ("not measured", "", "", "20 ms", "NO")
+
+
+def test_the_circumstances_are_told() -> None:
+    """When a person began is measured as well, not only asked for."""
+    row = Row(name="c", title="c", unit="ms", scenario="s", figure="f", limit=0, compared_with="began after", context="gap_ms")
+    assert cells(row, measured(row, {"s": [{"f": 0.0, "gap_ms": 203.4}]}))[2] == "began after: 203 ms"
 
 
 def test_every_row_is_drawn() -> None:
