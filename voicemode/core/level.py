@@ -75,7 +75,12 @@ class NoiseFloor:
         return max(10 * math.log10(lowest) + _BIAS_DB, _LOWEST_FLOOR_DBFS)
 
     def push(self, level_dbfs: float, seconds: float) -> float:
-        """Learn from a frame of about 10 ms; returns the new floor in dBFS."""
+        """Learn from a frame of about 10 ms; returns the new floor in dBFS.
+
+        Zeros before the first sound are a device that starts, not a quiet room: nothing is learned from them.
+        """
+        if level_dbfs <= LOWEST_DBFS and not self._recent:
+            return self.dbfs
         self._recent.append(10 ** (level_dbfs / 10))
         smoothed = sum(self._recent) / len(self._recent)
         self._minima[-1] = min(self._minima[-1], smoothed)

@@ -25,6 +25,9 @@ _TAIL_S = 0.25
 _TAIL_UNDER_SPEECH_DB = 25.0
 """Detectors close on a final "s" or "f", which are 10 to 20 dB softer than vowels, last up to 0.2 s and belong to it."""
 
+_ROUNDING_S = 1e-6
+"""Sums of frame lengths miss the round figure by less than this."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameFacts:
@@ -65,13 +68,16 @@ class Voicing:
         if facts.gate_open:
             self._learn_speech_level(facts)
         speech_dbfs = self._speech_dbfs()
-        distance_db = speech_dbfs - facts.noise_floor_dbfs
-        over_db = facts.level_dbfs - facts.noise_floor_dbfs
+        # The floor needs 50 ms to fall: where a long vowel has become the floor, its end must not wait for that.
+        fallen = facts.level_dbfs < facts.noise_floor_dbfs - _MARGIN_LEAST_DB
+        floor_dbfs = facts.level_dbfs if fallen else facts.noise_floor_dbfs
+        distance_db = speech_dbfs - floor_dbfs
+        over_db = facts.level_dbfs - floor_dbfs
         clean = distance_db >= _CLEAN_SNR_DB
         self._loud = clean and over_db > min(max(distance_db / 3, _MARGIN_LEAST_DB), _MARGIN_MOST_DB)
         self._tail_s = self._tail_after(facts, speech_dbfs)
         heard = self._loud or not clean or self._surely_missed(facts, over_db)
-        voiced = heard if facts.gate_open else self._tail_s <= _TAIL_S
+        voiced = heard if facts.gate_open else self._tail_s <= _TAIL_S + _ROUNDING_S
         self._unvoiced_s = 0.0 if voiced else self._unvoiced_s + facts.seconds
         return voiced
 
@@ -84,7 +90,7 @@ class Voicing:
         return 10 * math.log10(self._power / self._weight_s) if self._power > 0 else -math.inf
 
     def _surely_missed(self, facts: FrameFacts, over_db: float) -> bool:
-        return facts.probability >= _SURE and self._unvoiced_s >= _SURE_AFTER_S and over_db > _SURE_MARGIN_DB
+        return facts.probability >= _SURE and self._unvoiced_s >= _SURE_AFTER_S - _ROUNDING_S and over_db > _SURE_MARGIN_DB
 
     def _tail_after(self, facts: FrameFacts, speech_dbfs: float) -> float:
         if not self._loud or facts.level_dbfs < speech_dbfs - _TAIL_UNDER_SPEECH_DB:
