@@ -6,6 +6,7 @@ Each rule is a function from modules to the lines that break it, so that each is
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -177,6 +178,7 @@ def keeps_workers_apart(module: Module) -> Iterator[str]:
 RULES = (points_down, stays_pure, leaves_environment_alone, runs_no_text, keeps_stdout_clean, keeps_workers_apart)
 
 
+@functools.cache
 def modules() -> list[Module]:
     """Every module of the package."""
     found = []
