@@ -1,0 +1,226 @@
+"""The loudspeaker: chunks of any rate on one side, PortAudio's callback on the other.
+
+The stream runs from ``open`` on, so that the device is awake when the first chunk comes. Its buffer of some 40 ms would
+delay that chunk; where a restart takes a millisecond (ALSA), the silence in the buffer is thrown away instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import numpy as np
+
+from voicemode.audio import AudioChunk, Samples
+from voicemode.core.resample import StreamResampler
+from voicemode.engines.playback_queue import PlaybackQueue
+from voicemode.engines.portaudio import in_sound_thread
+from voicemode.engines.streams import DeviceStream, StreamCallback, open_stream
+from voicemode.errors import DeviceLostError, SoundError
+
+__all__ = ["SoundDeviceSpeaker"]
+
+_log = logging.getLogger(__name__)
+
+_OPEN_S = 5.0
+_CLOSE_S = 0.25
+_RESTART_S = 2.0
+_QUIET_S = 2.0
+"""Without a callback for this long, the device is gone. An idle null sink pauses for 0.3 s, Bluetooth for longer."""
+_QUEUE_S = 10.0
+_POLL_S = 0.05
+_DRAIN_GRACE_S = 2.0
+
+# An engine at 1.2 x real time sends 100 ms of sound every 83 ms. The resampler keeps 10 ms, the device buffer takes 60
+# ahead: playing at once, the second chunk would be late. With this much queued it is not; nor if we wait this long.
+_ENOUGH_S = 0.15
+_HOLD_S = 0.06
+_HOLD_AFTER_UNDERRUN_S = 0.2
+
+
+class SoundDeviceSpeaker:
+    """A loudspeaker of this machine, as ``interfaces.Speaker``."""
+
+    def __init__(self, device: str = "") -> None:
+        """``device``: name, part of a name, or index; "" is the default."""
+        self._wanted = device
+        self._stream: DeviceStream | None = None
+        self._queue = PlaybackQueue(48_000)
+        self._resampler = StreamResampler(48_000, 48_000)
+        self._source_rate = 48_000
+        self._complete = True
+        """Whether all that was queued has been heard or dropped: running dry then is no underrun."""
+        self._underruns = 0
+        self._closed_at: float | None = None
+        """When what was in the device's buffer was thrown away; None while it is open."""
+        self._beginning = asyncio.Lock()
+        self._holding: asyncio.Task[None] | None = None
+        """Waits for more sound before a short piece is played; None when nothing is held."""
+
+    @property
+    def name(self) -> str:
+        return self._stream.device.name if self._stream is not None else self._wanted or "default"
+
+    @property
+    def underruns(self) -> int:
+        """How often sound broke off since ``open`` because the next chunk was late."""
+        return self._underruns
+
+    @property
+    def first_sound_at(self) -> float | None:
+        at = self._queue.first_audible_at
+        return at if at is not None and at <= time.monotonic() else None
+
+    @property
+    def audible_until(self) -> float | None:
+        queue = self._queue
+        waiting = queue.queued / queue.sample_rate
+        if waiting and self._stream is not None:
+            return max(time.monotonic(), queue.audible_until or 0.0) + waiting
+        return queue.audible_until
+
+    @property
+    def played_s(self) -> float:
+        queue = self._queue
+        now = time.monotonic() if self._closed_at is None else self._closed_at
+        ahead = max(0.0, (queue.audible_until or 0.0) - now)
+        return max(0.0, queue.taken / queue.sample_rate - ahead)
+
+    async def open(self) -> None:
+        if self._stream is not None:
+            if not self._stream.ended:
+                return
+            await self.close()
+        self._complete, self._underruns, self._closed_at = True, 0, None
+        self._stream = await in_sound_thread(
+            lambda: open_stream("output", self._wanted, self._callback),
+            deadline_s=_OPEN_S,
+            undo=DeviceStream.close,
+            device=self._wanted,
+        )
+
+    async def play(self, chunk: AudioChunk) -> None:
+        """Queue sound; see ``interfaces.Speaker``. Raises RuntimeError when it is not open."""
+        stream = self._opened()
+        while self._queue.queued > _QUEUE_S * self._queue.sample_rate:
+            stream.check(_QUIET_S)
+            await asyncio.sleep(_POLL_S)
+        stream.check(_QUIET_S)
+        samples = self._resampled(chunk)
+        if not len(samples):
+            return
+        was_dry = self._queue.dry
+        self._queue.push(samples)
+        if was_dry:
+            await self._hold_or_begin(stream)
+        self._complete = False
+
+    async def drain(self) -> None:
+        stream = self._opened()
+        tail = self._resampler.flush()
+        if len(tail):
+            self._queue.push(tail)
+        if self._queue.dry and self._queue.queued:
+            await self._begin(stream)
+        pushed = -1
+        deadline = 0.0
+        while (left := self._left_s()) > 0:
+            if self._queue.pushed != pushed:  # more was queued while we wait
+                pushed, deadline = self._queue.pushed, time.monotonic() + left + _DRAIN_GRACE_S
+            stream.check(_QUIET_S)
+            if time.monotonic() > deadline:
+                raise DeviceLostError(stream.device.name, "it takes no sound")
+            await asyncio.sleep(min(left, _POLL_S))
+        self._complete = True
+
+    def stop(self) -> None:
+        self._release_hold()
+        self._resampler.flush()
+        self._queue.cut()
+        self._complete = True
+
+    async def close(self) -> None:
+        self.stop()
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        self._closed_at = time.monotonic()
+        try:
+            await in_sound_thread(stream.close, deadline_s=_CLOSE_S, device=stream.device.name)
+        except SoundError as error:
+            _log.warning("The loudspeaker did not close cleanly: %s", error)
+
+    def _opened(self) -> DeviceStream:
+        if self._stream is None:
+            raise RuntimeError("open the loudspeaker before playing")
+        return self._stream
+
+    def _left_s(self) -> float:
+        """Seconds until all that is queued has been audible."""
+        until = self.audible_until
+        return 0.0 if until is None else until - time.monotonic()
+
+    def _resampled(self, chunk: AudioChunk) -> Samples:
+        """At the device's rate; the filter's state runs through chunks of one rate, so they join without a seam."""
+        rest = np.zeros(0, dtype=np.int16)
+        if chunk.sample_rate != self._source_rate:
+            rest = self._resampler.flush()
+            self._source_rate = chunk.sample_rate
+            self._resampler = StreamResampler(chunk.sample_rate, self._queue.sample_rate)
+        return np.concatenate([rest, self._resampler.push(chunk.samples)])
+
+    async def _hold_or_begin(self, stream: DeviceStream) -> None:
+        """Sound came while silence plays: start when there is enough of it, or when no more came for a while."""
+        held_back = self._holding is not None or self._beginning.locked() or self._queue.first_audible_at is None
+        late = not self._complete and not held_back
+        if late:
+            self._underruns += 1
+        if self._queue.queued >= _ENOUGH_S * self._queue.sample_rate:
+            await self._begin(stream)
+        elif self._holding is None:
+            hold_s = _HOLD_AFTER_UNDERRUN_S if late else _HOLD_S
+            self._holding = asyncio.create_task(self._begin_later(stream, hold_s))
+
+    async def _begin_later(self, stream: DeviceStream, hold_s: float) -> None:
+        await asyncio.sleep(hold_s)
+        self._holding = None
+        try:
+            await self._begin(stream)
+        except SoundError as error:  # the next play or drain finds the stream ended and raises
+            _log.info("The loudspeaker went away: %s", error)
+
+    def _release_hold(self) -> None:
+        holding, self._holding = self._holding, None
+        if holding is not None:
+            holding.cancel()
+
+    async def _begin(self, stream: DeviceStream) -> None:
+        """Play what is queued. Raises DeviceLostError."""
+        self._release_hold()
+        async with self._beginning:
+            heard = self._queue.audible_until is None or self._queue.audible_until < time.monotonic()
+            if self._queue.dry and heard and stream.restarts_at_once:
+                await in_sound_thread(
+                    lambda: stream.restart(self._queue.release), deadline_s=_RESTART_S, device=stream.device.name
+                )
+            else:
+                self._queue.release()
+
+    def _callback(self, stream: DeviceStream) -> StreamCallback:
+        """PortAudio's thread: copy one block."""
+        rate, channels = stream.format.sample_rate, stream.format.channels
+        queue = self._queue = PlaybackQueue(rate)
+        self._source_rate = rate
+        self._resampler = StreamResampler(rate, rate)
+
+        def wanted(buffer: Any, frames: int, times: Any, status: Any) -> None:  # noqa: ARG001 - PortAudio's signature
+            now = time.monotonic()
+            stream.heard_from_at = now
+            ahead = times.outputBufferDacTime - times.currentTime
+            if not 0.0 < ahead < 1.0:  # some hosts leave these times empty
+                ahead = stream.latency_s
+            queue.fill(np.frombuffer(buffer, dtype=np.int16).reshape(frames, channels), now + ahead)
+
+        return wanted
