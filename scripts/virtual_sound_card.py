@@ -162,7 +162,7 @@ class VirtualSoundCard:
         """
         pcm, rate, channels = _raw_pcm(sound)
         seconds = len(pcm) / (2 * rate * channels)
-        command = self._pacat("mic_in", rate, channels, latency_ms=50)
+        command = self._pacat("mic_in", rate, channels, latency_ms=200)
         subprocess.run(command, input=pcm, env=self._client_env, check=True, timeout=seconds + 10)
 
     def record_loudspeaker(self) -> Recorder:

@@ -17,9 +17,13 @@ BLOCK_S = 0.01
 """Seconds of sound per callback."""
 
 _ALSA_RATE = 48_000
-# PortAudio's "low" is three blocks on ALSA. On two busy cores that drops out (30 of 500 blocks with both cores and the
-# interpreter loaded), 40 ms does not on a normal day; it costs no time to first sound, see SoundDeviceSpeaker.
-_ALSA_LATENCY_S = 0.04
+# With both cores and the interpreter kept busy, PortAudio's "low" (30 ms in all) lost 30 of 500 blocks of output, this
+# (60 ms) 14, and none on a merely busy machine. It costs no time to first sound, see SoundDeviceSpeaker.
+_ALSA_OUTPUT_S = 0.04
+# A sound server keeps what its client is slow to fetch, so "low" lost nothing in the same test; whatever the buffer
+# holds more, a stream may stay behind by for good (50 ms at 40 ms). A bare card has only this buffer.
+_ALSA_CARD_INPUT_S = 0.1
+_ALSA_CARD = "(hw:"
 
 StreamCallback: TypeAlias = Callable[[Any, int, Any, Any], None]
 """sounddevice's: (buffer, frames, time, status)."""
@@ -59,7 +63,7 @@ class DeviceStream:
             device=self.device.index,
             channels=self.format.channels,
             dtype="int16",
-            latency=_ALSA_LATENCY_S if self.device.host_api == "ALSA" else "low",
+            latency=_latency(self.kind, self.device),
             callback=callback,
             finished_callback=self._finished,
         )
@@ -139,6 +143,15 @@ def _open_on(device: Device, kind: str, wanted: str, bind: Callable[[DeviceStrea
             else:
                 return stream
     raise SoundError(device.name, "it takes none of the usual sample rates") from refused
+
+
+def _latency(kind: str, device: Device) -> float | str:
+    """Seconds, or PortAudio's "low"."""
+    if device.host_api != "ALSA":
+        return "low"
+    if kind == "output":
+        return _ALSA_OUTPUT_S
+    return _ALSA_CARD_INPUT_S if _ALSA_CARD in device.name else "low"
 
 
 def _formats(device: Device, kind: str) -> list[AudioFormat]:
