@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import inspect
 import logging
 import os
 import signal
@@ -120,7 +121,8 @@ def _tool(spec: ToolSpec) -> Tool:
         destructive_hint=spec.destructive,
         open_world_hint=spec.open_world,
     )
-    tool = Tool.from_function(spec.function, title=spec.title, annotations=annotations)
+    description = inspect.getdoc(spec.function)
+    tool = Tool.from_function(spec.function, title=spec.title, description=description, annotations=annotations)
     # The SDK ignores arguments it does not know; a misspelt one must not be a silent default.
     model = tool.fn_metadata.arg_model
     model.model_config["extra"] = "forbid"

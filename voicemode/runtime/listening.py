@@ -40,6 +40,8 @@ class Heard:
     utterance: AudioChunk
     began_at: float
     ended_at: float
+    decided_at: float
+    """When the silence had lasted long enough."""
     reason: EndReason
     transcription: asyncio.Task[Transcript]
 
@@ -99,6 +101,12 @@ class Listening:
             self._drop_speculation()
             raise
 
+    async def again(self, heard: Heard) -> Heard | NothingHeard:
+        """Listen on for another utterance: what was heard turned out to be no words. As ``run``."""
+        self._begun = False
+        self._begin_at = heard.decided_at
+        return await self.run()
+
     async def _next_events(self) -> Sequence[EndpointEvent]:
         block = await self._microphone.read()
         if block is None or self._finish_now:
@@ -149,6 +157,7 @@ class Listening:
             utterance,
             self._anchor + event.speech_began,
             self._anchor + event.speech_ended,
+            self._anchor + event.at,
             event.reason,
             transcription,
         )

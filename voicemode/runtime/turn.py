@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from voicemode.core.chime import listening_chime
 from voicemode.core.endpointing import (
     EndpointEvent,
     EndpointingOptions,
+    EndReason,
     NobodySpoke,
     PauseBegan,
     SpeechBegan,
@@ -88,7 +89,7 @@ class Turn:
         self._speaker: Speaker | None = None
         self._listening: Listening | None = None
         self._recording: Path | None = None
-        self._transcribing_since = called_at
+        self._transcribing_since = self._transcribed_at = called_at
 
     async def run(self) -> TurnResult:
         """Speak and listen. Raises any VoicemodeError; frees both devices in every case."""
@@ -166,15 +167,32 @@ class Turn:
         listening = self._listening = self._make_listening(microphone, detector)
         stack.callback(self._discard_recording)
         spoken, outcome = await self._speak_and_listen(pieces, microphone, listening, chimes=chimes)
-        if isinstance(outcome, NothingHeard):
-            if outcome.only_zeros:
-                raise MicrophoneSilentError(microphone.name)
-            return self._result(Status.NO_SPEECH, spoken=spoken, vad=detector.name)
-        async with _closing(microphone):
+        patient_until = time.monotonic() + self._parts.start_timeout_s
+        transcript: Transcript | None = None
+        while isinstance(outcome, Heard):
             transcript = await self._transcript(outcome)
-        status = Status.ANSWERED if transcript.text else Status.NO_SPEECH
-        reason = str(outcome.reason.value)
-        return self._result(status, spoken=spoken, transcript=transcript, vad=detector.name, ended_by=reason)
+            if transcript.text or outcome.reason is not EndReason.SILENCE or time.monotonic() > patient_until:
+                break
+            # A door, a cough, a chair: somebody made a sound and said nothing. The person may still be thinking.
+            outcome = await listening.again(outcome)
+        await microphone.close()
+        return self._heard_result(outcome, microphone.name, spoken=spoken, transcript=transcript, vad=detector.name)
+
+    def _heard_result(
+        self,
+        outcome: Heard | NothingHeard,
+        microphone: str,
+        *,
+        spoken: Spoken | None,
+        transcript: Transcript | None,
+        vad: str,
+    ) -> TurnResult:
+        if isinstance(outcome, NothingHeard) and outcome.only_zeros:
+            raise MicrophoneSilentError(microphone)
+        if transcript is None or not transcript.text:
+            return self._result(Status.NO_SPEECH, spoken=spoken, transcript=transcript, vad=vad)
+        ended_by = str(outcome.reason.value) if isinstance(outcome, Heard) else ""
+        return self._result(Status.ANSWERED, spoken=spoken, transcript=transcript, vad=vad, ended_by=ended_by)
 
     async def _speak_and_listen(
         self, pieces: list[str], microphone: Microphone, listening: Listening, *, chimes: bool
@@ -246,7 +264,12 @@ class Turn:
         # a minute is 2 MB, which takes a few milliseconds.
         self._parts.journal.keep(self._recording, utterance)
         request = TranscriptionRequest(utterance, self._request.language, self._request.options)
-        return asyncio.create_task(self._parts.transcriber.transcribe(request))
+        task = asyncio.create_task(self._parts.transcriber.transcribe(request))
+        task.add_done_callback(self._note_transcribed)
+        return task
+
+    def _note_transcribed(self, _: asyncio.Task[Transcript]) -> None:
+        self._transcribed_at = time.monotonic()
 
     async def _transcript(self, heard: Heard) -> Transcript:
         """Wait for the words. From here on the recording stays on disk unless they come."""
@@ -258,7 +281,7 @@ class Turn:
             raise SpeechFailedError(error.task, error.attempts, recording) from error
         finally:
             heard.transcription.cancel()
-        self._mark(Mark.STT_DONE)
+        self._marks.set(Mark.STT_DONE, self._transcribed_at)
         if recording is not None:
             self._parts.journal.discard(recording)
         self._emit(Transcribed(self._now(), transcript.engine))
@@ -314,16 +337,6 @@ class _Opened:
     async def play(self, chunk: AudioChunk) -> None:
         await self._opening
         await self._speaker.play(chunk)
-
-
-@contextlib.asynccontextmanager
-async def _closing(microphone: Microphone) -> AsyncIterator[None]:
-    """Close the microphone while the block runs, not after it: the person has finished, and closing costs time."""
-    closing = asyncio.create_task(microphone.close())
-    try:
-        yield
-    finally:
-        await closing
 
 
 async def _reap(*tasks: asyncio.Task[object] | asyncio.Task[None]) -> None:
