@@ -264,7 +264,7 @@ PARTS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PARTS)
 def test_every_turn_ends_once_and_in_order(parts: list[Part]) -> None:
     """Whatever is heard: at most one beginning, pauses and resumptions in turn, one last event, times that never lie."""
@@ -290,7 +290,7 @@ def test_every_turn_ends_once_and_in_order(parts: list[Part]) -> None:
         assert last.at - last.speech_ended <= OPTIONS.silence_s + 0.1 + 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(12, 300), st.integers(0, 10), st.integers(5, 60))
 def test_the_end_is_exact_in_clean_sound(speech: int, decay: int, silence: int) -> None:
     """For any word and any decay of the detector up to 100 ms, the decision falls on the frame the silence is full."""

@@ -112,7 +112,7 @@ def test_gain_falls_at_once_and_returns_slowly() -> None:
     assert rms_dbfs(raised) == pytest.approx(-48, abs=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(-96, 0), min_size=1, max_size=60))
 def test_the_floor_lies_between_its_limits(levels: list[float]) -> None:
     """Never under -75 dBFS, never over the loudest frame of the window by more than its correction."""

@@ -100,7 +100,7 @@ def test_a_negative_capacity_is_refused() -> None:
         PrerollRing(-1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 30),
     st.lists(

@@ -67,7 +67,7 @@ def test_thresholds_that_make_no_sense_are_refused(bad: dict[str, float]) -> Non
         SpeechGate(**bad)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=40))
 def test_it_opens_only_on_speech_and_never_stays_open_on_silence(probabilities: list[float]) -> None:
     """Open means: no frame under ``off`` since the opening, which was a frame at ``on`` or more."""
