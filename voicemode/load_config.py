@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from voicemode.errors import SettingsError
 from voicemode.settings import Settings
 
-__all__ = ["PREFIX", "LoadedSettings", "default_settings_path", "load_from_process", "load_settings"]
+__all__ = ["PREFIX", "LoadedSettings", "default_settings_path", "load_from_process", "load_settings", "project_settings_path"]
 
 PREFIX = "VOICEMODE_"
 _PROJECT_FILE = ".voicemode.env"
@@ -53,6 +53,11 @@ def default_settings_path(home: Path) -> Path:
     return home / ".voicemode" / "voicemode.env"
 
 
+def project_settings_path(cwd: Path) -> Path | None:
+    """The settings file of the project that ``cwd`` is in; None when no folder above has one."""
+    return next((path for folder in (cwd, *cwd.parents) if (path := folder / _PROJECT_FILE).is_file()), None)
+
+
 def load_from_process(environ: Mapping[str, str]) -> LoadedSettings:
     """``load_settings`` for the working directory and home folder of this process. Raises SettingsError."""
     return load_settings(environ, Path.cwd(), Path.home())
@@ -62,8 +67,7 @@ def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSe
     """Read everything once. Raises SettingsError naming key, value (unless secret), place and what is allowed."""
     warnings: list[str] = []
     given: dict[str, _Given] = {}
-    project = next((p for folder in (cwd, *cwd.parents) if (p := folder / _PROJECT_FILE).is_file()), None)
-    for path in (default_settings_path(home), project):
+    for path in (default_settings_path(home), project_settings_path(cwd)):
         if path is not None and path.is_file():
             given |= _from_file(path, warnings)
     given |= {key: _Given(value, _ENVIRONMENT) for key, value in environ.items() if key.startswith(PREFIX)}
