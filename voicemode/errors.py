@@ -137,7 +137,7 @@ class NoInputDeviceError(SoundError):
 
 class NoOutputDeviceError(SoundError):
     code = "no_output_device"
-    summary = "There is no loudspeaker: nothing was spoken"
+    summary = "There is no loudspeaker, so nothing is spoken"
     remedy = "Connect one, or choose one of 'voicemode devices' with VOICEMODE_OUTPUT_DEVICE."
 
 
@@ -232,9 +232,7 @@ class LanguageError(VoicemodeError):
 
     @property
     def remedy(self) -> str:  # type: ignore[override]
-        return (
-            "Set VOICEMODE_STT_BASE_URLS or VOICEMODE_TTS_BASE_URLS to an endpoint that does, such as a local Whisper."
-        )
+        return "Set VOICEMODE_STT_BASE_URLS or VOICEMODE_TTS_BASE_URLS to an endpoint that does, such as a local Whisper."
 
 
 class FloorTakenError(VoicemodeError):
