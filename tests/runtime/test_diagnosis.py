@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from tests.stubs.client import SpeechStub
 from voicemode.audio import AudioChunk
+from voicemode.engines.builtin import ESPEAK, POCKETSPHINX
 from voicemode.errors import (
     DeviceBusyError,
     EngineError,
@@ -65,7 +66,7 @@ def a_subject(folder: Path, settings: Settings | None = None, **parts: Any) -> S
         "find_input": lambda: "Headset",
         "find_output": lambda: "Speakers",
         "find_detector": lambda: ("silero", "It is the best."),
-        "find_builtin": lambda: (True, True),
+        "find_builtin": lambda: {ESPEAK: "espeak 1", POCKETSPHINX: "sphinx 5"},
     }
     return Subject(**{**working, **parts})
 
@@ -306,7 +307,7 @@ def test_the_built_in_recogniser_alone_is_a_warning(tmp_path: Path) -> None:
 
 def test_missing_built_in_engines_are_told_with_the_command_that_brings_them(tmp_path: Path) -> None:
     """Without any other engine it is a failure."""
-    check = only(look(a_subject(tmp_path, find_builtin=lambda: (False, True))), Part.TTS)
+    check = only(look(a_subject(tmp_path, find_builtin=lambda: {POCKETSPHINX: "sphinx 5"})), Part.TTS)
     assert check.state is State.FAILED
     assert "voicemode[builtin]" in check.remedy
 
