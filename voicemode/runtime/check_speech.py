@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
+from voicemode.engines.builtin import BETTER_STT, BETTER_TTS, ESPEAK, POCKETSPHINX
 from voicemode.errors import EndpointError, SettingsError
 from voicemode.providers.address import check_address
 from voicemode.providers.http import Answer, Call, HttpPool
@@ -32,23 +33,21 @@ class _Task:
     """Name of its built-in engine."""
 
 
-async def check_speech(settings: Settings, find_builtin: Callable[[], tuple[bool, bool]]) -> list[Check]:
+async def check_speech(settings: Settings, find_builtin: Callable[[], Mapping[str, str]]) -> list[Check]:
     """Look at every endpoint and both built-in engines; ``find_builtin`` is that of ``diagnosis.Subject``."""
-    tts = _Task(Part.TTS, "VOICEMODE_TTS", settings.tts_base_urls, settings.tts_api_key, "builtin:espeak-ng")
-    stt = _Task(Part.STT, "VOICEMODE_STT", settings.stt_base_urls, settings.stt_api_key, "builtin:pocketsphinx")
+    tts = _Task(Part.TTS, "VOICEMODE_TTS", settings.tts_base_urls, settings.tts_api_key, ESPEAK)
+    stt = _Task(Part.STT, "VOICEMODE_STT", settings.stt_base_urls, settings.stt_api_key, POCKETSPHINX)
     installed = await in_thread(find_builtin)
     pool = HttpPool(settings)
     pool.warm()  # its first use loads libraries, which is no fault of the endpoint that is measured
     try:
-        groups = await asyncio.gather(
-            *(_check_task(task, here, settings, pool) for task, here in zip((tts, stt), installed, strict=True))
-        )
+        groups = await asyncio.gather(*(_check_task(task, installed.get(task.builtin), settings, pool) for task in (tts, stt)))
     finally:
         await pool.aclose()
     return [check for group in groups for check in group]
 
 
-async def _check_task(task: _Task, installed: bool, settings: Settings, pool: HttpPool) -> list[Check]:
+async def _check_task(task: _Task, installed: str | None, settings: Settings, pool: HttpPool) -> list[Check]:
     checks = list(await asyncio.gather(*(_check_endpoint(url, task, pool) for url in task.urls)))
     alone = not any(check.uses for check in checks)
     checks.append(_check_builtin(task, installed, settings, alone=alone))
@@ -58,8 +57,8 @@ async def _check_task(task: _Task, installed: bool, settings: Settings, pool: Ht
     return [replace(check, state=State.FAILED) for check in checks]
 
 
-def _check_builtin(task: _Task, installed: bool, settings: Settings, *, alone: bool) -> Check:
-    """The last resort; a warning when it is all there is and is not good at it."""
+def _check_builtin(task: _Task, installed: str | None, settings: Settings, *, alone: bool) -> Check:
+    """The last resort; a warning when it is all there is and is not good at it. ``installed`` is its version."""
     if not settings.builtin:
         return Check(
             task.name, State.OK, f"{task.builtin} is switched off by VOICEMODE_BUILTIN", _set_url(task) if alone else ""
@@ -67,18 +66,17 @@ def _check_builtin(task: _Task, installed: bool, settings: Settings, *, alone: b
     if task.name is Part.STT and not (settings.language or "en").lower().startswith("en"):
         detail = f"{task.builtin} understands English only, not '{settings.language}'"
         return Check(task.name, State.WARNING if alone else State.OK, detail, _set_url(task) if alone else "")
-    if not installed:
-        detail = f"{task.builtin} is not installed, so nothing works offline"
+    if installed is None:
+        detail = f"{task.builtin} is not installed, so there is no last resort without a network"
         return Check(task.name, State.WARNING, detail, "Run: pip install 'voicemode[builtin]'.")
     if task.name is Part.STT and alone:
-        detail = f"{task.builtin} alone; it gets about one word in three wrong unless it is told which answers to expect"
+        detail = f"{task.builtin} ({installed}) alone; it gets about one word in three wrong unless it is told which answers to expect"
         return Check(task.name, State.WARNING, detail, _set_url(task), uses=task.builtin)
-    return Check(task.name, State.OK, f"{task.builtin}, the last resort", uses=task.builtin)
+    return Check(task.name, State.OK, f"{task.builtin} ({installed}), the last resort", uses=task.builtin)
 
 
 def _set_url(task: _Task) -> str:
-    port = 8880 if task.name is Part.TTS else 2022
-    return f"Run: voicemode config set {task.setting}_BASE_URLS http://127.0.0.1:{port}/v1 (or any OpenAI-compatible endpoint)."
+    return f"Run: {BETTER_TTS if task.name is Part.TTS else BETTER_STT} (or any OpenAI-compatible endpoint)."
 
 
 # -- endpoints

@@ -7,7 +7,7 @@ the caller hands one over, which only a person's command does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from voicemode.interfaces import Microphone
@@ -34,8 +34,8 @@ class Subject:
     """Name of the loudspeaker that would be used. Raises SoundError."""
     find_detector: Callable[[], tuple[str, str]]
     """Name of the speech detector that would be used, and why it is this one. Raises EngineError."""
-    find_builtin: Callable[[], tuple[bool, bool]]
-    """Whether the built-in text-to-speech and speech-to-text engines are installed."""
+    find_builtin: Callable[[], Mapping[str, str]]
+    """The built-in engines that are installed, each with its version."""
     warnings: Sequence[str] = ()
     """What was odd about the settings, sentence by sentence."""
     make_microphone: Callable[[], Microphone] | None = None
