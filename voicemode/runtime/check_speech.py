@@ -70,7 +70,7 @@ def _check_builtin(task: _Task, installed: str | None, settings: Settings, *, al
         detail = f"{task.builtin} is not installed, so there is no last resort without a network"
         return Check(task.name, State.WARNING, detail, "Run: pip install 'voicemode[builtin]'.")
     if task.name is Part.STT and alone:
-        detail = f"{task.builtin} ({installed}) alone; it gets about one word in three wrong unless it is told which answers to expect"
+        detail = f"{task.builtin} ({installed}) alone: one word in three is wrong unless the expected answers are given"
         return Check(task.name, State.WARNING, detail, _set_url(task), uses=task.builtin)
     return Check(task.name, State.OK, f"{task.builtin} ({installed}), the last resort", uses=task.builtin)
 
