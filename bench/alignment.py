@@ -10,11 +10,9 @@ import soxr
 
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, AudioChunk, Samples
 
-__all__ = ["Alignment", "Clipping", "Dropouts", "clipping", "dropouts", "locate", "louder", "trim"]
+__all__ = ["Alignment", "Clipping", "Dropouts", "clipping", "dropouts", "locate", "louder"]
 
 _WINDOW_S = 0.005
-_VOICED_BELOW_PEAK_DB = -40.0
-"""Quieter than the loudest sample by this much is no speech."""
 _PIECE_S = 0.3
 """Of the head and of the tail of an utterance; long enough to be found, short enough to lie on one side of a gap."""
 _TONE_FLOOR_DBFS = -45.0
@@ -75,7 +73,7 @@ def locate(reference: AudioChunk, heard: AudioChunk) -> Alignment:
 
 
 def clipping(utterance: AudioChunk, upload: AudioChunk) -> Clipping:
-    """What of the utterance did not reach the recognizer. Its first and last samples must be voiced (``trim``)."""
+    """What of the utterance did not reach the recognizer. Its first and last samples are speech."""
     whole = locate(utterance, upload)
     inner = 0.0
     piece = round(_PIECE_S * utterance.sample_rate)
@@ -106,17 +104,6 @@ def dropouts(heard: AudioChunk) -> Dropouts | None:
     edges = np.flatnonzero(np.diff(low))
     runs = (edges[1::2] - edges[::2]) * _WINDOW_S * 1000
     return Dropouts(len(runs), float(runs.sum()), float(runs.max(initial=0.0)), len(body) * _WINDOW_S)
-
-
-def trim(sound: AudioChunk) -> AudioChunk:
-    """Without the silence before and after, so that the first and the last sample are voiced."""
-    levels = _levels(sound.samples, sound.sample_rate)
-    peak = float(np.abs(sound.samples.astype(np.float64)).max(initial=0.0))
-    voiced = np.flatnonzero(levels > peak * 10 ** (_VOICED_BELOW_PEAK_DB / 20))
-    if not len(voiced):
-        return sound
-    step = round(_WINDOW_S * sound.sample_rate)
-    return AudioChunk(sound.samples[voiced[0] * step : (voiced[-1] + 1) * step].copy(), sound.sample_rate)
 
 
 def louder(sound: AudioChunk, rms_dbfs: float) -> AudioChunk:

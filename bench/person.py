@@ -10,12 +10,11 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import soxr
 
-from bench.alignment import locate, louder, trim
+from bench.alignment import locate, louder
 from scripts.sound_recorder import CARD_RATE, Recorder, Recording
 from scripts.virtual_sound_card import VirtualSoundCard
 from voicemode.audio import AudioChunk
@@ -29,12 +28,14 @@ _ARM_S = 0.25
 _TRIALS = 3
 
 
-def utterance(wav: AudioChunk, first_s: float = 0.0, last_s: float | None = None) -> AudioChunk:
-    """A part of a recording as the person says it: trimmed to voiced samples, levelled, at the card's rate."""
-    rate = wav.sample_rate
-    part = wav.samples[round(first_s * rate) : None if last_s is None else round(last_s * rate)]
-    voiced = louder(trim(AudioChunk(part, rate)), _LEVEL_DBFS)
-    return AudioChunk(soxr.resample(voiced.samples, rate, CARD_RATE), CARD_RATE)
+def utterance(recording: AudioChunk, first_s: float, last_s: float) -> AudioChunk:
+    """A part of a recording as the person says it: levelled, and at the card's rate.
+
+    The first and the last sample must be speech: when the person has finished is what everything is measured from.
+    """
+    rate = recording.sample_rate
+    part = louder(AudioChunk(recording.samples[round(first_s * rate) : round(last_s * rate)], rate), _LEVEL_DBFS)
+    return AudioChunk(soxr.resample(part.samples, rate, CARD_RATE), CARD_RATE)
 
 
 class Ears:
@@ -189,8 +190,3 @@ class MicrophoneWatch:
             found = self._LINE.search(line)
             if found:
                 self._events.append(_StreamEvent(now, found[1] == "new"))
-
-
-def clips_folder() -> Path:
-    """Human recordings that come with the repository."""
-    return Path(__file__).parents[1] / "tests" / "clips"

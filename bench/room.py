@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.person import Mouth, clips_folder, utterance
+from bench.person import Mouth, utterance
 from bench.stdio_client import StdioServer
 from scripts.virtual_sound_card import VirtualSoundCard
 from tests.stubs.client import SpeechStub
@@ -30,9 +30,11 @@ SILENCE_S = 1.0
 """The product's default silence window."""
 ANSWER = "the words of the stub"
 _ROOT = Path(__file__).parents[1]
-_SENTENCE = "go_forward_ten_meters.wav"
+_CLIPS = _ROOT / "tests" / "clips"
+_SENTENCE = ("go_forward_ten_meters.wav", 0.50, 2.09)
+"""From the burst of "go" to the end of the hiss of "meters", in seconds; what follows is breath on the microphone."""
 _WORD = ("seven_of_clubs.wav", 0.10, 0.50)
-"""Where "seven" lies, by its level: after the noise before it, up to the dip before "of"."""
+"""Where "seven" lies: from the beginning of its hiss to the end of its n, in seconds."""
 
 
 def read_wav(data: bytes) -> AudioChunk:
@@ -44,16 +46,17 @@ def read_wav(data: bytes) -> AudioChunk:
         return AudioChunk(samples, file.getframerate())
 
 
+def _said(clip: str, first_s: float, last_s: float) -> AudioChunk:
+    return utterance(read_wav((_CLIPS / clip).read_bytes()), first_s, last_s)
+
+
 class Room:
     """Everything the scenarios share. Use ``async with Room.open()``."""
 
     def __init__(self, card: VirtualSoundCard, stub: SpeechStub, folder: Path) -> None:
         self.card, self.stub, self.folder = card, stub, folder
         self.mouth = Mouth(card)
-        clips = clips_folder()
-        name, first_s, last_s = _WORD
-        self.sentence = utterance(read_wav((clips / _SENTENCE).read_bytes()))
-        self.word = utterance(read_wav((clips / name).read_bytes()), first_s, last_s)
+        self.sentence, self.word = _said(*_SENTENCE), _said(*_WORD)
         self.stray_lines: list[str] = []
 
     @classmethod

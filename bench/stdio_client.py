@@ -166,6 +166,11 @@ class StdioServer:
                 total += times.user + times.system
         return total
 
+    def last_line(self) -> str:
+        """The last line on stderr: what the server says of its own failure."""
+        lines = (self._folder / "stderr.txt").read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "")
+
     def _family(self) -> list[psutil.Process]:
         try:
             parent = psutil.Process(self._process.pid)

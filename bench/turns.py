@@ -27,7 +27,7 @@ _SETTLE_S = 0.5
 """Until a new recorder knows its clock."""
 
 
-class TurnFailedError(Exception):
+class TurnFailedError(RuntimeError):
     """The product did not do what it was asked; the text says what it said instead."""
 
 
@@ -52,7 +52,7 @@ async def speak(room: Room, server: StdioServer) -> Spoken:
         await asyncio.sleep(_SETTLE_S)
         answer = await server.converse(MESSAGE, wait_for_response=False).wait(_CALL_S)
         if answer.failed:
-            raise TurnFailedError(answer.text)
+            raise TurnFailedError(f"{answer.text} {server.last_line()}")
         await ears.catch_up(time.monotonic() + 0.3)
         heard = ears.heard()
     finally:
@@ -103,7 +103,7 @@ async def converse(room: Room, server: StdioServer, words: AudioChunk, *, messag
         **_own_timings(answer),
     }
     if figures["clipped_ms"] < 1000 * words.seconds and (answer.failed or ANSWER not in answer.text):
-        raise TurnFailedError(answer.text)
+        raise TurnFailedError(f"{answer.text} {server.last_line()}")
     return figures
 
 

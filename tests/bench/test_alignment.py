@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.alignment import clipping, dropouts, locate, louder, trim
+from bench.alignment import clipping, dropouts, locate, louder
 from voicemode.audio import FULL_SCALE, AudioChunk
 
 RATE = 16_000
@@ -103,12 +103,6 @@ def test_breaks_in_a_tone_are_counted() -> None:
 def test_no_tone_is_no_result() -> None:
     """A silent loudspeaker must not pass for a perfect one."""
     assert dropouts(silence(2.0, 48_000)) is None
-
-
-def test_trimming_keeps_what_is_voiced() -> None:
-    """Within one window at either end."""
-    kept = trim(joined(silence(0.3), speech(1.0), silence(0.4)))
-    assert kept.seconds == pytest.approx(1.0, abs=0.011)
 
 
 def test_a_level_is_set() -> None:
