@@ -116,12 +116,12 @@ async def test_flac_is_lossless() -> None:
 
 
 async def test_compressed_sound_is_heard_before_it_has_all_arrived() -> None:
-    """Half an mp3 gives sound, though the other half never comes."""
+    """Two kilobytes of mp3 give sound, though the rest never comes."""
     endless = asyncio.Event()
     data = encode(VOICE, "mp3")
 
     async def parts() -> AsyncIterator[bytes]:
-        for part in _cut(data[: len(data) // 2], 500):
+        for part in _cut(data[:2000], 500):
             yield part
         await endless.wait()
 
@@ -152,6 +152,15 @@ async def test_leaving_ends_the_decoders_thread() -> None:
     await _no_decoder_left()
 
 
+async def test_leaving_ends_a_decoder_that_is_ahead() -> None:
+    """It waits for the listener, not for bytes."""
+    sound = decode(_arriving(_cut(encode(np.tile(VOICE, 20), "mp3"), 2000)), _coding("mp3"))
+    await anext(sound)
+    await asyncio.sleep(0.3)
+    await sound.aclose()
+    await _no_decoder_left()
+
+
 async def test_cancelling_ends_the_decoders_thread() -> None:
     """Cancelled while waiting for the first sound, the task ends as cancelled."""
     endless = asyncio.Event()
@@ -172,9 +181,19 @@ async def test_cancelling_ends_the_decoders_thread() -> None:
 async def test_a_slow_listener_holds_the_decoder_back() -> None:
     """Half a minute of sound is not decoded into memory while one chunk is played; afterwards nothing is missing."""
     long = np.tile(VOICE, 20)
-    sound = decode(_arriving(_cut(encode(long, "mp3"), 2000)), _coding("mp3"))
+    parts = _cut(encode(long, "mp3"), 200)
+    taken = 0
+
+    async def arriving() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for part in parts:
+            taken += 1
+            yield part
+
+    sound = decode(arriving(), _coding("mp3"))
     first = await anext(sound)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.3)
+    assert taken < len(parts) // 2
     rest = [chunk async for chunk in sound]
     assert sum(c.seconds for c in [first, *rest]) == pytest.approx(len(long) / RATE, abs=0.1)
 

@@ -85,6 +85,12 @@ async def test_sound_leaves_before_the_server_has_finished(stub: SpeechStub, poo
     assert np.array_equal(np.concatenate([c.samples for c in (first, *rest)]), SOUND)
 
 
+async def test_a_long_answer_may_take_longer_than_any_deadline(stub: SpeechStub, hasty_pool: HttpPool) -> None:
+    """2.6 s of speech with deadlines of 0.3 s: they are for silence on the wire."""
+    stub.configure(rate_x=1.0)
+    assert np.array_equal(await _say(HttpSynthesizer(stub.url, hasty_pool)), SOUND)
+
+
 async def test_leaving_early_closes_the_connection(stub: SpeechStub, pool: HttpPool) -> None:
     """The server sees it, so it can stop; the next request works on a new connection."""
     stub.configure(rate_x=1.0)
@@ -113,6 +119,31 @@ async def test_cancelling_closes_the_connection(stub: SpeechStub, pool: HttpPool
     await asyncio.to_thread(stub.wait_for, lambda events: "gone_at" in events[0])
     stub.configure(tts_mode="ok", rate_x=0)
     assert np.array_equal(await _say(synthesizer), SOUND)
+
+
+async def test_closing_from_another_task_ends_the_listening_without_an_error(stub: SpeechStub, pool: HttpPool) -> None:
+    """Whoever closed it knows why it ended."""
+    stub.configure(tts_mode="stall")
+    synthesis = HttpSynthesizer(stub.url, pool).synthesize(SpeechRequest(TEXT))
+    chunks = aiter(synthesis)
+    await anext(chunks)
+
+    async def listen() -> None:
+        async for _ in chunks:
+            pass
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0.1)
+    await synthesis.aclose()
+    async with asyncio.timeout(2):
+        await listening
+
+
+async def test_an_answer_that_is_given_up_is_not_left_open(stub: SpeechStub, pool: HttpPool) -> None:
+    """Samples labelled as a WAV are no WAV from the first bytes on; the server need not send the rest."""
+    stub.configure(rate_x=1.0, label="audio/wav")
+    await _fails(HttpSynthesizer(stub.url, pool))
+    await asyncio.to_thread(stub.wait_for, lambda events: "gone_at" in events[0])
 
 
 FAILURES: Mapping[str, tuple[dict[str, Any], str, int | None, bool]] = {

@@ -121,6 +121,11 @@ class ChainSynthesis:
         """Why the engines that were tried before did not serve."""
         return tuple(self._attempts)
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The attempts in words, as ``Transcript.failed`` has them."""
+        return tuple(error.problem for error in self._attempts)
+
     async def __aiter__(self) -> AsyncGenerator[AudioChunk]:
         """Raises EndpointError or EngineError after the first chunk; before it SpeechFailedError, or its only reason."""
         waiting = deque((s, self._request) for s in self._health.ordered(self._synthesizers))

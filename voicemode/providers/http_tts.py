@@ -108,6 +108,8 @@ class HttpSynthesis:
         """Raises EndpointError, after all the sound that arrived."""
         try:
             self._answer, coding = await self._synthesizer.begin(self._request)
+            if self._closed:
+                return
             async with aclosing(self._decoded(self._answer, coding)) as chunks:
                 async for chunk in chunks:
                     yield chunk
