@@ -14,6 +14,7 @@ Debian and Ubuntu: ``apt-get install pulseaudio pulseaudio-utils libasound2-plug
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -324,11 +325,9 @@ def _pink_noise(dbfs: float, seconds: int = 10) -> bytes:
 def _feed_for_ever(player: subprocess.Popen[bytes], pcm: bytes) -> None:
     """Repeat the sound until the player goes away."""
     assert player.stdin is not None
-    try:
+    with contextlib.suppress(BrokenPipeError), player.stdin as pipe:
         while True:
-            player.stdin.write(pcm)
-    except (BrokenPipeError, ValueError, OSError):
-        return
+            pipe.write(pcm)
 
 
 def main() -> int:
