@@ -1,0 +1,46 @@
+"""The command ``voicemode``: an MCP server when a program starts it, a command line when a person does.
+
+MCP clients wait for the server at every start, so nothing but the server is loaded on its way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from voicemode.cli.failure import INTERRUPTED, tell
+from voicemode.errors import VoicemodeError
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run, and return the exit status."""
+    arguments = sys.argv[1:]
+    if arguments == ["mcp"] or (not arguments and _started_by_a_program()):
+        return _serve()
+    # Here and not above: typer and rich would make each start of the server 0.1 s slower.
+    from voicemode.cli.app import run
+
+    return run(arguments)
+
+
+def _started_by_a_program() -> bool:
+    """Whether standard input is a pipe; a closed one could not be served and gets the help instead."""
+    return sys.stdin is not None and not sys.stdin.isatty()
+
+
+def _serve() -> int:
+    try:
+        # Here and not above: the command line must not wait for the MCP SDK, which takes most of a second.
+        from voicemode.server import serve
+
+        return serve(os.environ)
+    except VoicemodeError as error:
+        return tell(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The command line: what ``voicemode`` does for people."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+import voicemode
+from voicemode.cli.config import app as config_app
+from voicemode.cli.converse import EXAMPLES as CONVERSE_EXAMPLES
+from voicemode.cli.converse import converse
+from voicemode.cli.devices import EXAMPLES as DEVICES_EXAMPLES
+from voicemode.cli.devices import devices
+from voicemode.cli.doctor import EXAMPLES as DOCTOR_EXAMPLES
+from voicemode.cli.doctor import doctor
+from voicemode.cli.failure import FAILED, tell
+from voicemode.cli.mcp import EXAMPLES as MCP_EXAMPLES
+from voicemode.cli.mcp import mcp
+from voicemode.cli.output import print_json
+from voicemode.errors import VoicemodeError
+
+__all__ = ["app", "run"]
+
+_EXAMPLES = """\
+Examples:
+  voicemode doctor                            what works, and what to do
+  voicemode converse "Can you hear me?"       speak, listen, print the reply
+  voicemode config set VOICEMODE_VOICES nova  choose a voice
+  claude mcp add voicemode -- voicemode mcp   give Claude Code a voice
+"""
+
+app = typer.Typer(
+    help="Voice for any AI agent: an MCP server and a command line that speak and listen.",
+    epilog=_EXAMPLES,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,  # they print local variables, and those may hold keys and transcripts
+)
+app.command(epilog=CONVERSE_EXAMPLES)(converse)
+app.command(epilog=DOCTOR_EXAMPLES)(doctor)
+app.command(epilog=DEVICES_EXAMPLES)(devices)
+app.add_typer(config_app, name="config")
+app.command(epilog=MCP_EXAMPLES)(mcp)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"voicemode {voicemode.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command, and return the exit status: 0, 1 (it failed), 2 (it was asked wrongly) or 130 (interrupted)."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        get_command(app)(args=list(arguments), prog_name="voicemode")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else FAILED
+    except VoicemodeError as error:
+        if "--json" in arguments:
+            print_json({"status": "failed", "code": error.code, "error": str(error)})
+        return tell(error)
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does, which frees the devices and withdraws an unfinished recording."""
+    signal.raise_signal(signal.SIGINT)
