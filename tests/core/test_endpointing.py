@@ -100,6 +100,14 @@ def test_a_cough_is_no_turn() -> None:
     assert told[-1] == TurnEnded(about(1.6), about(2.1), about(2.6), EndReason.SILENCE)
 
 
+def test_coughs_do_not_add_up() -> None:
+    """However often somebody coughs, it does not become an answer, nor the beginning of one."""
+    endpointer = Endpointer(OPTIONS)
+    for facts in frames([(0.1, SPEECH), (0.4, SILENCE)] * 4):
+        assert endpointer.push(facts) == []
+    assert (endpointer.speech_began, endpointer.speech_ended) == (None, None)
+
+
 def test_a_stutter_is_one_beginning() -> None:
     """Two short sounds close to one another are the beginning of speech, dated to the first."""
     told = events((0.5, SILENCE), (0.08, SPEECH), (0.15, SILENCE), (0.5, SPEECH), (2.0, SILENCE))

@@ -229,6 +229,8 @@ def test_after_the_turn_nothing_happens_until_the_next_begin() -> None:
     assert isinstance(told[-1], TurnEnded)
     told = [*listener.begin(at(2.7)), *hear(listener, sound[at(2.8) :], begin=None)]
     assert told[-1] == TurnEnded(about(3.0, 0.033), about(4.0), about(4.5), EndReason.SILENCE)
+    assert listener.utterance().seconds == about(2.0, 0.033)
+    assert listener.utterance().samples.tolist() != kept
 
 
 def test_begin_while_listening_is_a_defect() -> None:
@@ -295,6 +297,15 @@ def test_waiting_needs_no_more_memory_than_looking_back() -> None:
     assert len(listener._ring.since(0)) == at(2.5)
     assert len(listener._ring._buffer) <= at(12)
     assert len(listener._moments) == 250
+
+
+def test_after_the_turn_the_utterance_is_all_that_is_kept() -> None:
+    """The microphone may stay open for the next question without the ring growing on."""
+    speech = (0.5, 1.5)
+    listener = Listener(ScriptedDetector(speech), OPTIONS)
+    hear(listener, room(6, speech))
+    assert listener.utterance().seconds == about(2.0, 0.033)
+    assert len(listener._ring.since(0)) == at(2.5)
 
 
 @settings(max_examples=6, deadline=None)

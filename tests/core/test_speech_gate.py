@@ -57,7 +57,8 @@ def test_a_closed_gate_has_no_opening() -> None:
 def test_frames_of_30_ms_fill_60_ms() -> None:
     """webrtcvad's two frames are exactly the minimum, in spite of rounding."""
     gate = SpeechGate()
-    assert [gate.push(1.0, 0.03) for _ in range(2)] == [False, True]
+    for _ in range(1000):
+        assert [gate.push(p, 0.03) for p in (0.0, 1.0, 1.0)] == [False, False, True]
 
 
 @pytest.mark.parametrize("bad", [{"on": 0.3}, {"off": 0.0}, {"on": 1.1}, {"min_speech_s": -0.1}])

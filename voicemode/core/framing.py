@@ -28,7 +28,7 @@ class Framer:
         """The frames that are now complete, oldest first; they do not share memory with ``samples``."""
         joined = np.concatenate((self._rest, samples))
         whole = len(joined) - len(joined) % self._frame_samples
-        self._rest = joined[whole:].copy()
+        self._rest = joined[whole:]
         return [joined[at : at + self._frame_samples] for at in range(0, whole, self._frame_samples)]
 
     def flush(self) -> Samples:

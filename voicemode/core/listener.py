@@ -204,11 +204,10 @@ class Listener:
     def _beyond_echo(self, moment: _Moment) -> FrameFacts:
         """Close the gate while it may still be open for the assistant's own last word."""
         since_begin_s = (moment.start + _LEVEL_FRAME - self._begun_at) / CAPTURE_RATE
-        if moment.facts.gate_age_s <= since_begin_s:
-            return moment.facts
-        if since_begin_s < _ECHO_TAIL_S:
+        opened_before = moment.facts.gate_age_s > since_begin_s
+        if opened_before and since_begin_s < _ECHO_TAIL_S:
             return replace(moment.facts, gate_open=False, gate_age_s=0.0)
-        return replace(moment.facts, gate_age_s=since_begin_s)
+        return moment.facts
 
     def _settle(self, events: list[EndpointEvent]) -> list[EndpointEvent]:
         """Keep of the sound what the utterance needs, and no more."""
