@@ -53,6 +53,7 @@ class SoundDeviceSpeaker:
         self._complete = True
         """Whether all that was queued has been heard or dropped: running dry then is no underrun."""
         self._underruns = 0
+        self._missed_blocks = 0
         self._closed_at: float | None = None
         """When what was in the device's buffer was thrown away; None while it is open."""
         self._beginning = asyncio.Lock()
@@ -67,6 +68,11 @@ class SoundDeviceSpeaker:
     def underruns(self) -> int:
         """How often sound broke off since ``open`` because the next chunk was late."""
         return self._underruns
+
+    @property
+    def missed_blocks(self) -> int:
+        """How often the device ran empty since ``open`` because this machine was too busy to fill it in time."""
+        return self._missed_blocks
 
     @property
     def first_sound_at(self) -> float | None:
@@ -93,7 +99,8 @@ class SoundDeviceSpeaker:
             if not self._stream.ended:
                 return
             await self.close()
-        self._complete, self._underruns, self._closed_at = True, 0, None
+        self._complete, self._closed_at = True, None
+        self._underruns = self._missed_blocks = 0
         self._stream = await in_sound_thread(
             lambda: open_stream("output", self._wanted, self._callback),
             deadline_s=_OPEN_S,
@@ -215,9 +222,11 @@ class SoundDeviceSpeaker:
         self._source_rate = rate
         self._resampler = StreamResampler(rate, rate)
 
-        def wanted(buffer: Any, frames: int, times: Any, status: Any) -> None:  # noqa: ARG001 - PortAudio's signature
+        def wanted(buffer: Any, frames: int, times: Any, status: Any) -> None:
             now = time.monotonic()
             stream.heard_from_at = now
+            if status.output_underflow:
+                self._missed_blocks += 1
             ahead = times.outputBufferDacTime - times.currentTime
             if not 0.0 < ahead < 1.0:  # some hosts leave these times empty
                 ahead = stream.latency_s
