@@ -38,7 +38,7 @@ async def pool() -> AsyncIterator[HttpPool]:
 @pytest.fixture
 async def hasty_pool() -> AsyncIterator[HttpPool]:
     """Deadlines that a test of missing them can wait for."""
-    short = {"connect_timeout_s": 0.3, "first_byte_timeout_s": 0.3, "stall_timeout_s": 0.3}
+    short = {"connect_timeout_s": 0.3, "first_byte_timeout_s": 0.5, "stall_timeout_s": 0.3}
     pool = HttpPool(Settings.model_validate(short))
     yield pool
     await pool.aclose()

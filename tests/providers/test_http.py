@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.stubs.client import SpeechStub
 from voicemode.errors import EndpointError
@@ -21,7 +29,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 @asynccontextmanager
-async def _server(handle: Handler) -> AsyncIterator[str]:
+async def _server(handle: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A server that does what no honest web server does."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,9 +38,9 @@ async def _server(handle: Handler) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
 
 
 def _models(url: str) -> Call:
@@ -189,6 +197,52 @@ async def test_plain_text_spoken_to_a_tls_client_is_said_in_words(stub: SpeechSt
     """An https address for a service that speaks http."""
     error = await _fails(pool, stub.url.replace("http:", "https:"))
     assert "encrypted" in str(error)
+
+
+def _certificate(folder: Path) -> Path:
+    """A key and a certificate for 127.0.0.1 that signs itself, valid for an hour."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    path = folder / "test.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+async def test_an_encrypted_service_is_used_when_its_certificate_is_trusted_and_not_otherwise(
+    pool: HttpPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trust store is read for the first https address; before that nobody is trusted."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        await writer.drain()
+
+    certificate = _certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    async with _server(handle, tls) as url:
+        assert "certificate" in str(await _fails(pool, url))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        trusting = HttpPool(Settings.model_validate({}))
+        assert await _read(trusting, url) == b"ok"
+        await trusting.aclose()
 
 
 async def test_proxies_are_for_other_machines(stub: SpeechStub, pool: HttpPool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ async def decode_av(parts: AsyncIterator[bytes], container: Container) -> AsyncG
 
 
 class _Worker:
-    """One decoding thread. ``_read`` and ``_run`` are the thread's; the rest belongs to the event loop."""
+    """One decoding thread, and what the event loop needs to talk to it."""
 
     def __init__(self, av_format: str) -> None:
         self.problem: str | None = None

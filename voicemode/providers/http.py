@@ -168,7 +168,7 @@ class HttpPool:
             # From a file object httpx2 sends pieces, so that the write deadline counts for a piece, not for the whole.
             files={"file": (call.upload[0], io.BytesIO(call.upload[1]), call.upload[2])} if call.upload else None,
         )
-        deadline = asyncio.get_running_loop().time() + self.connect_s + first_byte_s
+        deadline = asyncio.get_running_loop().time() + first_byte_s
         try:
             async with asyncio.timeout_at(deadline):
                 response = await client.send(request, stream=True)
