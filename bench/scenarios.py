@@ -78,6 +78,17 @@ async def _one_start(room: Room, argv: list[str], env: Mapping[str, str]) -> Fig
         }
 
 
+async def _cold(room: Room, recorder: Recorder, name: str, n: int) -> None:
+    """The first call of a process, as after opening an editor."""
+    for _ in range(n):
+        room.configure()
+        async with room.product() as server:
+            spoken = await speak(room, server)
+            first_sound_ms = 1000 * (spoken.first_sound - spoken.answer.sent_at)
+            recorder.add(name, {"call_to_sound_ms": first_sound_ms, "called_mb": server.resident_mb()})
+        recorder.advance()
+
+
 def _warm(one: _One, **behaviour: Any) -> Scenario:
     """Repetitions on a server that has spoken once; one that failed is replaced."""
 
@@ -172,6 +183,7 @@ async def _cancel_listening(room: Room, server: StdioServer, _: float) -> Figure
 
 SCENARIOS: Mapping[str, Scenario] = {
     "start": _start,
+    "cold": _cold,
     "sentence": _warm(_sentence),
     "word": _warm(_word),
     "eager_0": _eager(0.0),
