@@ -197,6 +197,14 @@ def test_with_echo_an_answer_half_a_second_later_has_its_pre_roll_up_to_begin() 
     assert listener.utterance().samples.tolist() == sound[at(2.0) : at(ended.at)].tolist()
 
 
+def test_with_echo_a_short_answer_after_a_breath_is_heard() -> None:
+    """Once the gate has closed after the assistant, what opens it is the person, however soon."""
+    playback, answer = (0.5, 1.8), (2.0, 2.2)
+    listener, sound = Listener(ScriptedDetector(playback, answer), OPTIONS), room(4, playback, answer)
+    told = hear(listener, sound, begin=1.95, far_end=[playback])
+    assert told[-1] == TurnEnded(about(2.0, 0.033), about(2.2), about(2.7), EndReason.SILENCE)
+
+
 def test_begin_may_lie_in_the_future() -> None:
     """The runtime knows when the last sample will be audible; what is heard before is no answer."""
     chatter, answer = (0.5, 1.0), (3.0, 4.0)
@@ -227,7 +235,9 @@ def test_after_the_turn_nothing_happens_until_the_next_begin() -> None:
     told += hear(listener, sound[at(2.6) : at(2.8)], begin=None)
     assert listener.utterance().samples.tolist() == kept
     assert isinstance(told[-1], TurnEnded)
-    told = [*listener.begin(at(2.7)), *hear(listener, sound[at(2.8) :], begin=None)]
+    told = listener.begin(at(2.7))
+    assert len(listener.utterance().samples) == 0
+    told += hear(listener, sound[at(2.8) :], begin=None)
     assert told[-1] == TurnEnded(about(3.0, 0.033), about(4.0), about(4.5), EndReason.SILENCE)
     assert listener.utterance().seconds == about(2.0, 0.033)
     assert listener.utterance().samples.tolist() != kept
