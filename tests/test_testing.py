@@ -1,0 +1,204 @@
+"""The fakes are what they stand for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from voicemode.audio import CAPTURE_RATE, AudioChunk
+from voicemode.errors import DeviceBusyError, DeviceLostError, EndpointError, NoInputDeviceError
+from voicemode.interfaces import (
+    Microphone,
+    Speaker,
+    SpeechDetector,
+    SpeechRequest,
+    Synthesis,
+    Synthesizer,
+    Transcriber,
+    TranscriptionRequest,
+)
+from voicemode.testing import FakeDetector, FakeMicrophone, FakeSpeaker, FakeSynthesizer, FakeTranscriber, tone
+
+
+def test_each_fake_keeps_its_interface() -> None:
+    """The type checker compares every method; at run time the names are there."""
+    microphone: Microphone = FakeMicrophone(tone(0.1))
+    speaker: Speaker = FakeSpeaker()
+    detector: SpeechDetector = FakeDetector()
+    synthesizer: Synthesizer = FakeSynthesizer()
+    synthesis: Synthesis = FakeSynthesizer().synthesize(SpeechRequest("hi"))
+    transcriber: Transcriber = FakeTranscriber()
+    named = (microphone, speaker, detector, synthesizer, transcriber)
+    assert all(part.name for part in named)
+    assert synthesis.engine == "fake"
+
+
+def test_a_tone_has_the_level_that_was_asked_for() -> None:
+    """Peak at -6 dBFS is half of full scale."""
+    samples = tone(0.5, hertz=1_000, dbfs=-6.0206)
+    assert samples.dtype == np.int16
+    assert int(np.abs(samples).max()) == pytest.approx(16_384, abs=50)
+    assert len(samples) == CAPTURE_RATE // 2
+
+
+def test_the_microphone_gives_its_samples_in_audio_time() -> None:
+    """All of them, in order, each block dated by where it lies, then None."""
+
+    async def scenario() -> None:
+        samples = tone(0.05)
+        microphone = FakeMicrophone(samples, block_samples=300)
+        await microphone.open()
+        heard, position = [], 0
+        while (block := await microphone.read()) is not None:
+            assert block.captured_at == pytest.approx(microphone.opened_at + position / CAPTURE_RATE)
+            position += len(block.chunk.samples)
+            heard.append(block.chunk.samples)
+        assert np.concatenate(heard).tolist() == samples.tolist()
+        await microphone.close()
+        assert not microphone.is_open
+
+    asyncio.run(scenario())
+
+
+def test_a_real_time_microphone_gives_no_block_early() -> None:
+    """60 ms of sound take 60 ms."""
+
+    async def scenario() -> None:
+        microphone = FakeMicrophone(tone(0.06), realtime=True)
+        await microphone.open()
+        while await microphone.read() is not None:
+            pass
+        assert time.monotonic() - microphone.opened_at >= 0.06
+
+    asyncio.run(scenario())
+
+
+def test_the_microphone_fails_when_told_to() -> None:
+    """On opening, or where the samples end."""
+
+    async def scenario() -> None:
+        with pytest.raises(NoInputDeviceError):
+            await FakeMicrophone(tone(0.1), open_error=NoInputDeviceError()).open()
+        microphone = FakeMicrophone(tone(0.02), error=DeviceLostError("fake"))
+        with pytest.raises(RuntimeError, match="open"):
+            await microphone.read()
+        await microphone.open()
+        assert await microphone.read() is not None
+        with pytest.raises(DeviceLostError):
+            await microphone.read()
+
+    asyncio.run(scenario())
+
+
+def test_the_speaker_records_what_was_played() -> None:
+    """Chunks, seconds, stops and drains can be asserted on."""
+
+    async def scenario() -> None:
+        speaker = FakeSpeaker()
+        with pytest.raises(RuntimeError, match="open"):
+            await speaker.play(AudioChunk(tone(0.1), CAPTURE_RATE))
+        await speaker.open()
+        assert speaker.first_sound_at is None
+        await speaker.play(AudioChunk(tone(0.1), CAPTURE_RATE))
+        await speaker.drain()
+        speaker.stop()
+        assert (len(speaker.chunks), speaker.drained, speaker.stopped) == (1, 1, 1)
+        assert speaker.played_s == pytest.approx(0.1)
+        assert speaker.first_sound_at is not None
+
+    asyncio.run(scenario())
+
+
+def test_the_speaker_fails_when_told_to() -> None:
+    """On opening, or once so many seconds were played."""
+
+    async def scenario() -> None:
+        with pytest.raises(DeviceBusyError):
+            await FakeSpeaker(open_error=DeviceBusyError()).open()
+        speaker = FakeSpeaker(fail_after_s=0.15)
+        await speaker.open()
+        await speaker.play(AudioChunk(tone(0.1), CAPTURE_RATE))
+        with pytest.raises(DeviceLostError):
+            await speaker.play(AudioChunk(tone(0.1), CAPTURE_RATE))
+
+    asyncio.run(scenario())
+
+
+def test_the_detector_hears_loud_as_speech() -> None:
+    """Without a script, level decides."""
+    detector = FakeDetector()
+    frame = detector.frame_samples
+    assert detector.probability(tone(1.0)[:frame]) == 1.0
+    assert detector.probability(np.zeros(frame, dtype=np.int16)) == 0.0
+
+
+def test_the_detector_follows_its_script() -> None:
+    """One probability per frame, the last one for ever, from the start after a reset."""
+    detector = FakeDetector([0.1, 0.9], frame_samples=480)
+    frame = np.zeros(480, dtype=np.int16)
+    assert [detector.probability(frame) for _ in range(3)] == [0.1, 0.9, 0.9]
+    detector.reset()
+    assert detector.probability(frame) == 0.1
+    with pytest.raises(ValueError, match="480"):
+        detector.probability(frame[:-1])
+
+
+def test_the_synthesizer_speaks_as_long_as_the_text() -> None:
+    """Ten characters of 0.06 s in chunks of 0.1 s."""
+
+    async def scenario() -> None:
+        synthesizer = FakeSynthesizer()
+        chunks = [chunk async for chunk in synthesizer.synthesize(SpeechRequest("0123456789"))]
+        assert sum(chunk.seconds for chunk in chunks) == pytest.approx(0.6)
+        assert len(chunks) == 6
+        assert synthesizer.requests == [SpeechRequest("0123456789")]
+
+    asyncio.run(scenario())
+
+
+def test_the_synthesizer_fails_after_as_many_chunks_as_told() -> None:
+    """What came before stays; the error is the one given."""
+
+    async def scenario() -> None:
+        synthesis = FakeSynthesizer(fail_after=2, error=EndpointError("there", "gone")).synthesize(SpeechRequest("0" * 9))
+        with pytest.raises(EndpointError, match="there"):
+            _ = [chunk async for chunk in synthesis]
+        assert synthesis.given == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_closed_synthesis_falls_silent() -> None:
+    """No chunk follows ``aclose``."""
+
+    async def scenario() -> None:
+        synthesis = FakeSynthesizer().synthesize(SpeechRequest("0" * 9))
+        chunks = aiter(synthesis)
+        await anext(chunks)
+        await synthesis.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await anext(chunks)
+
+    asyncio.run(scenario())
+
+
+def test_the_transcriber_answers_in_turn() -> None:
+    """Words or errors, one per request; the last repeats."""
+
+    async def scenario() -> None:
+        transcriber = FakeTranscriber(["one", EndpointError("fake", "gone"), "three"])
+        request = TranscriptionRequest(AudioChunk(tone(0.1), CAPTURE_RATE))
+        await transcriber.prepare(["one"])
+        assert (await transcriber.transcribe(request)).text == "one"
+        with pytest.raises(EndpointError):
+            await transcriber.transcribe(request)
+        assert [(await transcriber.transcribe(request)).text for _ in range(2)] == ["three", "three"]
+        assert transcriber.prepared == [("one",)]
+        assert len(transcriber.requests) == 4
+        await transcriber.aclose()
+        assert transcriber.closed
+
+    asyncio.run(scenario())
