@@ -98,10 +98,12 @@ _ENGLISH = NumberWords(
     )
     | _forms(
         "hrs: one hour, hours; lbs: one pound, pounds; ft: one foot, feet; Hz: one hertz, hertz; "
-        "kHz: one kilohertz, kilohertz; MHz: one megahertz, megahertz; GHz: one gigahertz, gigahertz; °C: one degree Celsius, degrees Celsius; "
-        "°F: one degree Fahrenheit, degrees Fahrenheit; kbps: one kilobit per second, kilobits per second; "
-        "Mbps: one megabit per second, megabits per second; Gbps: one gigabit per second, gigabits per second; "
-        "mph: one mile per hour, miles per hour; fps: one frame per second, frames per second; "
+        "kHz: one kilohertz, kilohertz; MHz: one megahertz, megahertz; GHz: one gigahertz, gigahertz; "
+        "°C: one degree Celsius, degrees Celsius; "
+        "°F: one degree Fahrenheit, degrees Fahrenheit; "
+        "kbps: one kilobit per second, kilobits per second; Mbps: one megabit per second, megabits per second; "
+        "Gbps: one gigabit per second, gigabits per second; mph: one mile per hour, miles per hour; "
+        "fps: one frame per second, frames per second; "
         "rpm: one turn per minute, turns per minute; k: one thousand, thousand; K: one thousand, thousand; "
         "M: one million, million"
     ),
@@ -166,8 +168,10 @@ _FRENCH = NumberWords(
         "kg: un kilogramme, kilogrammes; g: un gramme, grammes; ms: une milliseconde, millisecondes; s: une seconde, secondes; "
         "min: une minute, minutes; h: une heure, heures; ko: un kilooctet, kilooctets; Mo: un mégaoctet, mégaoctets; "
         "Go: un gigaoctet, gigaoctets; KB: un kilooctet, kilooctets; MB: un mégaoctet, mégaoctets; "
-        "GB: un gigaoctet, gigaoctets; Hz: un hertz, hertz; kHz: un kilohertz, kilohertz; MHz: un mégahertz, mégahertz; GHz: un gigahertz, gigahertz; "
-        "°C: un degré, degrés; °: un degré, degrés; W: un watt, watts; V: un volt, volts; dB: un décibel, décibels"
+        "GB: un gigaoctet, gigaoctets; Hz: un hertz, hertz; kHz: un kilohertz, kilohertz; MHz: un mégahertz, mégahertz; "
+        "GHz: un gigahertz, gigahertz; °C: un degré, degrés; "
+        "°: un degré, degrés; W: un watt, watts; V: un volt, volts; "
+        "dB: un décibel, décibels"
     ),
     money=_money(
         euro="un euro, euros; un centime, centimes",

@@ -24,10 +24,10 @@ from voicemode.core.spoken_numbers import say_count, say_numbers
 __all__ = ["speakable"]
 
 _INVISIBLE = re.compile(
-    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f\\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f\\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffd"
     "\\ud800-\\udfff\U000e0000-\U000e007f]"
 )
-"""Control, direction and tag characters, soft hyphens, lone surrogates; not the joiners that some scripts spell with."""
+"""Control, direction, tag and replacement characters, soft hyphens, lone surrogates; not the joiners some scripts need."""
 _BLANKS = re.compile(r"[^\S\n]+")
 _EMOJI_SET = (
     "\u231a\u231b\u23e9-\u23f3\u23f8-\u23fa\u25aa\u25ab\u25fb-\u25fe\u2600-\u27bf\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55"
@@ -51,6 +51,7 @@ _HTML = frozenset(
 )
 _LANGUAGES = dict.fromkeys(("sh", "bash", "zsh", "console"), "shell") | {
     "py": "Python",
+    "python": "Python",
     "python3": "Python",
     "js": "JavaScript",
     "ts": "TypeScript",

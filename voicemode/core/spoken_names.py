@@ -38,7 +38,7 @@ _LONGEST_CODE = 80
 """Characters of a code span that people still listen to."""
 _OPERATOR = re.compile(
     r"===?|!==?|<=|>=|[-=]>|&&|\|\||(?<![\w-])--?(?=\w)|[<>](?=[0-9])|\A[<>]\Z|[=|+*/\\@]|(?<![0-9.])\.(?=\w)|(?<!\.)\.(?=[^\W\d])"
-    r"|\.{2,}|\.(?!\w)|[^\w\s.-]+|_"
+    r"|(?P<dropped>\.{2,}|\.(?!\w)|[^\w\s.-]+|_)"
 )
 
 
@@ -64,9 +64,9 @@ def _say_word(word: str, phrases: Phrases) -> str:
     end = max(len(word.rstrip(_TRAIL)), begin)
     name, tail = word[begin:end], word[end:]
     if scheme:
-        # A bracket behind an address belongs to it, unless as many were opened before.
-        closing = len(tail) - len(tail.lstrip(")]}>"))
-        return f"{word[:begin]}{_say_url(name, phrases)}{tail[max(closing - begin, 0) :]}"
+        # A bracket that was opened inside the address is closed inside it.
+        closing = len(tail) - len(tail.lstrip(")"))
+        return f"{word[:begin]}{_say_url(name, phrases)}{tail[min(closing, name.count('(')) :]}"
     if name.endswith("(") and tail.startswith(")"):
         name, tail = name[:-1], tail[1:]
     spoken = _say_name(name, phrases)
@@ -134,7 +134,8 @@ def _say_code_word(word: str, phrases: Phrases) -> str:
     bare = word.strip("\"'`,;()[]{}")
     if _is_path(bare) or _FILE.fullmatch(bare):
         return _say_path(bare, phrases)
-    spoken = _OPERATOR.sub(lambda mark: f" {_operators(phrases).get(mark.group(), '')} ", word)
+    names = _operators(phrases)
+    spoken = _OPERATOR.sub(lambda mark: " " if mark["dropped"] else f" {names[mark.group()]} ", word)
     return " ".join(_say_identifier(part) for part in spoken.split() if part.strip("-"))
 
 
@@ -167,4 +168,4 @@ def _say_identifier(name: str) -> str:
     parts = _CAMEL.sub(" ", name).split()
     if len(parts) > 1:
         parts = [part.lower() if _CAPITALIZED.match(part) else part for part in parts]
-    return " ".join(part.lower() if part.isupper() and len(part) > 3 else part for part in parts)
+    return " ".join(part.lower() if part.isupper() and len(part) > 5 else part for part in parts)
