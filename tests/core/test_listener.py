@@ -199,10 +199,10 @@ def test_with_echo_an_answer_half_a_second_later_has_its_pre_roll_up_to_begin() 
 
 def test_with_echo_a_short_answer_after_a_breath_is_heard() -> None:
     """Once the gate has closed after the assistant, what opens it is the person, however soon."""
-    playback, answer = (0.5, 1.8), (2.0, 2.2)
+    playback, answer = (0.5, 1.8), (2.0, 2.16)
     listener, sound = Listener(ScriptedDetector(playback, answer), OPTIONS), room(4, playback, answer)
     told = hear(listener, sound, begin=1.95, far_end=[playback])
-    assert told[-1] == TurnEnded(about(2.0, 0.033), about(2.2), about(2.7), EndReason.SILENCE)
+    assert told[-1] == TurnEnded(about(2.0, 0.033), about(2.16), about(2.66), EndReason.SILENCE)
 
 
 def test_begin_may_lie_in_the_future() -> None:
