@@ -123,10 +123,12 @@ def test_what_is_no_audio_file_is_refused_by_name(tmp_path: Path, content: bytes
         asyncio.run(FileMicrophone(path).open())
 
 
-def test_a_playlist_is_not_followed(tmp_path: Path) -> None:
-    """FFmpeg would read the file that it names."""
-    path = tmp_path / "list.m3u8"
-    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:2,\n{CLIP}\n#EXT-X-ENDLIST\n", encoding="utf-8")
+def test_a_playlist_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg would read the files that it names, whatever its own name is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.wav").write_bytes(CLIP.read_bytes())
+    path = tmp_path / "question.wav"
+    path.write_text("ffconcat version 1.0\nfile other.wav\n", encoding="utf-8")
     with pytest.raises(MediaError):
         asyncio.run(FileMicrophone(path).open())
 
