@@ -47,6 +47,11 @@ __all__ = [
 ]
 
 
+def _ended(sentence: str) -> str:
+    """With a full stop, unless it ends with a question already."""
+    return sentence if sentence.endswith("?") else f"{sentence}."
+
+
 class VoicemodeError(Exception):
     """The root. Never raised itself."""
 
@@ -81,7 +86,7 @@ class RequestError(VoicemodeError):
 
     @property
     def problem(self) -> str:
-        return f"{self.field}: {self.detail}."
+        return f"{self.field}: {_ended(self.detail)}"
 
 
 class SettingsError(VoicemodeError):
@@ -96,7 +101,7 @@ class SettingsError(VoicemodeError):
 
     @property
     def problem(self) -> str:
-        return f"{self.key} ({self.where}): {self.detail}."
+        return f"{self.key} ({self.where}): {_ended(self.detail)}"
 
 
 class SoundError(VoicemodeError):
