@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 from rich.padding import Padding
 from rich.text import Text
 
@@ -17,13 +18,15 @@ from voicemode.cli.failure import printable
 from voicemode.cli.output import about, print_json, result
 from voicemode.errors import SettingsError
 from voicemode.load_config import (
+    PREFIX,
     LoadedSettings,
     default_settings_path,
+    field_of,
+    is_secret,
     load_from_process,
     project_settings_path,
 )
-from voicemode.settings import Settings
-from voicemode.settings_file import set_value, unset_value
+from voicemode.settings_file import SettingFacts, describe, example_text, set_value, unset_value
 
 __all__ = ["app"]
 
@@ -67,7 +70,8 @@ Examples:
   voicemode config path
   cat "$(voicemode config path | head -1)"
 """
-_NEW_FILE = "# Settings of voicemode, one NAME=value per line. 'voicemode config list' shows all of them.\n"
+_COMMAND_LINE = "command line"
+_DEFAULT = "default"
 
 app = typer.Typer(help="See and change settings.", epilog=_EXAMPLES, no_args_is_help=True)
 
@@ -82,22 +86,22 @@ def list_(
 ) -> None:
     """List every setting with its value, where it comes from, and what it means."""
     loaded = load_from_process(os.environ)
-    rows = [_row(name, loaded) for name in Settings.model_fields if not (changed and loaded.sources[name] == "default")]
+    settings = [facts for facts in describe(loaded) if not (changed and facts.source == _DEFAULT)]
     if as_json:
-        print_json(rows)
+        print_json([asdict(facts) for facts in settings])
     else:
-        _print(rows)
+        _print(settings)
     _warn(loaded)
 
 
 @app.command(epilog=_GET_EXAMPLES)
 def get(key: Key, as_json: AsJson = False) -> None:
     """Print one value; keys (secrets) are masked."""
-    row = _row(_field(key), load_from_process(os.environ))
+    facts = _facts(_name(key), load_from_process(os.environ))
     if as_json:
-        print_json(row)
+        print_json(asdict(facts))
     else:
-        print(printable(str(row["value"])))
+        print(printable(facts.value))
 
 
 @app.command("set", epilog=_SET_EXAMPLES)
@@ -106,21 +110,19 @@ def set_(
     value: Annotated[str | None, typer.Argument(help="Lists are separated by commas.", show_default=False)] = None,
 ) -> None:
     """Write a setting into your settings file, keeping its comments and order."""
-    field = _field(key)
-    if value is None:
-        value = _ask(field)
+    name = _name(key)
     path = default_settings_path(Path.home())
-    set_value(path, _variable(field), value)
-    _confirm(field, path)
+    set_value(path, name, _ask(name) if value is None else value)
+    _confirm(name, path)
 
 
 @app.command(epilog=_UNSET_EXAMPLES)
 def unset(key: Key) -> None:
-    """Remove a setting from your settings file; what it was before counts again."""
-    field = _field(key)
+    """Remove a setting from your settings file; the default counts again."""
+    name = _name(key)
     path = default_settings_path(Path.home())
-    unset_value(path, _variable(field))
-    _confirm(field, path)
+    unset_value(path, name)
+    _confirm(name, path)
 
 
 @app.command(epilog=_EDIT_EXAMPLES)
@@ -152,71 +154,46 @@ def path(as_json: AsJson = False) -> None:
             about().print("(it does not exist yet; 'voicemode config set' makes it)", style="dim")
 
 
-def _field(key: str) -> str:
-    """The field a person means. Raises SettingsError with the nearest name."""
-    name = key.strip().upper().removeprefix("VOICEMODE_").lower()
-    if name in Settings.model_fields:
-        return name
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.5)
-    hint = f" (did you mean {_variable(near[0])}?)" if near else ""
-    raise SettingsError(key, f"it is not a setting{hint}", "the names of 'voicemode config list'", where="command line")
+def _name(key: str) -> str:
+    """The setting a person means, with or without VOICEMODE_. Raises SettingsError with the nearest name."""
+    name = PREFIX + key.strip().upper().removeprefix(PREFIX)
+    field_of(name, _COMMAND_LINE)
+    return name
 
 
-def _variable(field: str) -> str:
-    return f"VOICEMODE_{field.upper()}"
+def _facts(name: str, loaded: LoadedSettings) -> SettingFacts:
+    return next(facts for facts in describe(loaded) if facts.name == name)
 
 
-def _row(field: str, loaded: LoadedSettings) -> dict[str, Any]:
-    return {
-        "key": _variable(field),
-        "value": _shown(getattr(loaded.settings, field)),
-        "source": loaded.sources[field],
-        "description": Settings.model_fields[field].description or "",
-    }
-
-
-def _shown(value: object) -> str:
-    """As it would be written in a file, but for keys, which are never shown."""
-    match value:
-        case None:
-            return ""
-        case SecretStr():
-            return "********"
-        case bool():
-            return str(value).lower()
-        case tuple():
-            return ",".join(map(str, value))
-        case _:
-            return str(value)
-
-
-def _print(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        chosen = row["source"] != "default"
-        line = Text.assemble((row["key"], "bold"), " = ", (printable(row["value"]), "green" if chosen else ""))
+def _print(settings: Sequence[SettingFacts]) -> None:
+    for facts in settings:
+        chosen = facts.source != _DEFAULT
+        line = Text.assemble((facts.name, "bold"), " = ", (printable(facts.value), "green" if chosen else ""))
         if chosen:
-            line.append(f"  ({printable(row['source'])})", style="cyan")
+            line.append(f"  ({printable(facts.source)})", style="cyan")
         result().print(line, soft_wrap=True)
-        result().print(Padding(Text(row["description"], style="dim"), (0, 0, 0, 4)))
+        result().print(Padding(Text(f"{facts.description} Allowed: {facts.allowed}.", style="dim"), (0, 0, 0, 4)))
 
 
-def _ask(field: str) -> str:
+def _ask(name: str) -> str:
     """A value that was not given on the command line; keys are not echoed."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
-    secret = "SecretStr" in str(Settings.model_fields[field].annotation)
-    return str(typer.prompt(_variable(field), hide_input=secret))
+    return str(typer.prompt(name, hide_input=is_secret(field_of(name, _COMMAND_LINE))))
 
 
-def _confirm(field: str, path: Path) -> None:
+def _confirm(name: str, path: Path) -> None:
     """Say what counts now: what was written may be hidden by the environment or the project."""
-    loaded = load_from_process(os.environ)
-    row = _row(field, loaded)
     screen = about()
-    screen.print(f"{row['key']} = {printable(row['value']) or '-'}  ({row['source']})", soft_wrap=True)
-    if row["source"] != "default" and not row["source"].startswith(str(path)):
-        screen.print(f"{row['source']} wins over {path}.", style="yellow", soft_wrap=True)
-    screen.print("Running MCP servers keep the settings they started with.", style="dim")
+    try:
+        facts = _facts(name, load_from_process(os.environ))
+    except SettingsError as error:  # not what was written just now: that was checked
+        screen.print(f"Written to {path}. Another setting is wrong: {printable(str(error))}", style="yellow", soft_wrap=True)
+        return
+    screen.print(f"{name} = {printable(facts.value)}  ({facts.source})", soft_wrap=True)
+    if facts.source != _DEFAULT and not facts.source.startswith(str(path)):
+        screen.print(f"{facts.source} wins over {path}.", style="yellow", soft_wrap=True)
+    screen.print("MCP servers that are running keep the settings they started with.", style="dim")
 
 
 def _warn(loaded: LoadedSettings) -> None:
@@ -225,8 +202,9 @@ def _warn(loaded: LoadedSettings) -> None:
 
 
 def _make(path: Path) -> None:
-    """Make an empty settings file that only its owner can read, unless there is one."""
+    """Make a file with every setting commented out, readable for its owner only, unless there is one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(_NEW_FILE)
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(example_text())

@@ -26,7 +26,7 @@ Examples:
   VOICEMODE_INPUT_DEVICE=headset voicemode doctor
 """
 
-_SIGNS = {State.OK: ("ok", "green"), State.WARNING: ("look", "yellow"), State.FAILED: ("FAIL", "bold red")}
+_SIGNS = {State.OK: ("ok", "green"), State.WARNING: ("warn", "yellow"), State.FAILED: ("FAIL", "bold red")}
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False) -> None:
@@ -43,7 +43,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the check
         print_json([asdict(check) for check in checks])
     else:
         result().print(_table(checks))
-        result().print(_verdict(checks), style="bold")
+        result().print(f"\n{_verdict(checks)}", style="bold")
     raise typer.Exit(FAILED if any(check.state is State.FAILED for check in checks) else 0)
 
 
@@ -75,9 +75,9 @@ def _verdict(checks: Sequence[Check]) -> str:
     failed = sum(check.state is State.FAILED for check in checks)
     warned = sum(check.state is State.WARNING for check in checks)
     if failed:
-        return f"A conversation is not possible yet: {_count(failed, 'part')} failed."
+        return f"A conversation is not possible yet: {_count(failed, 'check')} failed."
     if warned:
-        return f"A conversation is possible; {_count(warned, 'remark')} above."
+        return f"A conversation is possible; {_count(warned, 'warning')} above."
     return "Everything works."
 
 

@@ -61,10 +61,12 @@ async def measure(microphone: Microphone, seconds: float | None, screen: Console
 def bar(levels: Levels) -> Text:
     """The level as a bar with a peak mark, and what to make of it."""
     filled, mark = _position(levels.now), _position(levels.held_peak)
+    drawn = ("=" * filled).ljust(_WIDTH)
+    if mark > filled:
+        drawn = f"{drawn[: mark - 1]}|{drawn[mark:]}"
     text = Text("[")
-    for position in range(_WIDTH):
-        character = "|" if position == mark - 1 > filled - 1 else "=" if position < filled else " "
-        text.append(character, style=_style(position))
+    for begin, end, style in _ZONES:
+        text.append(drawn[begin:end], style=style)
     if levels.only_zeros:
         return text.append("] ").append("only zeros: muted, or not allowed?", style="bold red")
     text.append(f"] {levels.now:5.1f} dBFS, peak {levels.held_peak:5.1f}")
@@ -76,7 +78,8 @@ def _position(dbfs: float) -> int:
     return round(min(max(share, 0.0), 1.0) * _WIDTH)
 
 
-def _style(position: int) -> str:
-    if position >= _position(_TOO_LOUD):
-        return "red"
-    return "yellow" if position >= _position(_LOUD) else "green"
+_ZONES = (
+    (0, _position(_LOUD), "green"),
+    (_position(_LOUD), _position(_TOO_LOUD), "yellow"),
+    (_position(_TOO_LOUD), _WIDTH, "red"),
+)

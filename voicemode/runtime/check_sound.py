@@ -68,4 +68,5 @@ async def check_detector(find_detector: Callable[[], tuple[str, str]], wanted: s
     except VoicemodeError as error:
         return [failed(Part.DETECTOR, error)]
     state = State.WARNING if wanted == "auto" and name != "silero" else State.OK
-    return [Check(Part.DETECTOR, state, f"{name}: {why.rstrip('.')}", uses=name)]
+    detail = why if name in why else f"{name}: {why}"
+    return [Check(Part.DETECTOR, state, detail.rstrip("."), uses=name)]

@@ -60,9 +60,8 @@ async def _check_task(task: _Task, installed: str | None, settings: Settings, po
 def _check_builtin(task: _Task, installed: str | None, settings: Settings, *, alone: bool) -> Check:
     """The last resort; a warning when it is all there is and is not good at it. ``installed`` is its version."""
     if not settings.builtin:
-        return Check(
-            task.name, State.OK, f"{task.builtin} is switched off by VOICEMODE_BUILTIN", _set_url(task) if alone else ""
-        )
+        remedy = f"Name an endpoint in {task.setting}_BASE_URLS, or run: voicemode config set VOICEMODE_BUILTIN true."
+        return Check(task.name, State.OK, f"{task.builtin} is switched off by VOICEMODE_BUILTIN", remedy if alone else "")
     if task.name is Part.STT and not (settings.language or "en").lower().startswith("en"):
         detail = f"{task.builtin} understands English only, not '{settings.language}'"
         return Check(task.name, State.WARNING if alone else State.OK, detail, _set_url(task) if alone else "")
