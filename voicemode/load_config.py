@@ -1,7 +1,7 @@
 """The only reader of the environment and of settings files. Files are parsed, never sourced and never interpolated.
 
 Process environment > ``.voicemode.env`` of the nearest ancestor of the working directory > ``~/.voicemode/voicemode.env`` >
-defaults.
+defaults. An empty value means the default, wherever it is written.
 """
 
 from __future__ import annotations
@@ -14,19 +14,39 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
-from dotenv.parser import parse_stream
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
+from annotated_types import Ge, Gt, Le
+from dotenv.parser import Binding, parse_stream
+from pydantic import SecretStr, ValidationError
 
 from voicemode.errors import SettingsError
 from voicemode.settings import Settings
 
-__all__ = ["PREFIX", "LoadedSettings", "default_settings_path", "load_from_process", "load_settings", "project_settings_path"]
+__all__ = [
+    "PREFIX",
+    "LoadedSettings",
+    "allowed_values",
+    "check_value",
+    "default_settings_path",
+    "field_of",
+    "is_secret",
+    "load_from_process",
+    "load_settings",
+    "parse_settings",
+    "project_settings_path",
+]
 
 PREFIX = "VOICEMODE_"
 _PROJECT_FILE = ".voicemode.env"
 _ENVIRONMENT = "environment"
+_DEFAULT = "default"
+_MAX_FILE_BYTES = 1 << 20
+"""A settings file has a hundred lines; whatever is larger is another file."""
+_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories: control characters, undecodable bytes, line and paragraph separators."""
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They make a value look like another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +66,9 @@ class _Given:
 
     value: str
     source: str
+    """Either "environment" or "path:line"."""
+    folder: Path
+    """What a relative path in the value is relative to."""
 
 
 def default_settings_path(home: Path) -> Path:
@@ -55,7 +78,7 @@ def default_settings_path(home: Path) -> Path:
 
 def project_settings_path(cwd: Path) -> Path | None:
     """The settings file of the project that ``cwd`` is in; None when no folder above has one."""
-    return next((path for folder in (cwd, *cwd.parents) if (path := folder / _PROJECT_FILE).is_file()), None)
+    return next((path for folder in (cwd, *cwd.parents) if _is_file(path := folder / _PROJECT_FILE)), None)
 
 
 def load_from_process(environ: Mapping[str, str]) -> LoadedSettings:
@@ -67,74 +90,195 @@ def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSe
     """Read everything once. Raises SettingsError naming key, value (unless secret), place and what is allowed."""
     warnings: list[str] = []
     given: dict[str, _Given] = {}
-    for path in (default_settings_path(home), project_settings_path(cwd)):
-        if path is not None and path.is_file():
+    project = project_settings_path(cwd)
+    for path in (default_settings_path(home), project):
+        if path is not None and _is_file(path):
             given |= _from_file(path, warnings)
-    given |= {key: _Given(value, _ENVIRONMENT) for key, value in environ.items() if key.startswith(PREFIX)}
+    given |= {key: _Given(value, _ENVIRONMENT, cwd) for key, value in environ.items() if key.startswith(PREFIX)}
     fields = _known_fields(given, warnings)
     settings = _validate(fields)
-    base_dir = settings.base_dir
-    if base_dir.parts[:1] == ("~",):
-        settings = settings.model_copy(update={"base_dir": home.joinpath(*base_dir.parts[1:])})
-    sources = {name: fields[name].source if name in fields else "default" for name in Settings.model_fields}
+    base = fields.get("base_dir")
+    settings = settings.model_copy(update={"base_dir": _place(settings.base_dir, base, home)})
+    sources = {name: fields[name].source if name in fields else _DEFAULT for name in Settings.model_fields}
+    if project is not None:
+        warnings += _strange_keys(sources, project)
     return LoadedSettings(settings, sources, tuple(warnings))
 
 
-def _from_file(path: Path, warnings: list[str]) -> dict[str, _Given]:
+def parse_settings(text: str, path: Path) -> list[Binding]:
+    """The lines of a settings file, comments included; joined, their originals are the text.
+
+    Raises SettingsError naming file and line for anything that is not NAME=value, # comment or blank.
+    """
+    for number, line in enumerate(text.split("\n"), 1):
+        if any(_is_refused(character) for character in line if character not in "\t\r\ufeff"):
+            raise SettingsError("a line", "it holds a control character", "printable text", f"{path}:{number}")
+    bindings = list(parse_stream(io.StringIO(text, newline="")))
+    for binding in bindings:
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise SettingsError("a line", "it is not NAME=value", "NAME=value or # comment", f"{path}:{_line(binding)}")
+    return bindings
+
+
+def check_value(key: str, value: str, source: str) -> None:
+    """Raises SettingsError unless ``value`` may be given to ``key``, a known VOICEMODE_* name."""
+    name = field_of(key, source)
+    _refuse_control(key, value, source)
+    entry = _Given(value, source, Path())
+    if value.strip():
+        settings = _validate({name: entry})
+        if name == "base_dir":
+            _place(settings.base_dir, entry, Path("/"))
+
+
+def field_of(key: str, source: str) -> str:
+    """The field of Settings that ``key`` (VOICEMODE_X) names. Raises SettingsError with the nearest name."""
+    name = key.removeprefix(PREFIX).lower()
+    if key != PREFIX + name.upper() or name not in Settings.model_fields:
+        raise SettingsError(key, f"it is not a setting{_did_you_mean(key)}", "the names of 'voicemode config list'", source)
+    return name
+
+
+def is_secret(field: str) -> bool:
+    """Whether the value of ``field`` must never be shown."""
+    annotation = Settings.model_fields[field].annotation
+    return SecretStr in (annotation, *get_args(annotation))
+
+
+def allowed_values(field: str) -> str:
+    """What may be given to ``field``, for people."""
+    info = Settings.model_fields[field]
+    kinds = {info.annotation, *get_args(info.annotation)}
+    if get_origin(info.annotation) is Literal:
+        return ", ".join(map(str, get_args(info.annotation)))
+    if bool in kinds:
+        return "true, false"
+    if kinds & {int, float}:
+        number = "a whole number" if int in kinds else "a number"
+        return " ".join([number, *(_limit(rule) for rule in info.metadata)]).strip()
+    if Path in kinds:
+        return "a folder: absolute, beginning with ~/, or relative to the file that names it"
+    return "a list separated by commas" if tuple in kinds or get_origin(info.annotation) is tuple else "text"
+
+
+def _limit(rule: object) -> str:
+    match rule:
+        case Ge(ge=least):
+            return f"from {least}"
+        case Gt(gt=least):
+            return f"above {least} and"
+        case Le(le=most):
+            return f"up to {most}"
+        case _:
+            return ""
+
+
+def _is_file(path: Path) -> bool:
     try:
-        with path.open(encoding="utf-8") as file:
-            given = dict(_lines(path, file.read()))
-            readable = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError("the settings file", f"it cannot be read: {error}", where=str(path)) from error
-    if readable and os.name == "posix" and any(_is_secret(key) for key in given):
+        return path.is_file()
+    except OSError:  # a folder above that this user must not look into
+        return False
+
+
+def _from_file(path: Path, warnings: list[str]) -> dict[str, _Given]:
+    text, others_can_read = _read(path)
+    given: dict[str, _Given] = {}
+    for binding in parse_settings(text, path):
+        if binding.key is None:
+            continue
+        source = f"{path}:{_line(binding)}"
+        if not binding.key.startswith(PREFIX):
+            warnings.append(f"{binding.key} ({source}) is not a setting{_did_you_mean(binding.key)}")
+            continue
+        if binding.key in given:
+            warnings.append(f"{binding.key} ({source}) replaces {given[binding.key].source}")
+        given[binding.key] = _Given(binding.value or "", source, path.parent)
+    if others_can_read and any(key in _known() and is_secret(_known()[key]) and given[key].value for key in given):
         warnings.append(f"{path} holds a key and others can read it: chmod 600 {path}")
     return given
 
 
-def _lines(path: Path, text: str) -> Iterator[tuple[str, _Given]]:
-    for binding in parse_stream(io.StringIO(text)):
-        where = f"{path}:{binding.original.line}"
-        if binding.error or (binding.key is not None and binding.value is None):
-            raise SettingsError("a line", "it is not NAME=value", "NAME=value, # comment, or an empty line", where)
-        if binding.key is not None and binding.key.startswith(PREFIX):
-            yield binding.key, _Given(binding.value or "", where)
+def _read(path: Path) -> tuple[str, bool]:
+    """The text of a settings file, and whether other users can read it."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    except OSError as error:
+        raise SettingsError("the settings file", f"it cannot be read: {error.strerror}", where=str(path)) from error
+    if len(data) > _MAX_FILE_BYTES:
+        raise SettingsError("the settings file", "it is larger than 1 MiB", where=str(path))
+    try:
+        return data.decode(), bool(mode & 0o077) and os.name == "posix"
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SettingsError("a line", "it is not UTF-8", where=f"{path}:{line}") from error
+
+
+def _line(binding: Binding) -> int:
+    """Where its text begins; the parser counts blank lines before it as its own."""
+    original = binding.original.string
+    blank = original[: len(original) - len(original.lstrip())]
+    return binding.original.line + blank.replace("\r\n", "\n").replace("\r", "\n").count("\n")
+
+
+def _known() -> dict[str, str]:
+    return {PREFIX + name.upper(): name for name in Settings.model_fields}
+
+
+def _did_you_mean(key: str) -> str:
+    near = difflib.get_close_matches(key.upper()[:80], _known(), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _known_fields(given: Mapping[str, _Given], warnings: list[str]) -> dict[str, _Given]:
-    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    known = _known()
     fields: dict[str, _Given] = {}
     for key, entry in given.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            warnings.append(f"{key} ({entry.source}) is not a setting{hint}")
+            shown = "".join("?" if _is_refused(character) else character for character in key[:80])
+            warnings.append(f"{shown} ({entry.source}) is not a setting{_did_you_mean(key)}")
             continue
-        if any(unicodedata.category(character) == "Cc" for character in entry.value):
-            raise SettingsError(key, "it holds a control character", "printable text", entry.source)
+        _refuse_control(key, entry.value, entry.source)
         if entry.value.strip():
             fields[known[key]] = entry
     return fields
+
+
+def _refuse_control(key: str, value: str, source: str) -> None:
+    if any(_is_refused(character) for character in value):
+        raise SettingsError(key, "it holds a control character", "printable text", source)
+
+
+def _is_refused(character: str) -> bool:
+    return unicodedata.category(character) in _REFUSED or character in _DIRECTIONS
 
 
 def _validate(fields: Mapping[str, _Given]) -> Settings:
     try:
         return Settings.model_validate({name: entry.value.strip() for name, entry in fields.items()})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        key = PREFIX + name.upper()
-        shown = "the value" if _is_secret(key) else f"'{fields[name].value[:80]}'"
-        allowed = _allowed(Settings.model_fields[name], str(first["msg"]))
-        raise SettingsError(key, f"{shown} is not allowed", allowed, fields[name].source) from None
+        name = str(error.errors()[0]["loc"][0])
+    # Outside of the handler: the value, which may be a secret, must not travel along as the error's context.
+    shown = "its value" if is_secret(name) else f"'{fields[name].value[:80]}'"
+    raise SettingsError(PREFIX + name.upper(), f"{shown} is not allowed", allowed_values(name), fields[name].source)
 
 
-def _is_secret(key: str) -> bool:
-    name = key.removeprefix(PREFIX).lower()
-    return name in Settings.model_fields and "SecretStr" in str(Settings.model_fields[name].annotation)
+def _place(path: Path, given: _Given | None, home: Path) -> Path:
+    """An absolute path: "~" is the home folder, anything relative belongs to where it was written."""
+    first = path.parts[:1]
+    if first == ("~",):
+        return home.joinpath(*path.parts[1:])
+    if given is not None and first and first[0].startswith("~"):
+        key = f"{PREFIX}BASE_DIR"
+        raise SettingsError(key, f"'{given.value[:80]}' names another user's folder", allowed_values("base_dir"), given.source)
+    return given.folder / path if given is not None else path
 
 
-def _allowed(field: FieldInfo, message: str) -> str:
-    """Pydantic's own sentence says the limits: "Input should be less than or equal to 4"."""
-    said = message.removeprefix("Input should be ")
-    return f"{said} ({field.description})" if field.description else said
+def _strange_keys(sources: Mapping[str, str], project: Path) -> Iterator[str]:
+    """A project can be cloned from anyone; say so when it names the address that a person's own key is sent to."""
+    for task in ("tts", "stt"):
+        urls, key = sources[f"{task}_base_urls"], sources[f"{task}_api_key"]
+        if urls.startswith(f"{project}:") and key != _DEFAULT and not key.startswith(f"{project}:"):
+            name = f"{PREFIX}{task.upper()}_API_KEY"
+            yield f"{name} ({key}) is sent to the addresses in {urls}: make sure that you trust this project"
