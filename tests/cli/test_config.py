@@ -86,6 +86,15 @@ def test_a_key_comes_from_standard_input_and_is_not_repeated(command: CommandLin
     assert KEY in command.settings_file.read_text()
 
 
+def test_no_value_at_all_changes_nothing(command: CommandLine) -> None:
+    """A script whose secret is missing must not wipe the one that is there."""
+    command("config", "set", "VOICEMODE_STT_API_KEY", KEY)
+    ended = command("config", "set", "VOICEMODE_STT_API_KEY")
+    assert ended.returncode == 2
+    assert "no value was given" in ended.stderr
+    assert KEY in command.settings_file.read_text()
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [

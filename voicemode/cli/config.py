@@ -176,10 +176,13 @@ def _print(settings: Sequence[SettingFacts]) -> None:
 
 
 def _ask(name: str) -> str:
-    """A value that was not given on the command line; keys are not echoed."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
-    return str(typer.prompt(name, hide_input=is_secret(field_of(name, _COMMAND_LINE))))
+    """A value that was not given on the command line; keys are not echoed. Raises SettingsError at the end of input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(name, hide_input=is_secret(field_of(name, _COMMAND_LINE))))
+    line = sys.stdin.readline()
+    if not line:
+        raise SettingsError(name, "no value was given", "a value; 'voicemode config unset' removes it", _COMMAND_LINE)
+    return line.rstrip("\r\n")
 
 
 def _confirm(name: str, path: Path) -> None:
