@@ -74,7 +74,7 @@ class VoiceTable:
             if found is not None:
                 return found.identifier
             code = code.rpartition("-")[0]  # "de-at" is spoken as "de"
-        raise LanguageError(wanted, "espeak-ng", get_close_matches(wanted.casefold(), self._languages(), _NEAREST))
+        raise LanguageError(wanted, "espeak-ng", get_close_matches(wanted.casefold(), self._languages(), _NEAREST, 0.7))
 
     def _with_code(self, code: str) -> EspeakVoice | None:
         ranked = [(rank, voice) for voice in self.voices for known, rank in voice.languages if known == code]
