@@ -228,12 +228,12 @@ class VirtualSoundCard:
             self._modules[key] = self._pactl("load-module", *words, "channel_map=mono").strip()
 
     def _unplug(self, keys: list[str], *, sink: str, source: str) -> None:
-        """Remove the modules and end the streams: PulseAudio alone would move them to what is left."""
+        """End the streams and remove the modules: PulseAudio alone would move the streams to what is left."""
         streams = [f"kill-sink-input {index}" for index in self._streams_on("sink", sink)]
         streams += [f"kill-source-output {index}" for index in self._streams_on("source", source)]
         modules = [f"unload-module {self._modules.pop(key)}" for key in keys if key in self._modules]
         if modules:
-            self._command_daemon([*modules, *streams])
+            self._command_daemon([*streams, *modules])
 
     def _command_daemon(self, lines: list[str]) -> None:
         """Send lines in one piece, so that the daemon obeys them with no sound in between; wait until it did."""

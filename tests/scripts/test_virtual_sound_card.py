@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,15 +32,11 @@ def dbfs(samples: Samples) -> float:
 
 def start_player(card: VirtualSoundCard, sound: Samples) -> subprocess.Popen[bytes]:
     """A stranger's program that plays on the loudspeaker."""
-    player = subprocess.Popen(
-        ["pacat", "--playback", "--raw", "--format=s16le", f"--rate={CARD_RATE}", "--channels=1", "--latency-msec=100"],
-        stdin=subprocess.PIPE,
-        env={**os.environ, **card.env},
-    )
-    assert player.stdin is not None
-    player.stdin.write(sound.tobytes())
-    player.stdin.close()
-    return player
+    with tempfile.TemporaryFile() as pcm:  # a pipe would hold us up until most of it was played
+        pcm.write(sound.tobytes())
+        pcm.seek(0)
+        form = ["--raw", "--format=s16le", f"--rate={CARD_RATE}", "--channels=1", "--latency-msec=100"]
+        return subprocess.Popen(["pacat", "--playback", *form], stdin=pcm, env={**os.environ, **card.env})
 
 
 def test_what_is_said_into_the_microphone_arrives_there(sound_card: VirtualSoundCard, tmp_path: Path) -> None:
