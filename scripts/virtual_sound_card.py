@@ -27,6 +27,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -75,6 +76,8 @@ def available() -> str | None:
     plugin = "libasound_module_pcm_pulse.so"
     if not any(any(Path("/usr").glob(f"{pattern}/{plugin}")) for pattern in _PLUGIN_PATTERNS):
         return f"{plugin} not found: apt-get install libasound2-plugins."
+    if find_library("portaudio") is None:
+        return "PortAudio not found: apt-get install libportaudio2."
     return None
 
 
