@@ -93,3 +93,18 @@ def test_a_wrong_setting_stops_the_server_with_one_sentence(tmp_path: Path) -> N
     (line,) = ended.stderr.splitlines()
     assert "VOICEMODE_TTS_SPEED" in line
     assert ".voicemode.env:1" in line
+
+
+def test_a_shell_that_completes_is_no_mcp_client(tmp_path: Path) -> None:
+    """Some shells ask with a pipe for standard input and without arguments."""
+    asking = {"_VOICEMODE_COMPLETE": "complete_bash", "COMP_WORDS": "voicemode con", "COMP_CWORD": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "voicemode"],
+        input="",
+        capture_output=True,
+        text=True,
+        env={**environment(tmp_path), **asking},
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert ended.stdout.split() == ["converse", "config"]

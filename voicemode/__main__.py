@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 
 from voicemode.cli.failure import INTERRUPTED, tell
 from voicemode.errors import VoicemodeError
@@ -17,7 +18,7 @@ __all__ = ["main"]
 def main() -> int:
     """Run, and return the exit status."""
     arguments = sys.argv[1:]
-    if arguments == ["mcp"] or (not arguments and _started_by_a_program()):
+    if arguments == ["mcp"] or (not arguments and _started_by_a_client(os.environ)):
         return _serve()
     # Here and not above: typer and rich would make each start of the server 0.1 s slower.
     from voicemode.cli.app import run
@@ -25,9 +26,13 @@ def main() -> int:
     return run(arguments)
 
 
-def _started_by_a_program() -> bool:
-    """Whether standard input is a pipe; a closed one could not be served and gets the help instead."""
-    return sys.stdin is not None and not sys.stdin.isatty()
+def _started_by_a_client(environ: Mapping[str, str]) -> bool:
+    """Whether standard input is a pipe, which a shell that asks for completions may have as well.
+
+    A standard input that is closed could not be served and gets the help instead.
+    """
+    completing = "_VOICEMODE_COMPLETE" in environ  # typer's name, made from the program's
+    return not completing and sys.stdin is not None and not sys.stdin.isatty()
 
 
 def _serve() -> int:

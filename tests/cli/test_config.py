@@ -168,3 +168,9 @@ def test_an_unknown_setting_in_a_file_is_a_warning(command: CommandLine) -> None
     assert ended.returncode == 0
     assert "VOICEMODE_LANGUAGE = de" in ended.stdout
     assert "did you mean VOICEMODE_VOICES?" in ended.stderr
+
+
+def test_the_shell_completes_the_names_of_settings(command: CommandLine) -> None:
+    """As far as they are typed."""
+    asking = {"_VOICEMODE_COMPLETE": "complete_bash", "COMP_WORDS": "voicemode config set VOICEMODE_TTS_M", "COMP_CWORD": "3"}
+    assert command(**asking).stdout.split() == ["VOICEMODE_TTS_MODELS"]

@@ -26,6 +26,7 @@ from voicemode.load_config import (
     load_from_process,
     project_settings_path,
 )
+from voicemode.settings import Settings
 from voicemode.settings_file import SettingFacts, describe, example_text, set_value, unset_value
 
 __all__ = ["app"]
@@ -76,7 +77,18 @@ _DEFAULT = "default"
 app = typer.Typer(help="See and change settings.", epilog=_EXAMPLES, no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Key = Annotated[str, typer.Argument(help="Its name, such as VOICEMODE_VOICES or voices.", show_default=False)]
+
+
+def _complete(incomplete: str) -> list[str]:
+    """The settings whose names begin so."""
+    names = [PREFIX + field.upper() for field in Settings.model_fields]
+    return [name for name in names if name.startswith(incomplete.upper())]
+
+
+Key = Annotated[
+    str,
+    typer.Argument(help="Its name, such as VOICEMODE_VOICES or voices.", show_default=False, autocompletion=_complete),
+]
 
 
 @app.command("list", epilog=_LIST_EXAMPLES)
