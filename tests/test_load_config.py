@@ -10,7 +10,14 @@ import pytest
 from pydantic import SecretStr
 
 from voicemode.errors import SettingsError
-from voicemode.load_config import LoadedSettings, allowed_values, default_settings_path, load_settings, project_settings_path
+from voicemode.load_config import (
+    LoadedSettings,
+    allowed_values,
+    default_settings_path,
+    load_from_process,
+    load_settings,
+    project_settings_path,
+)
 from voicemode.settings import Settings
 
 
@@ -293,6 +300,17 @@ def test_a_folder_with_the_files_name_is_passed_over(machine: Machine) -> None:
     """Only files are read."""
     (machine.project / ".voicemode.env").mkdir()
     assert project_settings_path(machine.cwd) is None
+
+
+def test_a_working_directory_that_was_removed_is_no_project(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent may be running in a folder that is gone."""
+    machine.own("VOICEMODE_VAD=silero\n")
+    gone = machine.home / "gone"
+    gone.mkdir()
+    monkeypatch.setenv("HOME", str(machine.home))
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert load_from_process({}).settings.vad == "silero"
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)

@@ -83,7 +83,12 @@ def project_settings_path(cwd: Path) -> Path | None:
 
 def load_from_process(environ: Mapping[str, str]) -> LoadedSettings:
     """``load_settings`` for the working directory and home folder of this process. Raises SettingsError."""
-    return load_settings(environ, Path.cwd(), Path.home())
+    home = Path.home()
+    try:
+        cwd = Path.cwd()
+    except OSError:  # somebody removed it
+        cwd = home
+    return load_settings(environ, cwd, home)
 
 
 def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSettings:

@@ -71,7 +71,7 @@ _UNNAMED = frozenset({"", "text", "txt", "plain", "plaintext", "none"})
 def speakable(markdown: str, language: str = "en") -> str:
     """Turn ``markdown`` into text for a voice that speaks ``language`` (BCP 47; unknown ones keep their digits).
 
-    One line per paragraph, heading, list item or table row; empty when nothing is left to say.
+    One line per paragraph, heading, list item or table row, each with a letter or digit; empty when nothing is left to say.
     """
     text = _INVISIBLE.sub("", markdown.replace("\r\n", "\n").replace("\r", "\n"))
     reader = _Reader(language)
@@ -87,7 +87,9 @@ def _parser() -> MarkdownIt:
 
 
 def _tidy(text: str) -> str:
-    return "\n".join(line for part in text.split("\n") if (line := _BLANKS.sub(" ", part).strip()))
+    lines = (_BLANKS.sub(" ", part).strip() for part in text.split("\n"))
+    # Some engines answer a request without a letter in it with an error.
+    return "\n".join(line for line in lines if any(map(str.isalnum, line)))
 
 
 class _Reader:
