@@ -102,7 +102,10 @@ def test_text_in_small_letters_has_sentences_too() -> None:
 def test_the_number_of_a_list_item_stays_with_it() -> None:
     """The full stop behind an item's number belongs to the number."""
     item = f"2. {'Open the door of the house ' * 10}now."
-    assert split(f"{BEGINNING}it works.\n1. Look.\n{item}")[1:] == ["1. Look.", item]
+    assert split(f"{BEGINNING}it works.\n1. Look at the door of the house.\n{item}")[1:] == [
+        "1. Look at the door of the house.",
+        item,
+    ]
 
 
 def test_wide_full_stops_need_no_space() -> None:
