@@ -250,9 +250,9 @@ def _is_abbreviation(text: str, start: int, stop: int, after: str) -> bool:
         return False
     if low in _NEVER_LAST or _DOTTED.match(word) or (len(word) == 1 and word.isupper() and word != "I"):
         return True
-    if low in _BEFORE_A_NUMBER or len(word) == 1:
-        return after.isdigit() and not word.isdigit()
-    return found is not None and _NUMBER.match(word) is not None and not text[start : found.start()].strip()
+    if found and _NUMBER.match(word):
+        return not text[start : found.start()].strip()
+    return (low in _BEFORE_A_NUMBER or len(word) == 1) and after.isdigit()
 
 
 def _clause_border(text: str, least: int, reach: int, *, early: bool) -> int | None:
