@@ -26,7 +26,7 @@ _WORDS_PER_MINUTE = 175
 _SLOWEST, _FASTEST = 80, 450
 """Words per minute that espeak-ng makes without another library."""
 _GAP_S = 10.0
-"""Seconds the worker may take for the next 50 ms of sound, its start included; it needs 1 ms."""
+"""Seconds the worker may take for the next 60 ms of sound, its start included; it needs 1 ms."""
 _CLOSE_S = 0.3
 _CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 """U+0001 begins a command of espeak-ng, and U+0000 ends the text."""
@@ -48,7 +48,7 @@ class BuiltinSynthesizer:
         self._speaking: set[asyncio.Task[None]] = set()
 
     def synthesize(self, request: SpeechRequest) -> BuiltinSpeech:
-        """Begin to speak: 22.05 kHz, in chunks of 50 ms. Nothing happens until the result is iterated.
+        """Begin to speak: 22.05 kHz, in chunks of 60 ms. Nothing happens until the result is iterated.
 
         Iterating raises RequestError, LanguageError or EngineError.
         """

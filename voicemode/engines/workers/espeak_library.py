@@ -10,8 +10,8 @@ import espeakng_loader
 
 __all__ = ["SAMPLES_MS", "Espeak", "EspeakError"]
 
-SAMPLES_MS = 50
-"""Milliseconds of sound per call-back, at most."""
+SAMPLES_MS = 60
+"""Milliseconds of sound per call-back, at most. The library makes no shorter ones."""
 
 # Names and values of speak_lib.h
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
