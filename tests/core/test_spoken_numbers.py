@@ -39,6 +39,7 @@ ENGLISH = [
     ("2048 tokens", "two thousand and forty-eight tokens"),
     ("3/5 tests, 1/2", "three out of five tests, one half"),
     ("#42, ~5", "number forty-two, about five"),
+    ("~2 min for ~$5", "about two minutes for about five dollars"),
     ("5551234 and 1000000", "five five five one two three four and one million"),
     ("007", "zero zero seven"),
     ("+1 555 123 4567", "plus one, five five five, one two three, four five six seven"),

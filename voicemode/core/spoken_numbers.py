@@ -123,6 +123,7 @@ class _Speaker:
         """Numbers that name something and count nothing."""
         part, parts = "[0-9]{1,6}", r"[0-9]{1,6}(?:\.[0-9]{1,6})"
         return [
+            (r"(?<!\w)[~\u2248]\s?(?=[0-9$\u20ac\u00a3\u00a5])", lambda _: f"{self._words.about} "),
             (rf"{_LEFT}(?:{_TELEPHONE}){_RIGHT}", self._telephone),
             (rf"(?<=localhost):([0-9]{{1,5}}){_RIGHT}", lambda found: f" {self._words.port} {found[1]}"),
             (rf"{_LEFT}([0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}})(?::([0-9]{{1,5}}))?{_RIGHT}", self._address),
@@ -152,7 +153,7 @@ class _Speaker:
         return [
             (rf"{_LEFT}(?P<from>{self._number}){_DASH}(?P<to>{self._number}){right}", self._range),
             (rf"{_LEFT}(0[0-9]{{1,40}}|[0-9]{{7,}}){right}", self._digits),
-            (rf"{_LEFT}(?P<mark>[#~\u2248])?{_SIGN}(?P<number>{self._number}){right}", self._bare),
+            (rf"{_LEFT}(?P<mark>#)?{_SIGN}(?P<number>{self._number}){right}", self._bare),
         ]
 
     def _say(self, number: str) -> str:
@@ -250,7 +251,7 @@ class _Speaker:
             year = None if _PLURAL.match(found.string, found.end()) else self._year(number, old=old)
             if year:
                 return year
-        lead = {"#": f"{self._words.number} "}.get(mark, f"{self._words.about} ") if mark else ""
+        lead = f"{self._words.number} " if mark else ""
         return f"{lead}{self._sign(found)}{self._say(number)}"
 
     def _year(self, number: str, *, old: bool = False) -> str | None:
