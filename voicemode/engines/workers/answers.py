@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Answers", "Transition", "Words"]
+__all__ = ["AROUND", "Answers", "Transition", "Words"]
 
 Words: TypeAlias = tuple[str, ...]
 
@@ -29,7 +30,9 @@ _ARTICLES = _phrases("the, a, an")
 _CLOSINGS = _phrases("please, thanks, thank you, i think")
 
 _BEFORE = (_HESITATIONS, _OPENINGS, _ARTICLES)
-_SKIP = 0.8
+AROUND = frozenset(word for group in (*_BEFORE, _CLOSINGS) for phrase in group for word in phrase)
+"""Words that may stand beside an answer without changing it."""
+_SKIP = 0.9
 """How likely each of these is left out; what remains is shared among its phrases."""
 
 
@@ -41,23 +44,21 @@ class Answers:
         self.forms = tuple(tuple(dict.fromkeys(_bare(form) for form in option)) for option in forms)
 
     @property
-    def words(self) -> set[str]:
+    def words(self) -> frozenset[str]:
         """Every word that ``transitions`` may use."""
-        phrases: Iterable[Words] = (form for option in self.forms for form in option)
-        around = (phrase for group in (*_BEFORE, _CLOSINGS) for phrase in group)
-        return {word for phrase in (*phrases, *around) for word in phrase}
+        return AROUND.union(word for option in self.forms for form in option for word in form)
 
-    def transitions(self, pronounceable: set[str]) -> tuple[list[Transition], int]:
+    def transitions(self, pronounceable: AbstractSet[str]) -> tuple[list[Transition], int]:
         """The grammar, from state 0 to the returned final state, without what contains other words."""
         grammar = _Grammar()
         state = 0
         for group in _BEFORE:
-            state = grammar.optional(state, [phrase for phrase in group if pronounceable.issuperset(phrase)])
+            state = grammar.optional(state, [phrase for phrase in group if pronounceable >= set(phrase)])
         said = grammar.new_state()
-        forms = [form for option in self.forms for form in option if pronounceable.issuperset(form)]
+        forms = [form for option in self.forms for form in option if pronounceable >= set(form)]
         for form in forms:
             grammar.phrase(state, said, form, 1 / len(forms))
-        end = grammar.optional(said, [phrase for phrase in _CLOSINGS if pronounceable.issuperset(phrase)])
+        end = grammar.optional(said, [phrase for phrase in _CLOSINGS if pronounceable >= set(phrase)])
         return grammar.transitions, end
 
     def said(self, words: Sequence[str]) -> tuple[int, Words] | None:
