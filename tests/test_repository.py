@@ -168,9 +168,13 @@ def test_the_lock_covers_every_dependency() -> None:
 
 
 def test_every_locked_package_has_one_version_and_a_hash() -> None:
-    """Nothing can be installed from the lock that was not seen when it was made, and from nowhere in particular."""
+    """Each Python gets what the others were tested with, in files that were seen when the lock was made.
+
+    pocketsphinx has two versions: the newer one has no wheels for Python 3.12.
+    """
     packages = locked()
-    assert packages
+    names = [requirement_name(line) for line in packages]
+    assert {name for name in names if names.count(name) > 1} == {"pocketsphinx"}
     for line, below in packages.items():
         assert re.match(r"[A-Za-z0-9._-]+==[^*]+?( ;|$)", line), line
         assert any(re.match(r" +--hash=sha256:[0-9a-f]{64}", hashed) for hashed in below), line
