@@ -14,6 +14,7 @@ import pytest
 
 from voicemode.audio import AudioChunk
 from voicemode.engines import builtin
+from voicemode.engines import worker as worker_module
 from voicemode.engines.builtin_tts import MAX_CHARACTERS, BuiltinSynthesizer
 from voicemode.errors import EngineError, LanguageError, RequestError
 from voicemode.interfaces import SpeechRequest, Synthesis, Synthesizer
@@ -145,6 +146,22 @@ def test_two_hundred_cancelled_speeches_and_then_one_that_works() -> None:
             await speech.aclose()
         assert await speak(synthesizer, SpeechRequest("the last one"))
         assert synthesizer.pid == pid
+
+    with_synthesizer(use)
+
+
+def test_a_speech_that_is_closed_stops_the_engine_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs seconds for this text; were it not told to stop, the next speech would find it busy and replace it."""
+    monkeypatch.setattr(worker_module, "_SETTLE_S", 0.2)
+
+    async def use(synthesizer: BuiltinSynthesizer) -> None:
+        for _ in range(3):
+            speech = synthesizer.synthesize(SpeechRequest("word " * 819, speed=0.25))
+            await first(speech)
+            pid = synthesizer.pid
+            await speech.aclose()
+            assert await speak(synthesizer, SpeechRequest("next"))
+            assert synthesizer.pid == pid
 
     with_synthesizer(use)
 

@@ -20,7 +20,8 @@ from voicemode.engines.worker import Worker
 from voicemode.errors import EngineError
 
 STUBS = Path(__file__).parent / "stub_workers"
-ENVIRON = {**os.environ, "PYTHONPATH": str(STUBS), "CLAUDE_CODE_MESSAGING_TOKEN": "sekrit"}
+SEARCH = os.pathsep.join([str(STUBS), *filter(None, [os.environ.get("PYTHONPATH")])])
+ENVIRON = {**os.environ, "PYTHONPATH": SEARCH, "CLAUDE_CODE_MESSAGING_TOKEN": "sekrit"}
 Result = TypeVar("Result")
 
 
@@ -130,8 +131,12 @@ def test_a_worker_that_hangs_is_killed_at_the_deadline() -> None:
     """No wait is without end, and the next request does not inherit the hang."""
 
     async def use(worker: Worker) -> None:
+        assert await echo(worker)
+        pid = worker.pid
+        assert pid is not None
         with pytest.raises(EngineError, match=r"within 0\.2 s"):
             await worker.ask({"op": "stubborn"}, timeout_s=0.2)
+        assert await gone(pid)
         assert await echo(worker)
 
     with_worker(use)
@@ -291,7 +296,7 @@ asyncio.run(main())
 @pytest.mark.parametrize("state", ["idle", "busy"])
 def test_a_worker_is_gone_within_5_s_of_its_parent_being_killed(state: str) -> None:
     """SIGKILL leaves the parent no time to clean up, also while the worker is in the middle of something."""
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(STUBS), state], stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen([sys.executable, "-c", PARENT, SEARCH, state], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         assert psutil.pid_exists(pid)

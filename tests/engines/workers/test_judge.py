@@ -11,7 +11,7 @@ PHONES = {
     "wine": ["W", "AY", "N"],
     "line": ["L", "AY", "N"],
     "please": ["P", "L", "IY", "Z"],
-    "uh": ["AH"],
+    "well": ["W", "EH", "L"],
     "not": ["N", "AA", "T"],
     "tomorrow": ["T", "AH", "M", "AA", "R", "OW"],
     "morning": ["M", "AO", "R", "N", "IH", "NG"],
@@ -66,8 +66,8 @@ def test_an_answer_with_other_words_beside_it_is_not_believed() -> None:
 
 
 def test_a_negation_forbids_the_answer() -> None:
-    """ "Not red wine" is the opposite; the grammar hears "uh red wine"."""
-    assert not _believed("uh red wine", "not red wine", "not red wine", better=0.2)
+    """ "Not red wine" is the opposite; the grammar hears "well red wine"."""
+    assert not _believed("well red wine", "not red wine", "not red wine", better=0.2)
 
 
 def test_nothing_dictated_and_nothing_heard_is_no_answer() -> None:
