@@ -36,7 +36,7 @@ SpeechQueue: TypeAlias = "asyncio.Queue[AudioChunk | BaseException | None]"
 
 
 class BuiltinSynthesizer:
-    """A Synthesizer. Its worker starts with the first request, in 60 ms, and ends after two idle minutes."""
+    """A Synthesizer. Its worker starts with the first request, in 80 ms, and ends after two idle minutes."""
 
     name = ESPEAK
 
