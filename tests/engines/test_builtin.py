@@ -33,7 +33,7 @@ def test_no_engine_is_loaded_into_our_process() -> None:
         "import sys\n"
         "from voicemode.engines import builtin_stt, builtin_tts\n"
         "from voicemode.engines.builtin import builtin_available\n"
-        "builtin_available(); builtin_stt.BuiltinTranscriber(); builtin_tts.BuiltinSynthesizer()\n"
+        "builtin_available(); builtin_stt.BuiltinTranscriber({}); builtin_tts.BuiltinSynthesizer({})\n"
         "print([m for m in ('pocketsphinx', 'espeakng_loader', 'num2words') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)

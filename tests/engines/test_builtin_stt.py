@@ -40,7 +40,7 @@ def with_transcriber(use: Callable[[BuiltinTranscriber], Awaitable[Result]]) -> 
     """Run ``use`` on a transcriber, and see that no process is left."""
 
     async def run() -> Result:
-        transcriber = BuiltinTranscriber()
+        transcriber = BuiltinTranscriber(os.environ)
         try:
             return await use(transcriber)
         finally:

@@ -27,7 +27,7 @@ def with_synthesizer(use: Callable[[BuiltinSynthesizer], Awaitable[Result]]) -> 
     """Run ``use`` on a synthesizer, and see that no process is left."""
 
     async def run() -> Result:
-        synthesizer = BuiltinSynthesizer()
+        synthesizer = BuiltinSynthesizer(os.environ)
         try:
             return await use(synthesizer)
         finally:

@@ -34,8 +34,8 @@ class BuiltinTranscriber:
 
     name = POCKETSPHINX
 
-    def __init__(self, environ: Mapping[str, str] | None = None, *, idle_s: float = 120.0) -> None:
-        """Start nothing. The worker sees the allowed part of ``environ``, by default of this process's own."""
+    def __init__(self, environ: Mapping[str, str], *, idle_s: float = 120.0) -> None:
+        """Start nothing. The worker sees the allowed part of ``environ``, which is this process's own."""
         module = "voicemode.engines.workers.pocketsphinx_worker"
         self._worker = Worker(module, engine=POCKETSPHINX, idle_s=idle_s, environ=environ)
 

@@ -40,8 +40,8 @@ class BuiltinSynthesizer:
 
     name = ESPEAK
 
-    def __init__(self, environ: Mapping[str, str] | None = None, *, idle_s: float = 120.0) -> None:
-        """Start nothing. The worker sees the allowed part of ``environ``, by default of this process's own."""
+    def __init__(self, environ: Mapping[str, str], *, idle_s: float = 120.0) -> None:
+        """Start nothing. The worker sees the allowed part of ``environ``, which is this process's own."""
         module = "voicemode.engines.workers.espeak_worker"
         self._worker = Worker(module, engine=ESPEAK, idle_s=idle_s, environ=environ)
         self._table: VoiceTable | None = None

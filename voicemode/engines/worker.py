@@ -7,7 +7,6 @@ crashes, hangs or talks nonsense is an EngineError for the request it was doing,
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -141,11 +140,11 @@ class Exchange:
 class Worker:
     """The client of one worker module. It belongs to one event loop; ``aclose`` it."""
 
-    def __init__(self, module: str, *, engine: str, idle_s: float = 120.0, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, module: str, *, engine: str, environ: Mapping[str, str], idle_s: float = 120.0) -> None:
         """Start nothing yet.
 
         ``module`` runs ``voicemode.engines.workers.serve.serve``; ``engine`` names it in errors; after ``idle_s``
-        seconds without a request the process ends. The child sees the allowed part of ``environ``, by default of this
+        seconds without a request the process ends. The child sees the allowed part of ``environ``, which is this
         process's own.
         """
         self._module, self._engine, self._idle_s, self._environ = module, engine, idle_s, environ
@@ -234,7 +233,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=child_environment(os.environ if self._environ is None else self._environ),
+            env=child_environment(self._environ),
             start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
         )
         try:
