@@ -19,10 +19,10 @@ from typing import Any
 
 from mcp import Client, StdioServerParameters
 from rich.console import Console
-from rich.table import Table
 
 from scripts.simulated_person import SimulatedPerson, stereo_wav
 from scripts.virtual_sound_card import VirtualSoundCard, available
+from voicemode.cli.timeline import phases, timeline
 
 __all__ = ["main"]
 
@@ -46,9 +46,9 @@ async def converse(env: Mapping[str, str], *, show: bool = True) -> Heard:
     """Start the server as any MCP client does, and hold one turn. Raises RuntimeError when the tool reports an error."""
     server = StdioServerParameters(command=sys.executable, args=["-m", "voicemode", "mcp"], env=dict(env))
 
-    async def on_progress(elapsed: float, _total: float | None, state: str | None) -> None:
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
         if show:
-            console.print(f"  [dim]{elapsed:5.1f} s[/dim]  {state}")
+            console.print(f"  [dim]{progress:5.1f} s[/dim]  {message}")
 
     async with Client(server) as client:
         call = client.call_tool("converse", {"message": QUESTION}, progress_callback=on_progress)
@@ -57,31 +57,6 @@ async def converse(env: Mapping[str, str], *, show: bool = True) -> Heard:
     if answer.is_error:
         raise RuntimeError(line)
     return Heard(answer.structured_content or {}, line)
-
-
-def timeline(result: Mapping[str, Any]) -> Table:
-    """The turn as people read it: what happened, when, for how long."""
-    ms = result.get("timings_ms", {})
-    table = Table(title="The turn", title_justify="left", box=None, header_style="dim")
-    for heading in ("", "what happened", "after the call", "took"):
-        table.add_column(heading, justify="right" if heading in ("after the call", "took") else "left")
-    speech_end = ms.get("ttfa", 0) + ms.get("speaking", 0) + ms.get("listening", 0)
-    committed = speech_end + ms.get("endpointing", 0)
-    rows = (
-        ("speak", "the first sound was heard", ms.get("ttfa"), ms.get("speaking")),
-        ("listen", "the message ended, the person answers", ms.get("ttfa", 0) + ms.get("speaking", 0), ms.get("listening")),
-        ("end of turn", "the last word ended; silence decides", speech_end, ms.get("endpointing")),
-        ("transcribe", "begun while the silence lasted", None, ms.get("transcription")),
-        ("result", "the agent has the words", ms.get("total"), None),
-    )
-    scale = max(ms.get("total", 1), 1)
-    for name, what, start, took in rows:
-        begin = round(24 * (start if start is not None else committed) / scale)
-        bar = " " * min(begin, 23) + "█" * max(1, min(24 - begin, round(24 * (took or 0) / scale)))
-        table.add_row(
-            name, what, "" if start is None else f"{start} ms", "" if took is None else f"{took} ms", f"[cyan]{bar}[/]"
-        )
-    return table
 
 
 async def with_a_person() -> Heard:
@@ -120,7 +95,6 @@ def has_person() -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("CI"):
         return False
     from voicemode.engines.devices import list_devices  # loads PortAudio, which containers do not have
-
     from voicemode.errors import SoundError
 
     try:
@@ -145,7 +119,7 @@ async def run(wav: Path) -> int:
         console.print(f"\n[red]It failed:[/red] {error or 'no answer in time'}")
         return 1
     console.print(f"\n{heard.line}\n")
-    console.print(timeline(heard.result))
+    console.print(timeline(phases(heard.result.get("timings_ms", {}))))
     if simulated:
         console.print(f"\nWhat was said is in {wav} (left: the agent, right: the person).")
     words = str(heard.result.get("text", ""))

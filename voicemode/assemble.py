@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from voicemode.core.speculation import TranscriptionPace
+from voicemode.engines.builtin import ESPEAK, builtin_available
 from voicemode.engines.builtin_stt import BuiltinTranscriber
 from voicemode.engines.builtin_tts import BuiltinSynthesizer
 from voicemode.engines.choose_vad import choose_detector
+from voicemode.engines.devices import Device, find_input, find_output, refresh
 from voicemode.engines.file_audio import FileMicrophone, FileSpeaker
 from voicemode.engines.microphone import SoundDeviceMicrophone
 from voicemode.engines.speaker import SoundDeviceSpeaker
@@ -20,13 +23,15 @@ from voicemode.providers.chain import SynthesizerChain, TranscriberChain
 from voicemode.providers.http import HttpPool
 from voicemode.providers.http_stt import HttpTranscriber
 from voicemode.providers.http_tts import HttpSynthesizer
+from voicemode.runtime.checks import Check
 from voicemode.runtime.conversation import Conversations
+from voicemode.runtime.diagnosis import Subject, diagnose
 from voicemode.runtime.floor import Floor
 from voicemode.runtime.journal import Journal
 from voicemode.runtime.turn import TurnParts
 from voicemode.settings import Settings
 
-__all__ = ["Voice", "build_file_voice", "build_voice"]
+__all__ = ["Voice", "build_file_voice", "build_microphone", "build_voice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,32 @@ class Voice:
     settings: Settings
     conversations: Conversations
     pool: HttpPool
+    subject: Subject
+    """What ``diagnose`` looks at."""
+    builtin_synthesizer: BuiltinSynthesizer
+
+    async def diagnose(self, *, listen: bool = False) -> list[Check]:
+        """Look at every part. ``listen`` opens the microphone for half a second, which only a person may ask for."""
+        if not listen:
+            return await diagnose(self.subject)
+        return await diagnose(replace(self.subject, make_microphone=lambda: build_microphone(self.settings)))
+
+    async def builtin_voices(self) -> list[str]:
+        """Voices of the built-in synthesizer; what an endpoint has, its own documentation tells."""
+        if not self.settings.builtin or ESPEAK not in builtin_available():
+            return []
+        return await self.builtin_synthesizer.voices()
 
     async def aclose(self) -> None:
         """End conversations, then free engines and connections. Idempotent."""
         await self.conversations.aclose()
+        await self.builtin_synthesizer.aclose()
         await self.pool.aclose()
+
+
+def build_microphone(settings: Settings) -> Microphone:
+    """The microphone that was chosen; it is not opened."""
+    return SoundDeviceMicrophone(settings.input_device)
 
 
 def build_voice(loaded: LoadedSettings, environ: Mapping[str, str], client: str) -> Voice:
@@ -48,9 +74,9 @@ def build_voice(loaded: LoadedSettings, environ: Mapping[str, str], client: str)
     settings = loaded.settings
     folder = settings.base_dir
     return _voice(
-        settings,
+        loaded,
         environ,
-        make_microphone=lambda: SoundDeviceMicrophone(settings.input_device),
+        make_microphone=lambda: build_microphone(settings),
         make_speaker=lambda: SoundDeviceSpeaker(settings.output_device),
         floor=Floor(folder, client, settings.floor_wait_s),
     )
@@ -66,7 +92,7 @@ def build_file_voice(loaded: LoadedSettings, environ: Mapping[str, str], questio
         raise AssertionError("nothing listens without a file to hear")
 
     return _voice(
-        loaded.settings,
+        loaded,
         environ,
         make_microphone=no_microphone if question is None else lambda: FileMicrophone(question, drained),
         make_speaker=lambda: FileSpeaker(reply, drained),
@@ -75,36 +101,56 @@ def build_file_voice(loaded: LoadedSettings, environ: Mapping[str, str], questio
 
 
 def _voice(
-    settings: Settings,
+    loaded: LoadedSettings,
     environ: Mapping[str, str],
     *,
     make_microphone: Callable[[], Microphone],
     make_speaker: Callable[[], Speaker],
     floor: Floor | None,
 ) -> Voice:
+    settings = loaded.settings
     pool = HttpPool(settings)
+    journal = Journal(settings.base_dir / "pending")
+    builtin = BuiltinSynthesizer(environ)
     detector = functools.cache(lambda: choose_detector(settings.vad))
     parts = TurnParts(
         make_microphone=make_microphone,
         make_speaker=make_speaker,
         # The floor sees to it that one utterance is heard at a time, so one detector serves them all.
         make_detector=lambda: detector().detector,
-        synthesizer=_synthesizer(settings, environ, pool),
+        synthesizer=_synthesizer(settings, pool, builtin),
         transcriber=_transcriber(settings, environ, pool),
-        journal=Journal(settings.base_dir / "pending"),
+        journal=journal,
+        pace=TranscriptionPace(),
         start_timeout_s=settings.start_timeout_s,
         chime=settings.audio_feedback,
     )
-    return Voice(settings, Conversations(parts, floor), pool)
+    subject = Subject(
+        settings=settings,
+        floor=Floor(settings.base_dir, "voicemode", 0),
+        journal=journal,
+        find_input=lambda: _newly(find_input, settings.input_device).name,
+        find_output=lambda: _newly(find_output, settings.output_device).name,
+        find_detector=lambda: (detector().detector.name, detector().reason),
+        find_builtin=builtin_available,
+        warnings=loaded.warnings,
+    )
+    return Voice(settings, Conversations(parts, floor), pool, subject, builtin)
 
 
-def _synthesizer(settings: Settings, environ: Mapping[str, str], pool: HttpPool) -> Synthesizer:
+def _newly(find: Callable[[str], Device], wanted: str) -> Device:
+    """Find a device, also one that was plugged in a moment ago."""
+    refresh()
+    return find(wanted)
+
+
+def _synthesizer(settings: Settings, pool: HttpPool, builtin: BuiltinSynthesizer) -> Synthesizer:
     engines: list[Synthesizer] = [
         HttpSynthesizer(url, pool, models=settings.tts_models, voices=settings.voices, key=settings.tts_api_key)
         for url in settings.tts_base_urls
     ]
     if settings.builtin:
-        engines.append(BuiltinSynthesizer(environ))
+        engines.append(builtin)
     return SynthesizerChain(engines)
 
 

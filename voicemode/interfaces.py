@@ -133,8 +133,12 @@ class Synthesis(Protocol):
     def engine(self) -> str:
         """Which endpoint or engine speaks; valid once the first chunk is there."""
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Endpoints that were tried before, each with its reason; valid once the first chunk is there."""
+
     def __aiter__(self) -> AsyncIterator[AudioChunk]:
-        """Chunks in order, as they arrive. Raises EndpointError, EngineError, LanguageError, SpeechFailedError."""
+        """Chunks in order, as they arrive. Raises any VoicemodeError about engines."""
 
     async def aclose(self) -> None:
         """Stop the engine and free the connection. Idempotent."""

@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,7 +24,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 
 from voicemode import __version__
-from voicemode.load_config import LoadedSettings, load_settings
+from voicemode.load_config import LoadedSettings, load_from_process
 from voicemode.serving.prompts import register_prompts
 from voicemode.serving.registry import choose_tools
 from voicemode.serving.resources import register_resources
@@ -64,9 +63,7 @@ class App:
 
     async def _build(self, client: str) -> Voice:
         # numpy, soxr and PortAudio take half a second to import: in a thread, so that pings are answered meanwhile.
-        assemble = await asyncio.to_thread(importlib.import_module, "voicemode.assemble")
-        built: Voice = assemble.build_voice(self.loaded, self.environ, client)
-        return built
+        return await asyncio.to_thread(_assemble, self.loaded, self.environ, client)
 
     @staticmethod
     def client_name(ctx: Context[Any, Any]) -> str:
@@ -84,6 +81,12 @@ class App:
         with contextlib.suppress(asyncio.CancelledError, Exception):  # a voice that was never built needs no closing
             voice = await building
             await voice.aclose()
+
+
+def _assemble(loaded: LoadedSettings, environ: Mapping[str, str], client: str) -> Voice:
+    voice: Voice = importlib.import_module("voicemode.assemble").build_voice(loaded, environ, client)
+    voice.pool.warm()
+    return voice
 
 
 def build_server(loaded: LoadedSettings, environ: Mapping[str, str]) -> MCPServer[App]:
@@ -143,8 +146,10 @@ def serve(environ: Mapping[str, str]) -> int:
 
     Raises SettingsError before anything is served.
     """
-    loaded = load_settings(environ, Path.cwd(), Path.home())
+    loaded = load_from_process(environ)
     logging.basicConfig(level=loaded.settings.log_level.upper(), stream=sys.stderr, format="voicemode: %(message)s")
+    for library in ("httpx2", "httpcore2", "mcp"):  # they log every request
+        logging.getLogger(library).setLevel(logging.WARNING)
     for warning in loaded.warnings:
         _log.warning("%s", warning)
     server = build_server(loaded, environ)

@@ -35,16 +35,10 @@ class Settings(BaseModel):
     stt_models: CommaList = Field(("whisper-1",), description="Speech-to-text models, the first one the endpoint has.")
     voices: CommaList = Field((), description="Voices in order of preference; empty lets the endpoint choose.")
     tts_speed: float = Field(1.0, ge=0.25, le=4.0, description="Speaking rate; 1.0 is the voice's own.")
-    language: str | None = Field(
-        None, description="Language of the conversation (BCP 47); empty lets engines detect it."
-    )
+    language: str | None = Field(None, description="Language of the conversation (BCP 47); empty lets engines detect it.")
     builtin: bool = Field(True, description="Use the built-in engines (espeak-ng, pocketsphinx) as the last resort.")
-    local_only: bool = Field(
-        False, description="Refuse every address but this machine's own before a socket is opened."
-    )
-    connect_timeout_s: float = Field(
-        2.0, gt=0, le=60, description="Seconds an endpoint may take to accept a connection."
-    )
+    local_only: bool = Field(False, description="Refuse every address but this machine's own before a socket is opened.")
+    connect_timeout_s: float = Field(2.0, gt=0, le=60, description="Seconds an endpoint may take to accept a connection.")
     first_byte_timeout_s: float = Field(15.0, gt=0, le=120, description="Seconds until an endpoint's first byte.")
     stall_timeout_s: float = Field(5.0, gt=0, le=120, description="Seconds a started answer may pause.")
 
@@ -54,14 +48,10 @@ class Settings(BaseModel):
     audio_feedback: Literal["auto", "true", "false"] = Field(
         "auto", description="Chime when the microphone starts to listen; auto: only when nothing was spoken before."
     )
-    vad: Literal["auto", "silero", "webrtcvad"] = Field(
-        "auto", description="Speech detector; auto: the best that loads."
-    )
+    vad: Literal["auto", "silero", "webrtcvad"] = Field("auto", description="Speech detector; auto: the best that loads.")
 
     # -- turns
-    silence_threshold_ms: int = Field(
-        1000, ge=100, le=10_000, description="Silence that ends a turn (patience=normal)."
-    )
+    silence_threshold_ms: int = Field(1000, ge=100, le=10_000, description="Silence that ends a turn (patience=normal).")
     patience: Literal["quick", "normal", "patient"] = Field("normal", description="How long a pause may be.")
     start_timeout_s: float = Field(12.0, gt=0, le=600, description="Seconds to wait for the person to begin.")
     listen_duration_max: float = Field(120.0, gt=0, le=600, description="Seconds one utterance may last at most.")

@@ -223,6 +223,10 @@ class FakeSynthesis:
     def engine(self) -> str:
         return self.owner.name
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        return ()
+
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         owner = self.owner
         samples = tone(len(self.request.text) * owner.seconds_per_character, _ENGINE_RATE)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["ServerProcess"]
+__all__ = ["SERVER", "ServerProcess"]
 
 SERVER = (sys.executable, "-m", "voicemode", "mcp")
 

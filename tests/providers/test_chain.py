@@ -58,6 +58,10 @@ class Speech:
     closed: bool = False
 
     @property
+    def failed(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def engine(self) -> str:
         return self.voice.name
 

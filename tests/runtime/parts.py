@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, Samples
+from voicemode.core.speculation import TranscriptionPace
 from voicemode.events import TurnEvent
 from voicemode.interfaces import Microphone, Speaker, Synthesizer, Transcriber
 from voicemode.runtime.journal import Journal
@@ -74,6 +75,7 @@ class Stage:
             synthesizer=synthesizer or self.fake_synthesizer,
             transcriber=transcriber or self.fake_transcriber,
             journal=Journal(folder / "pending"),
+            pace=TranscriptionPace(),
             start_timeout_s=12.0,
             chime=chime,
         )

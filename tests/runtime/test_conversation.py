@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +42,7 @@ class Answers(Stage):
 
     def __init__(self, folder: Path, *answers: str | SpeechFailedError) -> None:
         super().__init__(folder, transcriber=FakeTranscriber(answers))
-        parts = self.parts
-        self.parts = type(parts)(
-            make_microphone=lambda: FakeMicrophone(spoken(0.6)),
-            make_speaker=parts.make_speaker,
-            make_detector=parts.make_detector,
-            synthesizer=parts.synthesizer,
-            transcriber=parts.transcriber,
-            journal=parts.journal,
-            start_timeout_s=parts.start_timeout_s,
-            chime=parts.chime,
-        )
+        self.parts = replace(self.parts, make_microphone=lambda: FakeMicrophone(spoken(0.6)))
 
 
 def slow(folder: Path) -> Stage:

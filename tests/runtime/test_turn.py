@@ -313,7 +313,7 @@ class TestCancelling:
         async def tasks_after() -> set[asyncio.Task[object]]:
             await stage.turn(ASK).run()
             await asyncio.sleep(0)
-            return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+            return asyncio.all_tasks() - {asyncio.current_task()}
 
         assert run(tasks_after) == set()
 

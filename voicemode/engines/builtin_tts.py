@@ -114,6 +114,7 @@ class BuiltinSpeech:
     """A Synthesis."""
 
     engine = ESPEAK
+    failed: tuple[str, ...] = ()
 
     def __init__(self, synthesizer: BuiltinSynthesizer, request: SpeechRequest) -> None:
         self._synthesizer, self._request = synthesizer, request

@@ -104,6 +104,10 @@ class HttpSynthesis:
     def engine(self) -> str:
         return self._synthesizer.name
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        return ()
+
     async def __aiter__(self) -> AsyncGenerator[AudioChunk]:
         """Raises EndpointError, after all the sound that arrived."""
         try:

@@ -80,6 +80,7 @@ async def _speak_piece(
             failed.append(error.problem)
             last = error
         else:
+            failed += [reason for reason in synthesis.failed if reason not in failed]
             return synthesis.engine
     assert last is not None  # noqa: S101  (the loop ran at least once)
     raise last

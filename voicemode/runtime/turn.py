@@ -28,6 +28,7 @@ from voicemode.core.latency import Mark, Marks
 from voicemode.core.listener import Listener
 from voicemode.core.sentences import split
 from voicemode.core.speakable import speakable
+from voicemode.core.speculation import TranscriptionPace
 from voicemode.errors import MicrophoneSilentError, SoundError, SpeechFailedError
 from voicemode.events import (
     EventSink,
@@ -70,6 +71,8 @@ class TurnParts:
     synthesizer: Synthesizer
     transcriber: Transcriber
     journal: Journal
+    pace: TranscriptionPace
+    """What was learnt about the transcriber; shared by all turns."""
     start_timeout_s: float
     chime: str
     """When to chime as the microphone starts to listen: "auto" (only when nothing was spoken), "true" or "false"."""
@@ -222,6 +225,7 @@ class Turn:
             silence_s=self._request.silence_s,
             start_timeout_s=self._parts.start_timeout_s,
             max_utterance_s=self._request.listen_duration_max,
+            speculate_after_s=self._parts.pace.speculate_after_s(self._request.silence_s),
         )
         return Listening(
             microphone,
@@ -258,18 +262,20 @@ class Turn:
 
     def _transcribe(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
         self._emit(TranscriptionStarted(self._now()))
-        self._transcribing_since = time.monotonic()
+        began = self._transcribing_since = time.monotonic()
         self._recording = self._recording or self._parts.journal.new_path()
         # Written here and not in a thread, where it could still be written after the recording was withdrawn:
         # a minute is 2 MB, which takes a few milliseconds.
         self._parts.journal.keep(self._recording, utterance)
         request = TranscriptionRequest(utterance, self._request.language, self._request.options)
         task = asyncio.create_task(self._parts.transcriber.transcribe(request))
-        task.add_done_callback(self._note_transcribed)
+        task.add_done_callback(lambda done: self._note_transcribed(done, began))
         return task
 
-    def _note_transcribed(self, _: asyncio.Task[Transcript]) -> None:
+    def _note_transcribed(self, task: asyncio.Task[Transcript], began: float) -> None:
         self._transcribed_at = time.monotonic()
+        if not task.cancelled() and task.exception() is None:
+            self._parts.pace.note(self._transcribed_at - began)
 
     async def _transcript(self, heard: Heard) -> Transcript:
         """Wait for the words. From here on the recording stays on disk unless they come."""

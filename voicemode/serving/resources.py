@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
@@ -39,9 +41,9 @@ def register_resources(server: MCPServer[Any], app: App) -> None:
     @server.resource("voicemode://status", mime_type="application/json", description="What would be used, and problems.")
     async def status() -> str:
         voice = await app.voice()
-        return await voice.status_json()
+        return json.dumps([asdict(check) for check in await voice.diagnose()], indent=1)
 
     @server.resource("voicemode://voices", mime_type="application/json", description="Voices that can be asked for.")
     async def voices() -> str:
         voice = await app.voice()
-        return await voice.voices_json()
+        return json.dumps({"preferred": app.loaded.settings.voices, "builtin": await voice.builtin_voices()})

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
+from voicemode.engines.builtin import BETTER_STT
 from voicemode.errors import RequestError, VoicemodeError
 from voicemode.runtime.arguments import turn_request
 from voicemode.runtime.result import Status, TurnRequest, TurnResult
@@ -189,6 +190,6 @@ def _sentence(result: TurnResult) -> str:
 
 
 _BETTER_ENGINE = (
-    "(The built-in recogniser gets about one word in three wrong; confirm what matters. A good one: "
-    "voicemode config set VOICEMODE_STT_BASE_URLS http://127.0.0.1:2022/v1, or any OpenAI-compatible endpoint.)"
+    "(The built-in recogniser gets about one word in three wrong; confirm what matters. "
+    f"A good one, with any OpenAI-compatible endpoint: {BETTER_STT})"
 )

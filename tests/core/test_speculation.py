@@ -1,0 +1,37 @@
+"""Transcription begins as early as needed and as late as possible."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemode.core.speculation import TranscriptionPace
+
+
+def pace(*seconds: float) -> TranscriptionPace:
+    learnt = TranscriptionPace()
+    for taken in seconds:
+        learnt.note(taken)
+    return learnt
+
+
+@pytest.mark.parametrize(
+    ("taken", "after_s"),
+    [((), 0.65), ((0.01,), 0.938), ((0.5,), 0.35), ((5.0,), 0.2), ((0.5, 0.1), 0.35), ((0.5, 0.1, 0.1, 0.1, 0.1, 0.1), 0.83)],
+)
+def test_the_engines_pace_decides_when_to_begin(taken: tuple[float, ...], after_s: float) -> None:
+    """With one second of silence: a slow engine begins at once, a fast one at the last moment, old figures fade."""
+    assert pace(*taken).speculate_after_s(1.0) == pytest.approx(after_s)
+
+
+@given(st.lists(st.floats(0, 30), max_size=8), st.floats(0.1, 10))
+def test_it_never_begins_after_the_end_of_the_turn(taken: list[float], silence_s: float) -> None:
+    """Whatever was learnt, transcription begins within the silence."""
+    assert 0 < pace(*taken).speculate_after_s(silence_s) <= silence_s
+
+
+@given(st.floats(0.1, 2), st.floats(3.5, 10))
+def test_the_words_are_there_when_the_turn_ends(taken_s: float, silence_s: float) -> None:
+    """A transcription that takes as long as the last one is done when the silence is over."""
+    assert pace(taken_s).speculate_after_s(silence_s) + taken_s <= silence_s

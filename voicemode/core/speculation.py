@@ -1,0 +1,40 @@
+"""When to begin transcribing an utterance that may not be over.
+
+Begun early, the words are there when the turn ends; begun too early, every pause for thought is an upload for nothing. So it
+begins as late as the engine's own pace allows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["TranscriptionPace"]
+
+_EARLIEST_S = 0.2
+"""Silence before which nobody speculates: pauses between words are shorter."""
+_UNKNOWN_S = 0.25
+"""Assumed of an engine that has not transcribed anything yet: what fast cloud services publish as their median."""
+_HEADROOM = 1.2
+_MARGIN_S = 0.05
+_REMEMBERED = 5
+
+
+class TranscriptionPace:
+    """How long transcriptions take, learnt from the last few."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def note(self, seconds: float) -> None:
+        """A transcription took this long, >= 0."""
+        self._recent.append(seconds)
+
+    @property
+    def expected_s(self) -> float:
+        """Seconds the next one will hardly exceed."""
+        return max(self._recent, default=_UNKNOWN_S)
+
+    def speculate_after_s(self, silence_s: float) -> float:
+        """Seconds of silence after which to begin, where ``silence_s`` ends the turn; never more than ``silence_s``."""
+        latest = silence_s - _HEADROOM * self.expected_s - _MARGIN_S
+        return min(max(latest, _EARLIEST_S), silence_s)
