@@ -100,7 +100,7 @@ PROSE = st.lists(
 ).map(lambda parts: " ".join(word + mark for word, mark in parts))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PROSE)
 @example('He said "Stop!" (twice), didn\'t he? Yes; he did\u2026')
 def test_plain_prose_is_unchanged(prose: str) -> None:
@@ -108,7 +108,7 @@ def test_plain_prose_is_unchanged(prose: str) -> None:
     assert speakable(prose).split() == prose.split()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.text(
         st.one_of(st.sampled_from("#*_`~[]()<>!|-+.:/\\@&;$%0123456789 \n\t\ue000\U0001f389"), st.characters()), max_size=80

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemode.core.speculation import TranscriptionPace
@@ -25,12 +25,14 @@ def test_the_engines_pace_decides_when_to_begin(taken: tuple[float, ...], after_
     assert pace(*taken).speculate_after_s(1.0) == pytest.approx(after_s)
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 30), max_size=8), st.floats(0.1, 10))
 def test_it_never_begins_after_the_end_of_the_turn(taken: list[float], silence_s: float) -> None:
     """Whatever was learnt, transcription begins within the silence."""
     assert 0 < pace(*taken).speculate_after_s(silence_s) <= silence_s
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.floats(0.1, 2), st.floats(3.5, 10))
 def test_the_words_are_there_when_the_turn_ends(taken_s: float, silence_s: float) -> None:
     """A transcription that takes as long as the last one is done when the silence is over."""
