@@ -153,6 +153,7 @@ def _row_report(row: Row, outcome: Measured | None) -> dict[str, Any]:
         "n": len(outcome.figures),
         "reference": figures["reference"],
         "ratio": outcome.ratio,
+        "over": outcome.over,
         "margin": outcome.margin,
         "kept": outcome.kept,
     }

@@ -73,6 +73,13 @@ class Measured:
         return round(self.row.limit - (self.value if self.ratio is None else self.ratio), 2)
 
     @property
+    def over(self) -> int:
+        """How many figures are over an absolute limit, also where the median is judged."""
+        if self.row.limit is None or self.row.against is not None:
+            return 0
+        return sum(figure > self.row.limit for figure in self.figures)
+
+    @property
     def kept(self) -> bool | None:
         """None when nothing was promised."""
         return None if self.margin is None else self.margin >= 0
@@ -147,7 +154,7 @@ ROWS = (
     _clipped("clipped_200", "speech clipped, starts after 200 ms", "eager_200"),
     _clipped("clipped_500", "speech clipped, starts after 500 ms", "eager_500"),
     Row(name="ping", title="slowest ping while 4 s are spoken", unit="ms", scenario="ping", figure="slowest_ping_ms",
-        limit=20),
+        limit=20, compared_with=_BARE, context="bare_ping_ms"),
     Row(name="cancel_speaking", title="cancel while speaking → silence", unit="ms", scenario="cancel_speaking",
         figure="freed_ms", limit=300, judged=Judged.WORST),
     Row(name="cancel_listening", title="cancel while listening → microphone closed", unit="ms",

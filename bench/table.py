@@ -24,7 +24,7 @@ def cells(row: Row, outcome: Measured | None) -> tuple[str, str, str, str, str, 
         compared = f"{compared}: {_number(outcome.reference)} {row.unit}"
     elif outcome.context is not None:
         compared = f"{compared}: {_number(outcome.context)} ms"
-    return row.title, spread.replace("  ", " "), compared, _distance(outcome), _limit(row), _verdict(outcome.kept)
+    return row.title, spread.replace("  ", " "), compared, _distance(outcome), _limit(row), _counted(outcome)
 
 
 def table(results_rows: Sequence[tuple[Row, Measured | None]]) -> Table:
@@ -57,6 +57,12 @@ def _limit(row: Row) -> str:
         return f"{row.limit:g} x"
     each = " (each)" if row.judged is Judged.WORST and row.limit > 0 else ""
     return f"{row.limit:g} {row.unit}".strip() + each
+
+
+def _counted(outcome: Measured) -> str:
+    """A median may hide single figures that were too much; the table does not."""
+    verdict = _verdict(outcome.kept)
+    return f"{verdict}, {outcome.over} of {len(outcome.figures)} over" if outcome.over else verdict
 
 
 def _verdict(kept: bool | None) -> str:

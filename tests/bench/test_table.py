@@ -37,7 +37,13 @@ def test_a_limit_shows_its_margin() -> None:
     kept = cells(PROMISE, measured(PROMISE, {"ping": [{"f": 4.5}]}))
     broken = cells(PROMISE, measured(PROMISE, {"ping": [{"f": 50.0}]}))
     assert kept[3:] == ("15.5 ms left", "20 ms", "yes")
-    assert broken[3:] == ("30 ms over", "20 ms", "NO")
+    assert broken[3:] == ("30 ms over", "20 ms", "NO, 1 of 1 over")
+
+
+def test_a_median_hides_nothing() -> None:
+    """Single figures over the limit are counted, although the median keeps it."""
+    outcome = measured(PROMISE, {"ping": [{"f": 5.0}, {"f": 6.0}, {"f": 50.0}]})
+    assert cells(PROMISE, outcome)[5] == "yes, 1 of 3 over"
 
 
 def test_a_count_has_no_unit() -> None:
