@@ -12,8 +12,8 @@ __all__ = ["TranscriptionPace"]
 
 _EARLIEST_S = 0.2
 """Silence before which nobody speculates: pauses between words are shorter."""
-_UNKNOWN_S = 0.25
-"""Assumed of an engine that has not transcribed anything yet: what fast cloud services publish as their median."""
+_UNKNOWN_S = 0.1
+"""Assumed of an engine not heard from yet. Too little costs its first turn a moment, too much an upload at every pause."""
 _HEADROOM = 1.2
 _MARGIN_S = 0.05
 _REMEMBERED = 5
