@@ -1,0 +1,84 @@
+"""The moments of a call at which something may end it, and how long devices stay busy after that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from scripts.virtual_sound_card import VirtualSoundCard
+from tests.mcp_server.process import ServerProcess
+from tests.stubs.client import SpeechStub
+
+__all__ = ["ANSWER", "FREE_S", "Scene", "best_of_three", "wait_for"]
+
+FREE_S = 0.3
+"""DESIGN.md 5: a cancelled call frees microphone and loudspeaker in this time."""
+ANSWER = Path(__file__).parents[1] / "clips" / "ten_of_clubs.wav"
+_LONG = "This sentence goes on for quite a while, so that there is time to interrupt it before it has come to its end."
+_DEADLINE_S = 15.0
+
+
+def best_of_three(attempt: Callable[[], float], limit_s: float) -> float:
+    """The least of up to three attempts, in seconds: a shared machine is late now and then. Stops at a good one."""
+    took = float("inf")
+    for _ in range(3):
+        took = min(took, attempt())
+        if took <= limit_s:
+            break
+    return took
+
+
+def wait_for(condition: Callable[[], bool], deadline_s: float = _DEADLINE_S) -> float:
+    """Seconds until it held; fails when it does not in time."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > deadline_s:
+            raise AssertionError(f"not within {deadline_s:g} s")
+        time.sleep(0.005)
+    return time.monotonic() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One server at one card, with a stub that speaks and listens for it."""
+
+    server: ServerProcess
+    card: VirtualSoundCard
+    stub: SpeechStub
+
+    def reach(self, moment: str) -> int:
+        """Bring a call to "idle" (no call), "speaking", "listening" or "transcribing"; its id, 0 when idle."""
+        if moment == "idle":
+            return 0
+        began = time.monotonic()
+        number = self.server.call("converse", message=_LONG if moment == "speaking" else "Well?")
+        self.wait_for_state("speaking" if moment == "speaking" else "listening", began)
+        if moment == "transcribing":
+            self.stub.configure(stt_delay_s=30.0)
+            self.card.play_into_microphone(ANSWER)
+            self.wait_for_state("transcribing", began)
+        if moment == "speaking":
+            wait_for(lambda: bool(self.card.playing_clients()))
+        assert self.card.recording_clients()
+        return number
+
+    def wait_for_state(self, words: str, since: float) -> None:
+        """Wait until progress that arrived after ``since`` (``time.monotonic()``) begins with these words."""
+        wait_for(lambda: any(at >= since and state.startswith(words) for at, _, state in self.server.progress()))
+
+    def is_free(self) -> bool:
+        """Nobody records and nobody plays."""
+        return not self.card.recording_clients() and not self.card.playing_clients()
+
+    def seconds_until_free(self) -> float:
+        """How long the devices stay busy from now on."""
+        return wait_for(self.is_free)
+
+    def children(self) -> list[psutil.Process]:
+        """Every process the server has started and that lives."""
+        found: list[psutil.Process] = psutil.Process(self.server.process.pid).children(recursive=True)
+        return found
