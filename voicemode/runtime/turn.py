@@ -60,6 +60,10 @@ from voicemode.runtime.result import Status, TurnRequest, TurnResult
 
 __all__ = ["Turn", "TurnParts"]
 
+_CAPTURE_LATENCY_S = 0.02
+"""Sound is heard this late: a block of 10 ms and the resampler's 12. When so much less silence than wanted was heard, the
+wanted silence has passed in the air."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnParts:
@@ -222,7 +226,7 @@ class Turn:
 
     def _make_listening(self, microphone: Microphone, detector: SpeechDetector) -> Listening:
         options = EndpointingOptions(
-            silence_s=self._request.silence_s,
+            silence_s=max(self._request.silence_s - _CAPTURE_LATENCY_S, _CAPTURE_LATENCY_S),
             start_timeout_s=self._parts.start_timeout_s,
             max_utterance_s=self._request.listen_duration_max,
             speculate_after_s=self._parts.pace.speculate_after_s(self._request.silence_s),
