@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, TextContent
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from voicemode.engines.builtin import BETTER_STT
 from voicemode.errors import RequestError, VoicemodeError
@@ -33,6 +33,8 @@ _DEFAULT_BUDGET_S = 50.0
 
 class Question(BaseModel):
     """One of several questions."""
+
+    model_config = ConfigDict(extra="forbid")
 
     message: str
     options: list[str] = Field([], description="Expected answers")
