@@ -29,6 +29,7 @@ from voicemode.serving.prompts import register_prompts
 from voicemode.serving.registry import choose_tools
 from voicemode.serving.resources import register_resources
 from voicemode.serving.spec import ToolSpec
+from voicemode.serving.stdout import ReservedStdout
 
 if TYPE_CHECKING:
     from voicemode.assemble import Voice
@@ -146,6 +147,7 @@ def serve(environ: Mapping[str, str]) -> int:
 
     Raises SettingsError before anything is served.
     """
+    stdout = ReservedStdout()
     loaded = load_from_process(environ)
     logging.basicConfig(level=loaded.settings.log_level.upper(), stream=sys.stderr, format="voicemode: %(message)s")
     for library in ("httpx2", "httpcore2", "mcp"):  # they log every request
@@ -153,7 +155,8 @@ def serve(environ: Mapping[str, str]) -> int:
     for warning in loaded.warnings:
         _log.warning("%s", warning)
     server = build_server(loaded, environ)
-    asyncio.run(_serve(server))
+    with stdout.handed_over():
+        asyncio.run(_serve(server))
     return 0
 
 
