@@ -45,6 +45,15 @@ class Answers(Stage):
         self.parts = replace(self.parts, make_microphone=lambda: FakeMicrophone(spoken(0.6)))
 
 
+class SlowToClose(FakeMicrophone):
+    """Takes a tenth of a second to let go of its device, as ALSA does."""
+
+    async def close(self) -> None:
+        if self.is_open:
+            await asyncio.sleep(0.1)
+        await super().close()
+
+
 def slow(folder: Path) -> Stage:
     """A person who speaks for a second, half a second after the question, in real time."""
     sound = np.concatenate([quiet(0.5), tone(1.0), quiet(60.0)])
@@ -204,6 +213,27 @@ class TestEnding:
             return microphone.is_open
 
         assert run(scenario) is False
+
+    def test_the_floor_is_given_away_only_after_the_devices_are_free(self, tmp_path: Path) -> None:
+        """Also when the caller is cancelled over and over, as an anyio scope does: two servers must never record at once."""
+        microphone = SlowToClose(quiet(60.0), realtime=True)
+        floor = Floor(tmp_path, "me", 0)
+        talk = Conversations(Stage(tmp_path, microphone=microphone).parts, floor)
+
+        async def scenario() -> tuple[bool, bool]:
+            task = asyncio.create_task(converse(talk, "Well?"))
+            await asyncio.sleep(0.2)
+            before = microphone.is_open
+            while not task.done():
+                task.cancel()
+                await asyncio.sleep(0)
+            while floor.taken_by() is not None:
+                await asyncio.sleep(0)
+            after = microphone.is_open
+            await talk.aclose()
+            return before, after
+
+        assert run(scenario) == (True, False)
 
     def test_two_hundred_cancelled_calls_then_one_that_works(self, tmp_path: Path) -> None:
         """Nothing is used up."""

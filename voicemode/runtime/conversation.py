@@ -57,6 +57,7 @@ class _Conversation:
         self._called_at = called_at
         self._turn: Turn | None = None
         self._lapsed = False
+        self._ending = False
         self._grace: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._run())
 
@@ -96,11 +97,18 @@ class _Conversation:
         if self._turn is not None:
             self._turn.finish_listening()
 
-    async def cancel(self) -> None:
-        """Free the devices; returns when they are free."""
+    def end(self) -> None:
+        """Begin to free the devices. Idempotent: cancelled again, the task would give the floor away before they are free."""
         self.unpark()
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        if not self._ending:
+            self._ending = True
+            self.task.cancel()
+
+    async def cancel(self) -> None:
+        """Free the devices; returns when they are free. They are freed in peace also when this is cancelled itself."""
+        self.end()
+        # Not gather: it would pass on every cancellation, and an anyio scope cancels anew at each await.
+        await asyncio.wait({self.task})
 
     def _emit(self, event: TurnEvent) -> None:
         if self.sink is not None:
@@ -119,6 +127,7 @@ class Conversations:
         self._floor = floor
         self._parked: dict[str, _Conversation] = {}
         self._running: set[_Conversation] = set()
+        """Every conversation whose task is not done, parked ones as well."""
 
     async def converse(
         self, requests: Sequence[TurnRequest], on_event: EventSink, *, called_at: float, budget_s: float | None
@@ -131,6 +140,8 @@ class Conversations:
         for other in self._parked.values():
             other.lapse()  # the agent chose to say something else instead of going on
         conversation = _Conversation(requests, self._parts, self._floor, called_at)
+        self._running.add(conversation)
+        conversation.task.add_done_callback(lambda task: self._forget(conversation, task))
         return await self._attend(conversation, on_event, budget_s)
 
     async def resume(self, handle: str, on_event: EventSink, *, budget_s: float | None) -> Outcome:
@@ -147,32 +158,31 @@ class Conversations:
 
     async def aclose(self) -> None:
         """End every conversation and free devices and engines."""
-        everyone = {*self._running, *self._parked.values()}
         self._parked.clear()
-        await asyncio.gather(*(conversation.cancel() for conversation in everyone))
+        await asyncio.gather(*(conversation.cancel() for conversation in self._running))
         await asyncio.gather(self._parts.synthesizer.aclose(), self._parts.transcriber.aclose(), return_exceptions=True)
 
     async def _attend(self, conversation: _Conversation, on_event: EventSink, budget_s: float | None) -> Outcome:
         conversation.sink = on_event
-        self._running.add(conversation)
         try:
             await asyncio.wait({conversation.task}, timeout=budget_s)
         except asyncio.CancelledError:
             await conversation.cancel()
             raise
-        finally:
-            self._running.discard(conversation)
         outcome = conversation.outcome()
         if outcome.resume is not None:
             conversation.park()
             self._park(conversation)
         return outcome
 
+    def _forget(self, conversation: _Conversation, task: asyncio.Task[None]) -> None:
+        self._running.discard(conversation)
+        if not task.cancelled():
+            task.exception()  # ``outcome`` raises it; of a cancelled call nobody asks, and asyncio would complain
+
     def _park(self, conversation: _Conversation) -> None:
         while len(self._parked) >= _KEPT:
-            oldest = self._parked.pop(next(iter(self._parked)))
-            oldest.unpark()
-            oldest.task.cancel()
+            self._parked.pop(next(iter(self._parked))).end()
         self._parked[conversation.handle] = conversation
 
     async def _transcribe_pending(self, handle: str) -> Outcome:
