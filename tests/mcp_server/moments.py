@@ -1,4 +1,4 @@
-"""The moments of a call at which something may end it, and how long devices stay busy after that."""
+"""What the tests of this folder share: the moments of a call at which something may end it, and who is busy after that."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from scripts.virtual_sound_card import VirtualSoundCard
 from tests.mcp_server.process import ServerProcess
 from tests.stubs.client import SpeechStub
+from voicemode.audio import AudioChunk
 
-__all__ = ["ANSWER", "FREE_S", "Scene", "best_of_three", "wait_for"]
+__all__ = ["ANSWER", "FREE_S", "Scene", "best_of_three", "voiced", "wait_for"]
 
 FREE_S = 0.3
 """DESIGN.md 5: a cancelled call frees microphone and loudspeaker in this time."""
@@ -82,3 +84,11 @@ class Scene:
         """Every process the server has started and that lives."""
         found: list[psutil.Process] = psutil.Process(self.server.process.pid).children(recursive=True)
         return found
+
+
+def voiced(recording: AudioChunk) -> AudioChunk:
+    """Without the silence at both ends: from the first to the last 5 ms above peak - 40 dB."""
+    samples, step = recording.samples, recording.sample_rate // 200
+    windows = samples[: len(samples) // step * step].reshape(-1, step).astype(np.float64)
+    loud = np.flatnonzero(np.sqrt(np.mean(windows**2, axis=1)) > np.abs(samples.astype(np.int32)).max() / 100)
+    return AudioChunk(samples[loud[0] * step : (loud[-1] + 1) * step], recording.sample_rate)

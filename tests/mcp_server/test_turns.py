@@ -13,6 +13,7 @@ from bench.alignment import clipping
 from scripts.simulated_person import SimulatedPerson
 from scripts.virtual_sound_card import VirtualSoundCard
 from tests.mcp_server.conftest import Start
+from tests.mcp_server.moments import voiced
 from tests.stubs.client import SpeechStub
 from voicemode.audio import AudioChunk
 from voicemode.wire.wav import decode_wav
@@ -46,7 +47,7 @@ class TestAnswer:
         result = server.converse(message="Where should the robot go?")
         person.join()
         assert result["structuredContent"]["status"] == "answered"
-        lost = clipping(_voiced(decode_wav(CLIP.read_bytes())), decode_wav(stub.uploads()[-1]))
+        lost = clipping(voiced(decode_wav(CLIP.read_bytes())), decode_wav(stub.uploads()[-1]))
         assert lost.correlation > 0.9
         assert (lost.head_ms, lost.tail_ms) == (0, 0)
 
@@ -151,11 +152,3 @@ class TestDevices:
         person = answer_with(sound_card, CLIP)
         assert server.converse(message="Again?")["structuredContent"]["status"] == "answered"
         person.join()
-
-
-def _voiced(recording: AudioChunk) -> AudioChunk:
-    """Without the silence at both ends: from the first to the last 5 ms above peak - 40 dB."""
-    samples, step = recording.samples, recording.sample_rate // 200
-    windows = samples[: len(samples) // step * step].reshape(-1, step).astype(np.float64)
-    loud = np.flatnonzero(np.sqrt(np.mean(windows**2, axis=1)) > np.abs(samples.astype(np.int32)).max() / 100)
-    return AudioChunk(samples[loud[0] * step : (loud[-1] + 1) * step], recording.sample_rate)
