@@ -21,11 +21,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.room import Room
 from bench.rows import ROWS, Measured, Row, measured
 from bench.scenarios import SCENARIOS, Recorder
+from bench.source import commit, fingerprint
 from bench.table import table
 from scripts.virtual_sound_card import available
 
 __all__ = ["main"]
 
+_ROOT = Path(__file__).parents[1]
 _RESULTS = Path(__file__).parent / "results"
 _PLAIN_WIDTH = 190
 
@@ -41,6 +43,8 @@ def main() -> int:
     machine = _machine()
     busy = _Busy()
     recorder = asyncio.run(_measure(rows, arguments.n))
+    if fingerprint(_ROOT / "voicemode") != machine["source"]:
+        recorder.problems.append("the product was edited while it was measured: the rows belong to different versions")
     machine |= {"load_after": os.getloadavg()[0], "busy_percent": busy.percent(), "seconds": round(busy.seconds())}
     outcomes = [(row, measured(row, recorder.results)) for row in rows]
     _show(outcomes, recorder, machine)
@@ -107,6 +111,8 @@ def _machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "cores": psutil.cpu_count(),
         "load_before": os.getloadavg()[0],
+        "commit": commit(_ROOT),
+        "source": fingerprint(_ROOT / "voicemode"),
         "utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
@@ -115,7 +121,7 @@ def _show(outcomes: Sequence[tuple[Row, Measured | None]], recorder: Recorder, m
     console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
     console.print(table(outcomes))
     console.print(
-        f"{machine['system']}, {machine['cores']} cores, Python {machine['python']}; load {machine['load_before']:.1f} before, "
+        f"voicemode {machine['commit']} (source {machine['source']}). {machine['system']}, {machine['cores']} cores, Python {machine['python']}; load {machine['load_before']:.1f} before, "
         f"{machine['load_after']:.1f} after, {machine['busy_percent']} % busy over {machine['seconds']} s. "
         "Medians are judged; drop-outs, clipping and cancelling by the worst. One figure is exact to about 5 ms.",
         highlight=False,
