@@ -34,9 +34,10 @@ _POLL_S = 0.05
 _DRAIN_GRACE_S = 2.0
 
 # An engine at 1.2 x real time sends 100 ms of sound every 83 ms. The resampler keeps 10 ms, the device buffer takes 60
-# ahead: playing at once, the second chunk would be late. With this much queued it is not; nor if we wait this long.
+# ahead: playing at once, the second chunk would be late. With this much queued it is not; nor if we wait for two chunks
+# (60 ms was too little on two busy cores: 2 of 5 messages broke off).
 _ENOUGH_S = 0.15
-_HOLD_S = 0.06
+_HOLD_S = 0.12
 _HOLD_AFTER_UNDERRUN_S = 0.2
 
 
