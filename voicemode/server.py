@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import inspect
 import logging
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 from mcp.server import MCPServer
-from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 
 from voicemode import __version__
 from voicemode.load_config import LoadedSettings, load_from_process
+from voicemode.serving.app import App
 from voicemode.serving.prompts import register_prompts
 from voicemode.serving.registry import choose_tools
 from voicemode.serving.resources import register_resources
 from voicemode.serving.spec import ToolSpec
 from voicemode.serving.stdout import ReservedStdout
 
-if TYPE_CHECKING:
-    from voicemode.assemble import Voice
-
-__all__ = ["App", "build_server", "serve"]
+__all__ = ["build_server", "serve"]
 
 _INSTRUCTIONS = (
     "Gives you a voice. Call converse to say something and hear the person's reply; read the prompt 'converse' for how to hold "
@@ -46,48 +42,6 @@ _PARENT_POLL_S = 1.0
 """How soon a killed client is noticed when something else keeps our standard input open."""
 
 _log = logging.getLogger(__name__)
-
-
-class App:
-    """What tools reach through the lifespan context. The sound stack is built at the first call that needs it."""
-
-    def __init__(self, loaded: LoadedSettings, environ: Mapping[str, str]) -> None:
-        self.loaded = loaded
-        self.environ = environ
-        self._voice: asyncio.Task[Voice] | None = None
-
-    async def voice(self, ctx: Context[Any, Any] | None = None) -> Voice:
-        """The assembled product. Raises VoicemodeError."""
-        if self._voice is None or (self._voice.done() and self._voice.exception() is not None):
-            self._voice = asyncio.create_task(self._build(self.client_name(ctx) if ctx is not None else ""))
-        return await asyncio.shield(self._voice)
-
-    async def _build(self, client: str) -> Voice:
-        # numpy, soxr and PortAudio take half a second to import: in a thread, so that pings are answered meanwhile.
-        return await asyncio.to_thread(_assemble, self.loaded, self.environ, client)
-
-    @staticmethod
-    def client_name(ctx: Context[Any, Any]) -> str:
-        """The client's own name, such as "claude-code"; empty when it did not say."""
-        params = ctx.request_context.session.client_params
-        return params.client_info.name if params is not None else ""
-
-    async def aclose(self) -> None:
-        """Free devices, processes and connections. Idempotent."""
-        if self._voice is None:
-            return
-        building, self._voice = self._voice, None
-        if not building.done():
-            building.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):  # a voice that was never built needs no closing
-            voice = await building
-            await voice.aclose()
-
-
-def _assemble(loaded: LoadedSettings, environ: Mapping[str, str], client: str) -> Voice:
-    voice: Voice = importlib.import_module("voicemode.assemble").build_voice(loaded, environ, client)
-    voice.pool.warm()
-    return voice
 
 
 def build_server(loaded: LoadedSettings, environ: Mapping[str, str]) -> MCPServer[App]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mcp.server import MCPServer
 
 if TYPE_CHECKING:
-    from voicemode.server import App
+    from voicemode.serving.app import App
 
 __all__ = ["register_resources"]
 

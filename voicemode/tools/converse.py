@@ -20,7 +20,7 @@ from voicemode.serving.spec import ToolSpec
 
 if TYPE_CHECKING:  # the sound stack takes time to load; the server hands it over at the first call
     from voicemode.runtime.conversation import Outcome
-    from voicemode.server import App
+    from voicemode.serving.app import App
 
 __all__ = ["TOOL", "Answer", "ConverseResult", "Question"]
 

@@ -14,7 +14,7 @@ from voicemode.runtime.checks import Check, Part, State, used
 from voicemode.serving.spec import ToolSpec
 
 if TYPE_CHECKING:  # the server hands it over at the call
-    from voicemode.server import App
+    from voicemode.serving.app import App
 
 __all__ = ["TOOL", "Finding", "VoiceStatus", "describe"]
 
