@@ -7,7 +7,8 @@ from pathlib import Path
 
 __all__ = ["DEAF", "make_plugin"]
 
-DEAF = {"PULSE_SERVER": "unix:/nonexistent", "VOICEMODE_BUILTIN": "false"}
+_NONE = "no device has this name"
+DEAF = {"VOICEMODE_BUILTIN": "false", "VOICEMODE_INPUT_DEVICE": _NONE, "VOICEMODE_OUTPUT_DEVICE": _NONE}
 """Variables of a server that has nothing to speak or to hear with."""
 
 _HEAD = """\
