@@ -29,6 +29,7 @@ from voicemode.serving.registry import choose_tools
 from voicemode.serving.resources import register_resources
 from voicemode.serving.spec import ToolSpec
 from voicemode.serving.stdout import ReservedStdout
+from voicemode.serving.tool import CheckedTool
 
 __all__ = ["build_server", "serve"]
 
@@ -80,7 +81,7 @@ def _tool(spec: ToolSpec) -> Tool:
         open_world_hint=spec.open_world,
     )
     description = inspect.getdoc(spec.function)
-    tool = Tool.from_function(spec.function, title=spec.title, description=description, annotations=annotations)
+    tool = CheckedTool.from_function(spec.function, title=spec.title, description=description, annotations=annotations)
     # The SDK ignores arguments it does not know; a misspelt one must not be a silent default.
     model = tool.fn_metadata.arg_model
     model.model_config["extra"] = "forbid"

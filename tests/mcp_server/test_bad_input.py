@@ -90,12 +90,29 @@ class TestArguments:
         assert failure(deaf.converse(message=MEGABYTE))[0] == "bad_request"
         assert time.monotonic() - began < 1
 
-    @pytest.mark.parametrize("wrong", [{"message": 5}, {"speed": "fast"}, {"turns": "Hello"}, {"turns": [{}]}, {"voice": []}])
-    def test_an_argument_of_another_type_is_named(self, deaf: ServerProcess, wrong: dict[str, Any]) -> None:
-        """The SDK checks types; the agent must still learn which one it was."""
-        result = deaf.converse(**wrong)
-        assert result["isError"] is True
-        assert next(iter(wrong)) in result["content"][0]["text"]
+    @pytest.mark.parametrize(
+        ("arguments", "named"),
+        [
+            ({"message": 5}, "message: input should be a valid string."),
+            ({"message": "Hello", "speed": "fast"}, "speed: input should be a valid number"),
+            ({"turns": "Hello"}, "turns: input should be a valid list."),
+            ({"turns": [{"message": "One?"}, {}]}, "turns[1].message: it is missing."),
+            ({"message": "Hello", "patience": []}, "patience: "),
+            (
+                {"message": "Hello", "wait_for_respone": False},
+                "wait_for_respone: there is no such argument; did you mean 'wait_",
+            ),
+            ({"turns": [{"message": "One?", "option": ["a"]}]}, "turns[0].option: there is no such argument"),
+        ],
+        ids=lambda value: value.partition(":")[0] if isinstance(value, str) else "",
+    )
+    def test_an_argument_of_another_type_is_named(self, deaf: ServerProcess, arguments: dict[str, Any], named: str) -> None:
+        """Without the value, which may be the message, and in our words."""
+        code, sentence = failure(deaf.converse(**arguments))
+        assert code == "bad_request"
+        assert sentence.startswith(named)
+        assert "pydantic" not in sentence
+        assert "Hello" not in sentence
         assert deaf.wait(deaf.call("voice_status"))["result"]["isError"] is False
 
 
