@@ -107,8 +107,8 @@ want() { missing+=("$1"); described+=("$2"); }
 
 look_for_portaudio() {
     on_mac && return  # known only once sounddevice, which brings its own, is installed
-    # A user's PATH often lacks sbin.
-    PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q 'libportaudio\.so\.2' ||
+    # A user's PATH often lacks sbin. Not grep -q: it would end ldconfig early, which pipefail takes for a failure.
+    PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep 'libportaudio\.so\.2' >/dev/null ||
         want libportaudio2 "PortAudio"
 }
 
@@ -127,7 +127,7 @@ look_for_virtual_card() {
 
 # Debian's and Ubuntu's packages of these conflict with pulseaudio.
 uses_pipewire() {
-    have dpkg-query && dpkg-query -W -f '${Status}\n' pipewire-audio pipewire-alsa 2>/dev/null | grep -q 'ok installed'
+    have dpkg-query && dpkg-query -W -f '${Status}\n' pipewire-audio pipewire-alsa 2>/dev/null | grep 'ok installed' >/dev/null
 }
 
 has_real_card() {
