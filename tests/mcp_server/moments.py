@@ -53,9 +53,17 @@ class Scene:
     stub: SpeechStub
 
     def reach(self, moment: str) -> int:
-        """Bring a call to "idle" (no call), "speaking", "listening" or "transcribing"; its id, 0 when idle."""
+        """Bring a call to a moment; its id, 0 when idle.
+
+        "idle" is before any call, "starting" is when the first one has just been sent, then come "speaking", "listening"
+        and "transcribing".
+        """
         if moment == "idle":
             return 0
+        if moment == "starting":
+            number = self.server.call("converse", message="Well?")
+            time.sleep(0.2)
+            return number
         began = time.monotonic()
         number = self.server.call("converse", message=_LONG if moment == "speaking" else "Well?")
         self.wait_for_state("speaking" if moment == "speaking" else "listening", began)

@@ -105,6 +105,7 @@ class TestEndOfInput:
         ("moment", "engines"),
         [
             ("idle", {}),
+            ("starting", {}),
             ("speaking", {}),
             ("listening", {}),
             ("transcribing", {}),
@@ -142,6 +143,7 @@ class TestSignals:
         [
             (signal.SIGTERM, "idle", {}),
             (signal.SIGINT, "idle", {}),
+            (signal.SIGTERM, "starting", {}),
             (signal.SIGTERM, "speaking", {}),
             (signal.SIGINT, "speaking", {}),
             (signal.SIGTERM, "listening", {}),

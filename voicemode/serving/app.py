@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,8 @@ class App:
 
 
 def _assemble(loaded: LoadedSettings, environ: Mapping[str, str], client: str) -> Voice:
-    voice: Voice = importlib.import_module("voicemode.assemble").build_voice(loaded, environ, client)
+    # What others are told who wait for the floor: two windows of one editor have the same name, and some have none.
+    holder = f"{client or 'an MCP client'} (pid {os.getpid()})"
+    voice: Voice = importlib.import_module("voicemode.assemble").build_voice(loaded, environ, holder)
     voice.pool.warm()
     return voice

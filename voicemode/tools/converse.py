@@ -93,10 +93,10 @@ async def converse(
         requests = [ask(message=message)] if turns is None else _several(ask, message, turns)
         if resume is None and not wait_for_response and not any(request.message.strip() for request in requests):
             raise RequestError("message", "it is empty, and nothing is to be heard either")
-        voice_parts = await app.voice(ctx)
-        talk = voice_parts.conversations
         budget_s = settings.call_budget_s or _budget(app.client_name(ctx))
         async with progress(ctx.report_progress) as sink:
+            # Inside: the first call loads the sound stack, which may take more than a second on a busy machine.
+            talk = (await app.voice(ctx)).conversations
             if resume is not None:
                 outcome = await talk.resume(resume, sink, budget_s=budget_s)
             else:
