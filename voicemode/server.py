@@ -122,6 +122,8 @@ async def _serve(server: MCPServer[App]) -> None:
 
     def stop() -> None:
         nonlocal stopped
+        if stopped:  # a second Ctrl-C would interrupt the cleaning up
+            return
         stopped = True
         serving.cancel()
         # Cancelling alone does not end the process: a thread still reads standard input.
@@ -131,8 +133,9 @@ async def _serve(server: MCPServer[App]) -> None:
         _on_signal(loop, number, stop)
     watching = asyncio.create_task(_watch_parent(stop))
     try:
-        await asyncio.gather(serving, return_exceptions=stopped)
-    except asyncio.CancelledError:
+        await serving
+    except (asyncio.CancelledError, Exception):
+        # Stopped while a message came in, the SDK's tasks may end in BrokenResourceError: that is an orderly end too.
         if not stopped:
             raise
     finally:

@@ -173,6 +173,17 @@ class TestSignals:
 
         assert best_of_three(attempt, FREE_S) <= FREE_S
 
+    def test_a_signal_that_comes_together_with_a_call_ends_the_server_in_order(self, stage: Stage) -> None:
+        """Messages are on their way through the SDK's tasks; no traceback, and a second signal changes nothing."""
+        scene = stage()
+        scene.server.call("converse", message="Well?")
+        for _ in range(50):
+            scene.server.request("ping")
+        scene.server.process.terminate()
+        scene.server.process.send_signal(signal.SIGINT)
+        assert scene.server.process.wait(3) == 0
+        assert "Traceback" not in scene.server.stderr()
+
 
 OWNS_THE_PIPE = """
 import subprocess, sys
