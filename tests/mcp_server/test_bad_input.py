@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,7 +202,7 @@ class TestEngines:
         server.wait_for_state("speaking")
         code, sentence = failure(server.converse(message="So am I.", wait_for_response=False))
         assert code == "floor_taken"
-        assert "test since" in sentence
+        assert f"test (pid {server.process.pid}) since" in sentence
         assert server.wait(first)["result"]["structuredContent"]["status"] == "spoken"
         assert server.converse(message="Now I am.", wait_for_response=False)["structuredContent"]["status"] == "spoken"
 
@@ -220,16 +221,18 @@ class TestFiles:
 
     @pytest.mark.parametrize("kind", ["text", "header", "empty", "none"])
     def test_a_wav_that_is_not_one_is_named(self, tmp_path: Path, kind: str) -> None:
-        """By ``voicemode converse --in``, with exit status 1 and one sentence."""
+        """By ``voicemode converse --in``, with exit status 1 and one sentence that has a code."""
         whole = encode_wav(decode_wav(CLIP.read_bytes()))
         contents = {"text": b"What did you expect?", "header": whole[:44], "empty": b""}
         file = tmp_path / "question.wav"
         if kind in contents:
             file.write_bytes(contents[kind])
-        done = CommandLine(tmp_path)("converse", "--in", str(file))
+        done = CommandLine(tmp_path)("converse", "--in", str(file), "--json")
         assert done.returncode == 1
-        assert done.stdout == ""
-        assert "question.wav" in done.stderr
+        told = json.loads(done.stdout)
+        assert told["code"] == "bad_media"
+        assert told["error"].startswith(str(file))
+        assert told["error"] in done.stderr
         assert "Traceback" not in done.stderr
 
     def test_a_waiting_recording_that_is_no_sound_is_an_error(self) -> None:
