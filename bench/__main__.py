@@ -121,7 +121,8 @@ def _show(outcomes: Sequence[tuple[Row, Measured | None]], recorder: Recorder, m
     console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
     console.print(table(outcomes))
     console.print(
-        f"voicemode {machine['commit']} (source {machine['source']}). {machine['system']}, {machine['cores']} cores, Python {machine['python']}; load {machine['load_before']:.1f} before, "
+        f"voicemode {machine['commit']} (source {machine['source']}). "
+        f"{machine['system']}, {machine['cores']} cores, Python {machine['python']}; load {machine['load_before']:.1f} before, "
         f"{machine['load_after']:.1f} after, {machine['busy_percent']} % busy over {machine['seconds']} s. "
         "Medians are judged; drop-outs, clipping and cancelling by the worst. One figure is exact to about 5 ms.",
         highlight=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import soxr
 
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, AudioChunk, Samples
 
-__all__ = ["Alignment", "Clipping", "Dropouts", "clipping", "dropouts", "locate", "louder"]
+__all__ = ["Alignment", "Clipping", "Dropouts", "clipping", "dropouts", "lateness_ms", "locate", "louder"]
 
 _WINDOW_S = 0.005
 _PIECE_S = 0.3
@@ -104,6 +105,11 @@ def dropouts(heard: AudioChunk) -> Dropouts | None:
     edges = np.flatnonzero(np.diff(low))
     runs = (edges[1::2] - edges[::2]) * _WINDOW_S * 1000
     return Dropouts(len(runs), float(runs.sum()), float(runs.max(initial=0.0)), len(body) * _WINDOW_S)
+
+
+def lateness_ms(sent_at: Sequence[float], every_s: float) -> float:
+    """How late the latest piece left that was to leave ``every_s`` seconds after the one before it, from the first on."""
+    return max((1000 * (at - sent_at[0] - index * every_s) for index, at in enumerate(sent_at)), default=0.0)
 
 
 def louder(sound: AudioChunk, rms_dbfs: float) -> AudioChunk:

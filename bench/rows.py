@@ -145,7 +145,7 @@ ROWS = (
     Row(name="overhead", title="overhead of a turn (call → sound, last word → result)", unit="ms", scenario="sentence",
         figure="overhead_ms", limit=None, compared_with=f"includes the {_WINDOW}"),
     Row(name="dropouts", title="drop-outs, engine at 1.2 x real time", unit="", scenario="tone", figure="dropouts",
-        limit=0, judged=Judged.WORST),
+        limit=0, judged=Judged.WORST, compared_with="engine late by, at most", context="engine_late_ms"),
     Row(name="dropouts_ms", title="silence inside, engine at 1.2 x real time", unit="ms", scenario="tone",
         figure="silence_ms", limit=0, judged=Judged.WORST),
     _clipped("clipped_polite", "speech clipped, polite person", "sentence"),

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.alignment import dropouts
+from bench.alignment import dropouts, lateness_ms
 from bench.person import Ears, MicrophoneWatch
 from bench.room import MESSAGE, Room
 from bench.stdio_client import StdioServer
@@ -21,6 +21,8 @@ __all__ = ["SCENARIOS", "Recorder", "Scenario"]
 _BARE = [sys.executable, str(Path(__file__).with_name("bare_server.py"))]
 _TONE_S = 4.0
 _STREAM_RATE_X = 1.2
+_PIECE_S = 0.1
+"""Seconds of sound the engine sends in one piece."""
 _PING_EVERY_S = 0.1
 _CANCEL_AFTER_S = 1.0
 _GIVE_UP_S = 5.0
@@ -130,7 +132,9 @@ async def _tone(room: Room, server: StdioServer, _: float) -> Figures:
     found = dropouts(spoken.heard.chunk)
     if found is None or found.tone_s < _TONE_S / 2:
         raise TurnFailedError(f"no tone was heard, but it said: {spoken.answer.text}")
+    pieces = room.stub.events("tts")[-1]["at_pieces"]
     return {
+        "engine_late_ms": lateness_ms(pieces, _PIECE_S / _STREAM_RATE_X),
         "dropouts": found.count,
         "silence_ms": found.total_ms,
         "longest_ms": found.longest_ms,
@@ -193,7 +197,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "eager_0": _eager(0.0),
     "eager_200": _eager(0.2),
     "eager_500": _eager(0.5),
-    "tone": _warm(_tone, voice="steady", seconds_per_char=_TONE_S / len(MESSAGE), rate_x=_STREAM_RATE_X),
+    "tone": _warm(_tone, voice="steady", seconds_per_char=_TONE_S / len(MESSAGE), rate_x=_STREAM_RATE_X, piece_s=_PIECE_S),
     "ping": _warm(_ping, voice="steady", seconds_per_char=_TONE_S / len(MESSAGE)),
     "cancel_speaking": _warm(_cancel_speaking, voice="steady", seconds_per_char=_TONE_S / len(MESSAGE)),
     "cancel_listening": _warm(_cancel_listening),

@@ -121,7 +121,8 @@ async def run(wav: Path) -> int:
     console.print(f"\n{heard.line}\n")
     console.print(timeline(phases(heard.result.get("timings_ms", {}))))
     if simulated:
-        console.print(f"\nWhat was said is in {wav} (left: the agent, right: the person).")
+        whose = "left: the agent, right: the person" if available() is None else "the agent's side"
+        console.print(f"\nWhat was said is in {wav} ({whose}).")
     words = str(heard.result.get("text", ""))
     if simulated and words != CLIP_WORDS:
         console.print(f'[yellow]The person really said "{CLIP_WORDS}".[/yellow]')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.alignment import clipping, dropouts, locate, louder
+from bench.alignment import clipping, dropouts, lateness_ms, locate, louder
 from voicemode.audio import FULL_SCALE, AudioChunk
 
 RATE = 16_000
@@ -109,3 +109,10 @@ def test_a_level_is_set() -> None:
     """RMS relative to full scale."""
     samples = louder(speech(), -20).samples.astype(np.float64)
     assert 20 * np.log10(np.sqrt(np.mean(samples**2)) / FULL_SCALE) == pytest.approx(-20, abs=0.05)
+
+
+def test_a_late_engine_is_told_from_a_late_product() -> None:
+    """Delay accumulates from the first piece; one that comes early does not make up for it."""
+    assert lateness_ms([5.0, 5.1, 5.25, 5.3], 0.1) == pytest.approx(50)
+    assert lateness_ms([5.0, 5.05], 0.1) == 0
+    assert lateness_ms([], 0.1) == 0

@@ -102,8 +102,8 @@ class TestFloor:
         self, start: Start, stub: SpeechStub, sound_card: VirtualSoundCard, tmp_path: Path
     ) -> None:
         """The second waits, says for whom, and then has its turn."""
-        servers = [start(base_dir=str(tmp_path), start_timeout_s="1") for _ in range(2)]
-        calls = [(server, server.call("converse", message="May I ask you something?")) for server in servers]
+        servers = [start(base_dir=str(tmp_path), start_timeout_s="0.5") for _ in range(2)]
+        calls = [(server, server.call("converse", message="May I?")) for server in servers]
         seen = set()
         while not all(server.answered(number) for server, number in calls):
             busy = {client.pid for client in (*sound_card.recording_clients(), *sound_card.playing_clients())}

@@ -39,8 +39,10 @@ async def _server(handle: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    async with server:
+    try:
         yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    finally:  # not "async with": from Python 3.12 on that waits for the client to close its connections
+        server.close()
 
 
 def _models(url: str) -> Call:

@@ -90,7 +90,9 @@ class Exchange:
 
     async def write(self, data: bytes) -> None:
         # Before and not after: what a client does with the first byte must never seem to take less time than it did.
-        self.event.setdefault("at_first", time.monotonic())
+        now = time.monotonic()
+        self.event.setdefault("at_first", now)
+        self.event.setdefault("at_pieces", []).append(now)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self) -> None:
