@@ -125,6 +125,11 @@ look_for_virtual_card() {
         want libasound2-plugins "ALSA's PulseAudio plug-in"
 }
 
+# One test counts packets in a network of its own.
+look_for_namespaces() {
+    on_mac || PATH="$PATH:/usr/sbin:/sbin" have ip || want iproute2 "ip"
+}
+
 # Debian's and Ubuntu's packages of these conflict with pulseaudio.
 uses_pipewire() {
     have dpkg-query && dpkg-query -W -f '${Status}\n' pipewire-audio pipewire-alsa 2>/dev/null | grep 'ok installed' >/dev/null
@@ -189,7 +194,7 @@ fail_with_log() {
 case $goal in
     lint) look_for_python ;;
     run) look_for_python; look_for_portaudio ;;
-    test) look_for_python; look_for_portaudio; look_for_virtual_card ;;
+    test) look_for_python; look_for_portaudio; look_for_virtual_card; look_for_namespaces ;;
     demo)
         look_for_python
         needed=${#missing[@]} # Python is; without sound the demo speaks and listens through files

@@ -14,7 +14,6 @@ from voicemode.engines.builtin_stt import BuiltinTranscriber
 from voicemode.engines.builtin_tts import BuiltinSynthesizer
 from voicemode.engines.choose_vad import choose_detector
 from voicemode.engines.devices import Device, find_input, find_output, refresh
-from voicemode.engines.file_audio import FileMicrophone, FileSpeaker
 from voicemode.engines.microphone import SoundDeviceMicrophone
 from voicemode.engines.speaker import SoundDeviceSpeaker
 from voicemode.interfaces import Microphone, Speaker, Synthesizer, Transcriber
@@ -84,6 +83,9 @@ def build_voice(loaded: LoadedSettings, environ: Mapping[str, str], client: str)
 
 def build_file_voice(loaded: LoadedSettings, environ: Mapping[str, str], question: Path | None, reply: Path | None) -> Voice:
     """The product without a sound card: ``question`` is what the person says, ``reply`` is where the message is written."""
+    # Here and not above: it loads PyAV, 16 MB that no server needs.
+    from voicemode.engines.file_audio import FileMicrophone, FileSpeaker
+
     drained = asyncio.Event()
     if reply is None:
         drained.set()
