@@ -97,6 +97,7 @@ async def converse(
         async with progress(ctx.report_progress) as sink:
             # Inside: the first call loads the sound stack, which may take more than a second on a busy machine.
             talk = (await app.voice(ctx)).conversations
+            budget_s -= time.monotonic() - called_at  # the client has been counting since the call
             if resume is not None:
                 outcome = await talk.resume(resume, sink, budget_s=budget_s)
             else:
