@@ -29,6 +29,8 @@ _NULL_SINK_LEAD_S = 0.008
 """Seconds by which a null sink shows a block on its monitor before the block's time; tests check it with clicks."""
 _WINDOW_S = 4.0
 _LEVEL_STEP_S = 0.005
+_ROUNDING_S = 1e-6
+"""Instants are large numbers on a machine that has been up for hours: their sums miss by less than this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +58,7 @@ class Recording:
         stretches: list[tuple[float, float]] = []
         for index in np.flatnonzero(np.sqrt(power) > FULL_SCALE * 10 ** (threshold_dbfs / 20)):
             start = self.started_at + float(index) * _LEVEL_STEP_S
-            if stretches and start - stretches[-1][1] <= join_s:
+            if stretches and start - stretches[-1][1] <= join_s + _ROUNDING_S:
                 stretches[-1] = (stretches[-1][0], start + _LEVEL_STEP_S)
             else:
                 stretches.append((start, start + _LEVEL_STEP_S))

@@ -147,11 +147,13 @@ class VirtualSoundCard:
         self._unplug(["speaker"], sink="speaker", source="speaker.monitor")
 
     def add_microphone(self) -> None:
-        """Plug the microphone in. Idempotent."""
+        """Plug the microphone in, and let the noise of its room begin anew. Idempotent."""
         self._load("mic_in", "module-null-sink", "sink_name=mic_in", f"rate={CARD_RATE}", "channels=1", "norewinds=1")
         self._load("mic", "module-remap-source", "source_name=mic", "master=mic_in.monitor", "channels=1")
         self._pactl("set-default-source", "mic")
-        if self.noise_dbfs is not None and self._noise is None:
+        # The player is always a new one: after some minutes of a busy machine an old one was found alive and silent.
+        self._end_noise()
+        if self.noise_dbfs is not None:
             self._noise = self._start_noise(self.noise_dbfs)
 
     def remove_microphone(self) -> None:

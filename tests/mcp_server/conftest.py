@@ -31,6 +31,8 @@ def stub(stub_process: SpeechStub) -> SpeechStub:
 @pytest.fixture
 def start(stub: SpeechStub, sound_card: VirtualSoundCard) -> Iterator[Start]:
     """Start a server that has done its handshake; keywords are settings without VOICEMODE_, upper or lower case."""
+    sound_card.add_speaker()
+    sound_card.add_microphone()
     with ExitStack() as stack:
 
         def begin(*, env: dict[str, str] | None = None, argv: tuple[str, ...] = SERVER, **settings: str) -> ServerProcess:
