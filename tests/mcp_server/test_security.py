@@ -334,12 +334,14 @@ class TestChildren:
     def watch(server: ServerProcess, done: Callable[[], bool], found: dict[str, dict[str, str]]) -> None:
         """Note the environment of every process that the server starts."""
         parent = psutil.Process(server.process.pid)
+        ours = " ".join(parent.cmdline())
         while not done():
             for child in parent.children(recursive=True):
                 try:
                     command, environment = " ".join(child.cmdline()), child.environ()
                 except psutil.Error:
                     continue
-                if environment:  # a process that is just being started has none yet
+                # Between fork and exec it is still a copy of the server itself, and then has none for a moment.
+                if environment and command != ours:
                     found[command] = environment
             time.sleep(0.05)
