@@ -16,12 +16,12 @@ from voicemode.engines.choose_vad import choose_detector
 from voicemode.engines.devices import Device, find_input, find_output, refresh
 from voicemode.engines.microphone import SoundDeviceMicrophone
 from voicemode.engines.speaker import SoundDeviceSpeaker
-from voicemode.interfaces import Microphone, Speaker, Synthesizer, Transcriber
+from voicemode.interfaces import Microphone, Speaker
 from voicemode.load_config import LoadedSettings
-from voicemode.providers.chain import SynthesizerChain, TranscriberChain
+from voicemode.providers.failover_stt import FailoverTranscriber
+from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.providers.http import HttpPool
-from voicemode.providers.http_stt import HttpTranscriber
-from voicemode.providers.http_tts import HttpSynthesizer
+from voicemode.providers.registry import Builtin, Registry
 from voicemode.runtime.checks import Check
 from voicemode.runtime.conversation import Conversations
 from voicemode.runtime.diagnosis import Subject, diagnose
@@ -114,14 +114,15 @@ def _voice(
     pool = HttpPool(settings)
     journal = Journal(settings.base_dir / "pending")
     builtin = BuiltinSynthesizer(environ)
+    registry = Registry(settings, pool, Builtin(builtin, BuiltinTranscriber(environ)))
     detector = functools.cache(lambda: choose_detector(settings.vad))
     parts = TurnParts(
         make_microphone=make_microphone,
         make_speaker=make_speaker,
         # The floor sees to it that one utterance is heard at a time, so one detector serves them all.
         make_detector=lambda: detector().detector,
-        synthesizer=_synthesizer(settings, pool, builtin),
-        transcriber=_transcriber(settings, environ, pool),
+        synthesizer=FailoverSynthesizer(registry.tts),
+        transcriber=FailoverTranscriber(registry.stt),
         journal=journal,
         pace=TranscriptionPace(),
         start_timeout_s=settings.start_timeout_s,
@@ -144,22 +145,3 @@ def _newly(find: Callable[[str], Device], wanted: str) -> Device:
     """Find a device, also one that was plugged in a moment ago."""
     refresh()
     return find(wanted)
-
-
-def _synthesizer(settings: Settings, pool: HttpPool, builtin: BuiltinSynthesizer) -> Synthesizer:
-    engines: list[Synthesizer] = [
-        HttpSynthesizer(url, pool, models=settings.tts_models, voices=settings.voices, key=settings.tts_api_key)
-        for url in settings.tts_base_urls
-    ]
-    if settings.builtin:
-        engines.append(builtin)
-    return SynthesizerChain(engines)
-
-
-def _transcriber(settings: Settings, environ: Mapping[str, str], pool: HttpPool) -> Transcriber:
-    engines: list[Transcriber] = [
-        HttpTranscriber(url, pool, models=settings.stt_models, key=settings.stt_api_key) for url in settings.stt_base_urls
-    ]
-    if settings.builtin:
-        engines.append(BuiltinTranscriber(environ))
-    return TranscriberChain(engines)

@@ -171,6 +171,7 @@ class EndpointError(VoicemodeError):
     """One speech endpoint failed. ``status`` is the HTTP status, or None when there was no answer.
 
     ``retry_after_s`` is how long the endpoint asked to be left alone, in seconds; None when it did not say.
+    ``reached`` is False when there was no connection, so that nothing of the request has left.
     """
 
     code = "endpoint"
@@ -183,10 +184,11 @@ class EndpointError(VoicemodeError):
         *,
         retryable: bool = True,
         retry_after_s: float | None = None,
+        reached: bool = True,
     ) -> None:
         super().__init__(endpoint, problem, status)
         self.endpoint, self.detail, self.status, self.retryable = endpoint, problem, status, retryable
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.reached = retry_after_s, reached
 
     @property
     def problem(self) -> str:

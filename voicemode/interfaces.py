@@ -124,6 +124,10 @@ class SpeechRequest:
     """0.25 to 4.0, as in the OpenAI audio API; 1.0 is the voice's own."""
     language: str | None = None
     """BCP 47, such as "en" or "pt-BR"; None is the voice's own."""
+    previous: str = ""
+    """Who spoke the piece before, and keeps the word while it works: a voice must not change in mid-message."""
+    spare_s: float = 0.0
+    """How long the listener hears what is queued already, and so does not notice a late engine."""
 
 
 class Synthesis(Protocol):

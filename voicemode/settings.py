@@ -27,17 +27,27 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # -- speech endpoints
-    tts_base_urls: CommaList = Field((), description="Text-to-speech endpoints (OpenAI audio API), tried in order.")
-    stt_base_urls: CommaList = Field((), description="Speech-to-text endpoints (OpenAI audio API), tried in order.")
+    tts_base_urls: CommaList = Field((), description="Text-to-speech endpoints (OpenAI audio API) in order; a|b are equals.")
+    stt_base_urls: CommaList = Field((), description="Speech-to-text endpoints (OpenAI audio API) in order; a|b are equals.")
+    chat_base_urls: CommaList = Field((), description="Chat completion endpoints (OpenAI API) in order; a|b are equals.")
     tts_api_key: SecretStr | None = Field(None, description="Key sent to the text-to-speech endpoints.")
     stt_api_key: SecretStr | None = Field(None, description="Key sent to the speech-to-text endpoints.")
+    chat_api_key: SecretStr | None = Field(None, description="Key sent to the chat endpoints.")
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of OpenAI; to set it is the consent to use its cloud when no endpoint above or local one serves."
+    )
     tts_models: CommaList = Field(("tts-1",), description="Text-to-speech models, the first one the endpoint has.")
     stt_models: CommaList = Field(("whisper-1",), description="Speech-to-text models, the first one the endpoint has.")
+    chat_models: CommaList = Field((), description="Chat models, the first one the endpoint has; empty: the first it names.")
+    discovery: bool = Field(True, description="Use speech services that answer on the known ports of this machine.")
     voices: CommaList = Field((), description="Voices in order of preference; empty lets the endpoint choose.")
     tts_speed: float = Field(1.0, ge=0.25, le=4.0, description="Speaking rate; 1.0 is the voice's own.")
     language: str | None = Field(None, description="Language of the conversation (BCP 47); empty lets engines detect it.")
     builtin: bool = Field(True, description="Use the built-in engines (espeak-ng, pocketsphinx) as the last resort.")
     local_only: bool = Field(False, description="Refuse every address but this machine's own before a socket is opened.")
+    speech_cache: Literal["off", "memory", "disk"] = Field(
+        "memory", description="Keep synthesized phrases that recur: in this process, or on disk in VOICEMODE_BASE_DIR."
+    )
     connect_timeout_s: float = Field(2.0, gt=0, le=60, description="Seconds an endpoint may take to accept a connection.")
     first_byte_timeout_s: float = Field(15.0, gt=0, le=120, description="Seconds until an endpoint's first byte.")
     stall_timeout_s: float = Field(5.0, gt=0, le=120, description="Seconds a started answer may pause.")

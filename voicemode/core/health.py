@@ -1,0 +1,62 @@
+"""One endpoint's health: its circuit breaker, its figures, and what it last complained of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from voicemode.core.breaker import Breaker, Failure
+from voicemode.core.tally import Tally
+
+__all__ = ["Health"]
+
+
+@dataclass(slots=True)
+class Health:
+    """Every request is told of four times at most: ``begin``, ``first_byte``, and how it ended.
+
+    Times are seconds of any clock that only grows.
+    """
+
+    breaker: Breaker
+    tally: Tally = field(default_factory=Tally)
+    trouble: str = ""
+    """The last failure in words; kept after a recovery, for whoever asks what happened."""
+    trouble_at: float | None = None
+
+    @classmethod
+    def new(cls, chance: Callable[[], float]) -> Health:
+        """Of an endpoint nothing is known of yet; ``chance`` is the breaker's."""
+        return cls(Breaker(chance))
+
+    def begin(self, now: float, load: float = 1.0) -> int:
+        """A request is sent; the ticket names it from here on. Raises ValueError where the breaker forbids it."""
+        self.breaker.begin(now)
+        return self.tally.began(now, load)
+
+    def first_byte(self, ticket: int, now: float) -> None:
+        self.tally.first_byte(ticket, now)
+
+    def worked(self, ticket: int, now: float) -> None:
+        self.tally.worked(ticket, now)
+        self.breaker.worked()
+
+    def failed(self, ticket: int, now: float, failure: Failure, reason: str, retry_after_s: float | None = None) -> None:
+        """``reason`` is one sentence; ``retry_after_s`` is the endpoint's own wish."""
+        self.trouble, self.trouble_at = reason, now
+        if failure is Failure.DECLINED:
+            self.tally.abandoned(ticket, now)
+        else:
+            self.tally.failed(ticket)
+        self.breaker.failed(now, failure, retry_after_s)
+
+    def late(self, ticket: int, now: float, reason: str) -> None:
+        """Another endpoint had to do it, or did it first although it was asked later."""
+        self.trouble, self.trouble_at = reason, now
+        self.tally.abandoned(ticket, now)
+        self.breaker.failed(now, Failure.LATE)
+
+    def abandoned(self, ticket: int, now: float) -> None:
+        """Nobody waits for the answer any more; the endpoint is not to blame."""
+        self.tally.abandoned(ticket, now)
+        self.breaker.abandoned(now)

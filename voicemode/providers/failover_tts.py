@@ -1,0 +1,186 @@
+"""Text to speech by whichever endpoint can: chosen, hedged and replaced for each piece of text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
+
+from voicemode.audio import AudioChunk
+from voicemode.core.breaker import Failure
+from voicemode.core.failover import Choice, Need
+from voicemode.errors import EndpointError, RequestError, VoicemodeError
+from voicemode.interfaces import SpeechRequest, Synthesis, Synthesizer
+from voicemode.providers.racing import THEIR_FAULT, Won, failure_of, race
+from voicemode.providers.shelf import Entry, Shelf
+
+__all__ = ["FailoverSynthesis", "FailoverSynthesizer"]
+
+SLOWEST_X = 0.25
+"""Sound that comes at less than this speed will break off for so long that another endpoint is faster in any case."""
+
+GRACE_S = 0.4
+"""On top of it: one late packet is no slowness."""
+
+
+class FailoverSynthesizer:
+    """A Synthesizer over a shelf of them. Closing it closes them."""
+
+    def __init__(self, shelf: Shelf[Synthesizer]) -> None:
+        self._shelf = shelf
+
+    @property
+    def name(self) -> str:
+        return ", ".join(entry.name for entry in self._shelf)
+
+    def synthesize(self, request: SpeechRequest) -> FailoverSynthesis:
+        return FailoverSynthesis(self._shelf, request)
+
+    async def aclose(self) -> None:
+        for entry in self._shelf:
+            await entry.engine.aclose()
+
+
+class _Opening:
+    """A synthesis whose first chunk is there."""
+
+    def __init__(self, synthesis: Synthesis, chunks: AsyncIterator[AudioChunk], first: AudioChunk | None) -> None:
+        self.synthesis, self.chunks, self.first = synthesis, chunks, first
+
+
+class FailoverSynthesis:
+    """One piece of text, spoken by the first endpoint that can.
+
+    An endpoint that fails before its first chunk is replaced by the next one. One that fails later ends the synthesis with
+    its error; its breaker is then open, so that asking for the text again asks another endpoint first.
+    """
+
+    def __init__(self, shelf: Shelf[Synthesizer], request: SpeechRequest) -> None:
+        self._shelf, self._request = shelf, request
+        self._need = Need(
+            task="tts",
+            language=request.language,
+            voice=request.voice,
+            format="pcm",
+            streaming=True,
+            previous=request.previous,
+        )
+        self._racing: asyncio.Task[Won[Synthesizer, _Opening]] | None = None
+        self._won: Won[Synthesizer, _Opening] | None = None
+        self._asked = False
+        """Somebody was asked already, and either failed or is late."""
+        self._settled = False
+        """The winner's health knows how it ended."""
+        self._closed = False
+
+    @property
+    def engine(self) -> str:
+        """Who speaks; empty until the first chunk is there."""
+        return self._won.entry.name if self._won is not None else ""
+
+    @property
+    def attempts(self) -> tuple[VoicemodeError, ...]:
+        """Why the endpoints that were asked before did not serve."""
+        return self._won.attempts if self._won is not None else ()
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The attempts in words, as ``Transcript.failed`` has them."""
+        return tuple(error.problem for error in self.attempts)
+
+    async def __aiter__(self) -> AsyncGenerator[AudioChunk]:
+        """Raises EndpointError or EngineError after the first chunk; before it SpeechFailedError, or its only reason."""
+        try:
+            won = await self._run()
+            if won is not None:
+                async for chunk in self._stream(won):
+                    yield chunk
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._racing is not None and not self._racing.done():
+            self._racing.cancel()
+            await asyncio.wait({self._racing})
+        if self._won is not None:
+            if not self._settled:
+                self._settled = True
+                self._won.entry.health.abandoned(self._won.ticket, self._shelf.clock())
+            await self._won.answer.synthesis.aclose()
+
+    async def _run(self) -> Won[Synthesizer, _Opening] | None:
+        """The race; None when it was closed from outside."""
+        if self._closed:
+            return None
+        # In a task, so that closing from outside ends it too.
+        racing = race(self._shelf, self._need, self._open, _discard, spare_s=self._request.spare_s)
+        self._racing = asyncio.ensure_future(racing)
+        await asyncio.wait({self._racing})
+        if self._racing.cancelled():
+            return None
+        self._won = self._racing.result()
+        return self._won
+
+    async def _open(self, entry: Entry[Synthesizer], choice: Choice) -> _Opening:
+        request = replace(self._request, voice=choice.voice)
+        first, self._asked = not self._asked, True
+        try:
+            return await _begin(entry.engine.synthesize(request))
+        except (RequestError, EndpointError) as error:
+            if first or request.voice is None or failure_of(error)[0] is not Failure.DECLINED:
+                raise
+        # The voice belongs to an endpoint that failed; any voice is better than none.
+        return await _begin(entry.engine.synthesize(replace(request, voice=None)))
+
+    async def _stream(self, won: Won[Synthesizer, _Opening]) -> AsyncGenerator[AudioChunk]:
+        health, clock = won.entry.health, self._shelf.clock
+        try:
+            if won.answer.first is not None:
+                async for chunk in self._paced(won, won.answer.first):
+                    yield chunk
+        except THEIR_FAULT as error:
+            if not self._closed:
+                self._settled = True
+                failure, retry_after_s = failure_of(error)
+                health.failed(won.ticket, clock(), failure, error.problem, retry_after_s)
+                raise
+        else:
+            if not self._closed:
+                self._settled = True
+                health.worked(won.ticket, clock())
+
+    async def _paced(self, won: Won[Synthesizer, _Opening], first: AudioChunk) -> AsyncGenerator[AudioChunk]:
+        """The chunks, as long as they come fast enough to be heard or nobody else could do it faster."""
+        loop = asyncio.get_running_loop()
+        chunk: AudioChunk | None = first
+        received_s, waited_s = 0.0, 0.0
+        while chunk is not None:
+            received_s += chunk.seconds
+            yield chunk  # the time the consumer takes is not the engine's
+            asked_at = loop.time()
+            patience_s = (received_s + GRACE_S) / SLOWEST_X - waited_s if self._has_another(won.entry.name) else None
+            try:
+                async with asyncio.timeout(patience_s):
+                    chunk = await anext(won.answer.chunks, None)
+            except TimeoutError:
+                waited_s += loop.time() - asked_at
+                problem = f"is too slow: {received_s:.1f} s of sound after {waited_s:.1f} s"
+                raise EndpointError(won.entry.name, problem) from None
+            waited_s += loop.time() - asked_at
+
+    def _has_another(self, name: str) -> bool:
+        return any(choice.name != name for choice in self._shelf.decide(self._need).order)
+
+
+async def _begin(synthesis: Synthesis) -> _Opening:
+    chunks = aiter(synthesis)
+    try:
+        return _Opening(synthesis, chunks, await anext(chunks, None))
+    except BaseException:
+        await synthesis.aclose()
+        raise
+
+
+async def _discard(opening: _Opening) -> None:
+    await opening.synthesis.aclose()

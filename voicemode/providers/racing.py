@@ -1,0 +1,211 @@
+"""Run one request through the endpoints of a shelf: ask, wait, hedge, replace, and tell each one's health how it went.
+
+Who is asked when is decided in ``core.failover`` and ``core.race``; here are the tasks and the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from voicemode.core.breaker import Failure
+from voicemode.core.failover import Choice, Decision, Need, Task
+from voicemode.core.race import Drop, Lost, Race, Start, Wait
+from voicemode.errors import (
+    EndpointError,
+    EngineError,
+    LanguageError,
+    RequestError,
+    SpeechFailedError,
+    VoicemodeError,
+)
+from voicemode.providers.shelf import Engine, Entry, Shelf
+
+__all__ = ["THEIR_FAULT", "Won", "failure_of", "race", "why_nobody"]
+
+THEIR_FAULT = (EndpointError, EngineError, LanguageError, RequestError, SpeechFailedError)
+"""What another engine may do better; everything else is a bug here and is not hidden by trying the next."""
+
+_DECLINES = frozenset({400, 413, 415, 422})
+_FORBIDS = frozenset({401, 403})
+_TASKS: dict[Task, str] = {"tts": "text-to-speech", "stt": "speech-to-text", "chat": "chat"}
+
+E = TypeVar("E", bound=Engine)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Won(Generic[E, T]):
+    """An answer, and whose it is."""
+
+    entry: Entry[E]
+    ticket: int
+    """Of ``entry.health``. The request is still open: whoever takes the answer says how it ended."""
+    answer: T
+    attempts: tuple[VoicemodeError, ...]
+    """Why those who were asked before did not serve."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked(Generic[E, T]):
+    entry: Entry[E]
+    ticket: int
+    task: asyncio.Task[T]
+    since: float
+
+
+async def race(
+    shelf: Shelf[E],
+    need: Need,
+    ask: Callable[[Entry[E], Choice], Awaitable[T]],
+    discard: Callable[[T], Awaitable[None]],
+    *,
+    load: float = 1.0,
+    spare_s: float = 0.0,
+) -> Won[E, T]:
+    """The first answer. ``ask`` returns when there is something to go on with; ``discard`` takes back what nobody wants.
+
+    Raises SpeechFailedError with every endpoint's reason, or the only reason when it is the caller's to mend. Every task
+    started here has ended when it returns.
+    """
+    decision = shelf.decide(need)
+    heat = _Heat(shelf, decision, ask, discard, load, spare_s)
+    try:
+        return await heat.run()
+    finally:
+        await heat.aclose()
+
+
+class _Heat(Generic[E, T]):
+    """One race's tasks."""
+
+    def __init__(
+        self,
+        shelf: Shelf[E],
+        decision: Decision,
+        ask: Callable[[Entry[E], Choice], Awaitable[T]],
+        discard: Callable[[T], Awaitable[None]],
+        load: float,
+        spare_s: float,
+    ) -> None:
+        self._shelf, self._ask, self._discard, self._load = shelf, ask, discard, load
+        self._decision = decision
+        self._choices = {choice.name: choice for choice in decision.order}
+        self._race = Race(shelf.runners(decision, load), spare_s=spare_s)
+        self._asked: list[_Asked[E, T]] = []
+        self._dropped: list[asyncio.Task[T]] = []
+        self._attempts: list[VoicemodeError] = []
+
+    async def run(self) -> Won[E, T]:
+        while True:
+            now = self._shelf.clock()
+            match self._race.next(now):
+                case Start(name):
+                    self._start(name, now)
+                case Drop(name):
+                    self._drop(next(asked for asked in self._asked if asked.entry.name == name), now)
+                case Wait(until):
+                    won = await self._wait(None if math.isinf(until) else max(until - now, 0.0))
+                    if won is not None:
+                        return won
+                case Lost():
+                    raise why_nobody(self._shelf.task, self._attempts, self._decision.passed_over)
+
+    async def aclose(self) -> None:
+        """Nobody waits any more: end what runs and take back what came too late."""
+        now = self._shelf.clock()
+        for asked in self._asked:
+            asked.entry.health.abandoned(asked.ticket, now)
+        rest = [*self._dropped, *(asked.task for asked in self._asked)]
+        self._asked, self._dropped = [], []
+        for task in rest:
+            task.cancel()
+        for answer in await asyncio.gather(*rest, return_exceptions=True):
+            if not isinstance(answer, BaseException):
+                await self._discard(answer)
+
+    def _start(self, name: str, now: float) -> None:
+        choice = self._choices[name]
+        if name not in self._shelf:  # it left while others were asked
+            self._race.failed(name)
+            return
+        entry = self._shelf[name]
+        breaker = entry.health.breaker
+        if not breaker.admits(now) and not (breaker.admits_early() and len(self._choices) == 1):
+            # Another request found out in the meantime, or is trying it right now.
+            self._race.failed(name)
+            self._attempts.append(EndpointError(name, f"is left alone after: {entry.health.trouble.rstrip('.')}"))
+            return
+        ticket = entry.health.begin(now, self._load)
+        task = asyncio.ensure_future(self._ask(entry, choice))
+        self._asked.append(_Asked(entry, ticket, task, now))
+
+    def _drop(self, asked: _Asked[E, T], now: float) -> None:
+        self._asked.remove(asked)
+        self._dropped.append(asked.task)
+        asked.task.cancel()
+        reason = EndpointError(asked.entry.name, f"had not answered after {now - asked.since:.1f} s")
+        self._attempts.append(reason)
+        asked.entry.health.late(asked.ticket, now, reason.problem)
+
+    async def _wait(self, timeout_s: float | None) -> Won[E, T] | None:
+        tasks = {asked.task for asked in self._asked}
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for asked in [each for each in self._asked if each.task.done()]:
+            won = self._take(asked)
+            if won is not None:
+                return won
+        return None
+
+    def _take(self, asked: _Asked[E, T]) -> Won[E, T] | None:
+        now = self._shelf.clock()
+        self._asked.remove(asked)
+        health = asked.entry.health
+        error = asked.task.exception()
+        if error is None:
+            health.first_byte(asked.ticket, now)
+            self._outrun(asked, now)
+            return Won(asked.entry, asked.ticket, asked.task.result(), tuple(self._attempts))
+        if not isinstance(error, THEIR_FAULT):
+            health.abandoned(asked.ticket, now)
+            raise error
+        failure, retry_after_s = failure_of(error)
+        health.failed(asked.ticket, now, failure, error.problem, retry_after_s)
+        self._race.failed(asked.entry.name)
+        self._attempts.append(error)
+        return None
+
+    def _outrun(self, winner: _Asked[E, T], now: float) -> None:
+        """Somebody who was asked later was faster: those before were late."""
+        for slower in [each for each in self._asked if each.since < winner.since and not each.task.done()]:
+            self._drop(slower, now)
+
+
+def failure_of(error: VoicemodeError) -> tuple[Failure, float | None]:
+    """What a failed request means for asking the endpoint again, and for how long it asked to be left alone."""
+    match error:
+        case RequestError() | LanguageError():
+            return Failure.DECLINED, None
+        case EndpointError(status=status) if status in _DECLINES:
+            return Failure.DECLINED, None
+        case EndpointError(status=status) if status in _FORBIDS:
+            return Failure.FORBIDDEN, None
+        case EndpointError(status=429) | EndpointError(status=503, retry_after_s=float()):
+            return Failure.BUSY, error.retry_after_s
+        case EndpointError(reached=False):
+            return Failure.UNREACHABLE, None
+        case EndpointError():
+            return Failure.BROKEN, error.retry_after_s
+        case _:
+            return Failure.BROKEN, None
+
+
+def why_nobody(task: Task, attempts: Sequence[VoicemodeError], passed_over: Sequence[Choice]) -> VoicemodeError:
+    """One error of all reasons, those who were not even asked included."""
+    if len(attempts) == 1 and isinstance(attempts[0], (RequestError, LanguageError)):
+        return attempts[0]
+    unasked = [EndpointError(choice.name, "; ".join(choice.reasons)) for choice in passed_over]
+    return SpeechFailedError(_TASKS[task], [*attempts, *unasked])

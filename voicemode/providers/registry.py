@@ -1,0 +1,103 @@
+"""Every endpoint this process knows, by task. It asks nobody anything: others tell it what they saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from voicemode.core.failover import UNDECLARED, Declared, Origin
+from voicemode.interfaces import Synthesizer, Transcriber
+from voicemode.providers.http import HttpPool
+from voicemode.providers.http_stt import HttpTranscriber
+from voicemode.providers.http_tts import HttpSynthesizer
+from voicemode.providers.shelf import E, Entry, Shelf
+from voicemode.providers.sites import Service, Site, sites
+from voicemode.settings import Settings
+
+__all__ = ["Builtin", "Registry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """The engines of last resort; None where one is not installed."""
+
+    tts: Synthesizer | None = None
+    stt: Transcriber | None = None
+    tts_declared: Declared = UNDECLARED
+    stt_declared: Declared = UNDECLARED
+
+
+class Registry:
+    """The shelves, kept in accordance with the settings and with the services of this machine."""
+
+    def __init__(self, settings: Settings, pool: HttpPool, builtin: Builtin) -> None:
+        """Opens nothing. Raises SettingsError for an address that cannot be used."""
+        self._pool, self._builtin = pool, builtin
+        self._settings = settings
+        self._services: tuple[Service, ...] = ()
+        self.tts: Shelf[Synthesizer] = Shelf("tts")
+        self.stt: Shelf[Transcriber] = Shelf("stt")
+        self.configure(settings)
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._settings
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Those that answer on this machine, as far as is known."""
+        return self._services
+
+    def configure(self, settings: Settings, services: Iterable[Service] | None = None) -> None:
+        """Put the endpoints of these settings, and of these services, on the shelves.
+
+        The health of an endpoint outlives it as long as its address and key stay the same. Raises SettingsError for an
+        address that cannot be used, and then changes nothing.
+        """
+        services = self._services if services is None else tuple(services)
+        tts, stt = sites(settings, "tts", services), sites(settings, "stt", services)
+        self._settings, self._services = settings, services
+        builtin = self._builtin if settings.builtin else Builtin()
+        _fill(self.tts, tts, self._synthesizer, builtin.tts, builtin.tts_declared)
+        _fill(self.stt, stt, self._transcriber, builtin.stt, builtin.stt_declared)
+
+    def found(self, services: Iterable[Service]) -> None:
+        """Exactly these services answer on this machine now."""
+        self.configure(self._settings, services)
+
+    def _synthesizer(self, site: Site) -> Synthesizer:
+        return HttpSynthesizer(site.url, self._pool, models=site.models, voices=site.voices, key=site.key)
+
+    def _transcriber(self, site: Site) -> Transcriber:
+        return HttpTranscriber(site.url, self._pool, models=site.models, key=site.key)
+
+
+def _fill(
+    shelf: Shelf[E], wanted: Sequence[Site], make: Callable[[Site], E], builtin: E | None, builtin_declared: Declared
+) -> None:
+    entries = [_entry(shelf, site, make) for site in wanted]
+    if builtin is not None:
+        health = shelf.new_health()
+        entries.append(Entry(engine=builtin, origin=Origin.BUILTIN, declared=builtin_declared, health=health))
+    shelf.keep_only(entry.name for entry in entries)
+    for entry in entries:
+        shelf.put(entry)
+
+
+def _entry(shelf: Shelf[E], site: Site, make: Callable[[Site], E]) -> Entry[E]:
+    made_of = _made_of(site)
+    known = shelf.get(site.url)
+    return Entry(
+        engine=known.engine if known is not None and known.made_of == made_of else make(site),
+        origin=site.origin,
+        rank=site.rank,
+        remote=site.remote,
+        declared=site.declared,
+        health=shelf.new_health(),
+        made_of=made_of,
+    )
+
+
+def _made_of(site: Site) -> tuple[object, ...]:
+    return site.key.get_secret_value() if site.key is not None else None, site.models, site.voices
