@@ -36,7 +36,8 @@ def start(stub: SpeechStub, sound_card: VirtualSoundCard) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def begin(*, env: dict[str, str] | None = None, argv: tuple[str, ...] = SERVER, **settings: str) -> ServerProcess:
-            chosen = {"tts_base_urls": stub.url, "stt_base_urls": stub.url, "builtin": "false", **settings}
+            stubs = {"tts_base_urls": stub.url, "stt_base_urls": stub.url}
+            chosen = {**stubs, "builtin": "false", "discovery": "false", **settings}
             variables = {f"VOICEMODE_{name.upper()}": value for name, value in chosen.items()}
             process = ServerProcess({**sound_card.env, **variables, **(env or {})}, argv=argv)
             server = stack.enter_context(process)

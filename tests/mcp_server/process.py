@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,7 @@ class ServerProcess:
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):  # what was still buffered for a dead server
                 pipe.close()
+        shutil.rmtree(self.home, ignore_errors=True)
 
     # -- talking
 

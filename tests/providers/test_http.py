@@ -273,6 +273,8 @@ async def test_closing_twice_is_closing_once(stub: SpeechStub) -> None:
     """Before the first call, after it, and again."""
     pool = HttpPool(Settings.model_validate({}))
     await pool.aclose()
-    await _read(pool, stub.url)
+    assert await _read(pool, stub.url)
     await pool.aclose()
+    await pool.aclose()
+    assert await _read(pool, stub.url)
     await pool.aclose()
