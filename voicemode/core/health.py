@@ -11,6 +11,10 @@ from voicemode.core.tally import Tally
 __all__ = ["Health"]
 
 
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(slots=True)
 class Health:
     """Every request is told of four times at most: ``begin``, ``first_byte``, and how it ended.
@@ -23,11 +27,13 @@ class Health:
     trouble: str = ""
     """The last failure in words; kept after a recovery, for whoever asks what happened."""
     trouble_at: float | None = None
+    on_settled: Callable[[], None] = _nobody
+    """Called after each request's end, whichever it was."""
 
     @classmethod
-    def new(cls, chance: Callable[[], float]) -> Health:
+    def new(cls, chance: Callable[[], float], on_settled: Callable[[], None] = _nobody) -> Health:
         """Of an endpoint nothing is known of yet; ``chance`` is the breaker's."""
-        return cls(Breaker(chance))
+        return cls(Breaker(chance), on_settled=on_settled)
 
     def begin(self, now: float, load: float = 1.0) -> int:
         """A request is sent; the ticket names it from here on. Raises ValueError where the breaker forbids it."""
@@ -40,6 +46,7 @@ class Health:
     def worked(self, ticket: int, now: float) -> None:
         self.tally.worked(ticket, now)
         self.breaker.worked()
+        self.on_settled()
 
     def failed(self, ticket: int, now: float, failure: Failure, reason: str, retry_after_s: float | None = None) -> None:
         """``reason`` is one sentence; ``retry_after_s`` is the endpoint's own wish."""
@@ -49,14 +56,17 @@ class Health:
         else:
             self.tally.failed(ticket)
         self.breaker.failed(now, failure, retry_after_s)
+        self.on_settled()
 
     def late(self, ticket: int, now: float, reason: str) -> None:
         """Another endpoint had to do it, or did it first although it was asked later."""
         self.trouble, self.trouble_at = reason, now
         self.tally.abandoned(ticket, now)
         self.breaker.failed(now, Failure.LATE)
+        self.on_settled()
 
     def abandoned(self, ticket: int, now: float) -> None:
         """Nobody waits for the answer any more; the endpoint is not to blame."""
         self.tally.abandoned(ticket, now)
         self.breaker.abandoned(now)
+        self.on_settled()

@@ -73,6 +73,8 @@ class Shelf(Generic[E]):
         self.task: Task = task
         self.clock, self._chance = clock, chance
         self._entries: dict[str, Entry[E]] = {}
+        self.on_settled: Callable[[], None] | None = None
+        """Called after each request's end; None when nobody wants to know."""
 
     def __iter__(self) -> Iterator[Entry[E]]:
         return iter(tuple(self._entries.values()))
@@ -88,7 +90,11 @@ class Shelf(Generic[E]):
         return name in self._entries
 
     def new_health(self) -> Health:
-        return Health.new(self._chance)
+        return Health.new(self._chance, self._settled)
+
+    def _settled(self) -> None:
+        if self.on_settled is not None:
+            self.on_settled()
 
     def put(self, entry: Entry[E]) -> Entry[E]:
         """Add it, or renew the one of this name; the entry as it now stands. Health and declaration outlive a renewal."""
