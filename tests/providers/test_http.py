@@ -86,7 +86,9 @@ async def test_an_answer_that_was_read_is_not_asked_for_twice(stub: SpeechStub, 
 async def test_nobody_listening_is_said_in_words(stub: SpeechStub, pool: HttpPool) -> None:
     """Refused at once; when the service is back, the next call works."""
     stub.configure(refuse=True)
-    assert "connection refused" in str(await _fails(pool, stub.url))
+    error = await _fails(pool, stub.url)
+    assert "connection refused" in str(error)
+    assert not error.reached
     stub.configure(refuse=False)
     assert b"tts-1" in await _read(pool, stub.url)
 
@@ -127,13 +129,17 @@ async def test_a_server_that_never_answers_is_asked_twice_and_no_more(pool: Http
         await reader.readuntil(b"\r\n\r\n")
 
     async with _server(handle) as url:
-        assert "without an answer" in str(await _fails(pool, url))
+        error = await _fails(pool, url)
+        assert "without an answer" in str(error)
+        assert error.reached
         assert connections == 2
 
 
 async def test_a_name_that_does_not_exist_is_said_in_words(pool: HttpPool) -> None:
     """ ".invalid" exists nowhere (RFC 6761)."""
-    assert "cannot be resolved" in str(await _fails(pool, "http://speech.invalid:8880"))
+    error = await _fails(pool, "http://speech.invalid:8880")
+    assert "cannot be resolved" in str(error)
+    assert not error.reached
 
 
 async def test_a_port_that_does_not_accept_is_given_up(hasty_pool: HttpPool) -> None:
@@ -152,12 +158,15 @@ async def test_a_port_that_does_not_accept_is_given_up(hasty_pool: HttpPool) -> 
             client.close()
     assert "no connection within 0.3 s" in str(error)
     assert error.retryable
+    assert not error.reached
 
 
 async def test_a_first_byte_that_does_not_come_is_given_up(stub: SpeechStub, hasty_pool: HttpPool) -> None:
     """The deadline counts from the call; the next call works."""
     stub.configure(models_mode="hang")
-    assert "no first byte" in str(await _fails(hasty_pool, stub.url))
+    error = await _fails(hasty_pool, stub.url)
+    assert "no first byte" in str(error)
+    assert error.reached
     stub.configure(models_mode="ok")
     assert b"tts-1" in await _read(hasty_pool, stub.url)
 
@@ -199,6 +208,7 @@ async def test_plain_text_spoken_to_a_tls_client_is_said_in_words(stub: SpeechSt
     """An https address for a service that speaks http."""
     error = await _fails(pool, stub.url.replace("http:", "https:"))
     assert "encrypted" in str(error)
+    assert not error.reached
 
 
 def _certificate(folder: Path) -> Path:
@@ -240,7 +250,9 @@ async def test_an_encrypted_service_is_used_when_its_certificate_is_trusted_and_
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     async with _server(handle, tls) as url:
-        assert "certificate" in str(await _fails(pool, url))
+        error = await _fails(pool, url)
+        assert "certificate" in str(error)
+        assert not error.reached
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         trusting = HttpPool(Settings.model_validate({}))
         assert await _read(trusting, url) == b"ok"

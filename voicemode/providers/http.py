@@ -145,7 +145,8 @@ class HttpPool:
         Raises EndpointError: refused, unknown name, too late, broken.
         """
         if self.local_only and not call.address.loopback:
-            raise EndpointError(call.name, "is not this machine, and VOICEMODE_LOCAL_ONLY is on", retryable=False)
+            problem = "is not this machine, and VOICEMODE_LOCAL_ONLY is on"
+            raise EndpointError(call.name, problem, retryable=False, reached=False)
         try:
             return await self._send(call)
         except _ClosedError:
@@ -177,7 +178,8 @@ class HttpPool:
         except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError) as error:
             raise _ClosedError from error
         except httpx2.HTTPError as error:
-            raise EndpointError(call.name, _describe(error, call, self.connect_s)) from error
+            reached = not isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError))
+            raise EndpointError(call.name, _describe(error, call, self.connect_s), reached=reached) from error
         return Answer(call, response, first_byte_at=deadline, stall_s=self.stall_s)
 
     async def aclose(self) -> None:
