@@ -41,7 +41,8 @@ class Behaviour:
     voices: list[str] | None = None
     """Voices it has; others are answered with 400. None: any."""
     voice: str = "tone"
-    """Either "tone" (with the rhythm of a voice), "steady" (440 Hz, whose every break is a drop-out) or "espeak"."""
+    """Either "tone" (with the rhythm of a voice), "steady" (440 Hz, whose every break is a drop-out), "numbers" (a tone
+    for each sentence, see ``sentence_tones``) or "espeak"."""
     seconds_per_char: float = 0.06
     first_byte_s: float = 0.0
     rate_x: float = 0.0

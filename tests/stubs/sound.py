@@ -13,6 +13,7 @@ import av
 import numpy as np
 import soxr
 
+from tests.stubs.sentence_tones import sounds
 from voicemode.audio import Samples
 
 __all__ = ["RATE", "encode", "speech"]
@@ -30,7 +31,10 @@ def speech(text: str, voice: str, seconds_per_char: float) -> Samples:
         with wave.open(io.BytesIO(spoken)) as wav:
             samples = np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2").astype(np.int16)
             return np.asarray(soxr.resample(samples, wav.getframerate(), RATE), dtype=np.int16)
-    time = np.arange(round(RATE * max(0.3, seconds_per_char * len(text)))) / RATE
+    seconds = max(0.3, seconds_per_char * len(text))
+    if voice == "numbers":
+        return sounds(text, RATE, seconds)
+    time = np.arange(round(RATE * seconds)) / RATE
     edges = np.minimum(1, np.minimum(time, time[::-1]) / 0.005)
     if voice == "steady":
         return np.asarray(9000 * np.sin(2 * np.pi * 440 * time) * edges, dtype=np.int16)
