@@ -1,0 +1,55 @@
+"""When something is looked at again, without waiting for it."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from voicemode.core.schedule import Agenda, backed_off, jittered
+
+
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 8.0), (0.5, 10.0), (1.0, 12.0)])
+def test_an_interval_is_spread_by_a_fifth(chance: float, seconds: float) -> None:
+    """On the whole it is what was asked for."""
+    assert jittered(10.0, chance) == pytest.approx(seconds)
+
+
+def test_pauses_grow_by_chance_and_have_an_end() -> None:
+    """Each lies between the base and three times the one before, and none is longer than the cap."""
+    chance = random.Random(3)
+    pause = 0.0
+    longest = 0.0
+    for _ in range(1000):
+        following = backed_off(pause, 1.0, 60.0, chance.random())
+        assert 1.0 <= following <= min(60.0, max(1.0, 3 * pause))
+        pause, longest = following, max(longest, following)
+    assert longest > 30.0
+
+
+def test_what_is_due_is_handed_out_once() -> None:
+    """The longest due first; not again until it is put back."""
+    agenda = Agenda[str]()
+    agenda.put("late", 2.0)
+    agenda.put("early", 1.0)
+    agenda.put("later", 9.0)
+    assert agenda.next_at() == 1.0
+    assert agenda.take_due(2.0) == ["early", "late"]
+    assert agenda.take_due(3.0) == []
+    assert agenda.next_at() == 9.0
+    agenda.put("early", 4.0)
+    assert agenda.take_due(4.0) == ["early"]
+
+
+def test_what_left_is_forgotten_even_while_it_is_handed_out() -> None:
+    """And what comes back begins anew."""
+    agenda = Agenda[str]()
+    agenda.put("a", 0.0)
+    agenda.put("b", 0.0)
+    assert agenda.take_due(0.0) == ["a", "b"]
+    agenda.keep_only(["b"])
+    assert "a" not in agenda
+    assert agenda.next_at() == math.inf
+    agenda.put("a", 5.0)
+    assert agenda.take_due(5.0) == ["a"]
