@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import av
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
 from voicemode.core.resample import StreamResampler
+from voicemode.engines.sound_file import open_sound
 from voicemode.errors import MediaError
 from voicemode.interfaces import CapturedBlock
 from voicemode.wire.wav import encode_wav
@@ -26,9 +26,6 @@ _LONGEST_S = 900
 """Longer than any utterance may be (``listen_duration_max``), and 29 MB of samples."""
 _REPLY_RATE = 24_000
 """Hertz; what most engines speak at."""
-
-# Named, because FFmpeg would also follow playlists to the files and addresses that they name.
-_FORMATS = "wav,w64,aiff,au,caf,flac,mp3,aac,ogg,mov,matroska,amr,avi"
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +105,10 @@ class FileSpeaker:
         return self._audible_until
 
     @property
+    def queued_s(self) -> float:
+        return 0.0
+
+    @property
     def played_s(self) -> float:
         return self._played_s
 
@@ -132,6 +133,15 @@ class FileSpeaker:
         if self._drained is not None:
             self._drained.set()
 
+    def mark(self) -> int:
+        return len(self._pieces)
+
+    def withdraw(self, mark: int) -> None:
+        """Nobody hears a file while it is written, so all of it can be withdrawn."""
+        withdrawn = sum(len(piece) for piece in self._pieces[mark:]) + len(self._resampler.flush())
+        del self._pieces[mark:]
+        self._played_s = max(self._played_s - withdrawn / _REPLY_RATE, 0.0)
+
     def stop(self) -> None:
         """Nothing is ever queued, so nothing is dropped."""
 
@@ -149,30 +159,17 @@ class FileSpeaker:
 
 def _decode(path: Path) -> Samples:
     """The whole file as 16 kHz mono. Raises MediaError."""
-    frames: list[Samples] = []
+    blocks: list[Samples] = []
     count = 0
-    try:
-        with path.open("rb") as file, av.open(file, mode="r", options={"format_whitelist": _FORMATS}) as container:
-            convert = av.AudioResampler(format="s16", layout="mono", rate=CAPTURE_RATE)
-            for frame in container.decode(container.streams.audio[0]):
-                frames += [_samples(part) for part in convert.resample(frame)]
-                count += frame.samples * CAPTURE_RATE // frame.sample_rate
-                if count > _LONGEST_S * CAPTURE_RATE:
-                    raise MediaError(str(path), f"longer than {_LONGEST_S // 60} minutes")
-            frames += [_samples(part) for part in convert.resample(None)]
-    except av.FFmpegError as error:  # first: some are OSError too
-        raise MediaError(str(path), "not an audio file that can be read") from error
-    except OSError as error:
-        raise MediaError(str(path), error.strerror or "cannot be read") from error
-    except IndexError as error:
-        raise MediaError(str(path), "no sound in it") from error
-    if not frames:
+    with open_sound(path) as sound:
+        for block in sound.blocks():
+            blocks.append(block)
+            count += len(block)
+            if count > _LONGEST_S * CAPTURE_RATE:
+                raise MediaError(str(path), f"longer than {_LONGEST_S // 60} minutes")
+    if not blocks:
         raise MediaError(str(path), "no sound in it")
-    return np.concatenate(frames)
-
-
-def _samples(frame: av.AudioFrame) -> Samples:
-    return frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+    return np.concatenate(blocks)
 
 
 def _reserve(path: Path) -> Path:
