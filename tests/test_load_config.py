@@ -317,3 +317,14 @@ def test_a_working_directory_that_was_removed_is_no_project(machine: Machine, mo
 def test_every_setting_says_what_is_allowed(field: str) -> None:
     """A new kind of setting needs words here too."""
     assert allowed_values(field)
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"), [({"OPENAI_API_KEY": "sk-planted"}, True), ({"OPENAI_API_KEY": " "}, False), ({}, False)]
+)
+def test_a_key_of_other_programs_is_noticed_and_not_kept(tmp_path: Path, environ: dict[str, str], told: bool) -> None:
+    """Only that it is there; to use it would take a consent that nobody gave."""
+    loaded = load_settings(environ, tmp_path, tmp_path)
+    assert loaded.openai_key_elsewhere is told
+    assert loaded.settings.openai_api_key is None
+    assert "sk-planted" not in repr(loaded)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from voicemode.core.failover import Need, Task
 from voicemode.core.speculation import TranscriptionPace
 from voicemode.engines.builtin import ESPEAK, builtin_available
 from voicemode.engines.builtin_stt import BuiltinTranscriber
@@ -22,11 +23,14 @@ from voicemode.providers.failover_stt import FailoverTranscriber
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.providers.http import HttpPool
 from voicemode.providers.registry import Builtin, Registry
-from voicemode.runtime.checks import Check
+from voicemode.runtime.checks import Check, in_thread
 from voicemode.runtime.conversation import Conversations
 from voicemode.runtime.diagnosis import Subject, diagnose
+from voicemode.runtime.endpoint_report import EndpointReport, each_shelf, report
 from voicemode.runtime.floor import Floor
 from voicemode.runtime.journal import Journal
+from voicemode.runtime.snapshots import Snapshots
+from voicemode.runtime.survey import Seen, survey
 from voicemode.runtime.turn import TurnParts
 from voicemode.settings import Settings
 
@@ -43,6 +47,21 @@ class Voice:
     subject: Subject
     """What ``diagnose`` looks at."""
     builtin_synthesizer: BuiltinSynthesizer
+    snapshots: Snapshots
+    """What this process tells others about its endpoints."""
+
+    @property
+    def registry(self) -> Registry:
+        return self.subject.registry
+
+    def endpoints(self) -> list[EndpointReport]:
+        """Every endpoint as this process knows it now; nobody is asked."""
+        return report(self.registry)
+
+    async def survey(self, needs: Mapping[Task, Need] | None = None) -> list[Seen]:
+        """Look at every endpoint, in the order in which they would be asked for ``needs``."""
+        installed = await in_thread(self.subject.find_builtin)
+        return await survey(self.registry, self.subject.look_now, installed, needs)
 
     async def diagnose(self, *, listen: bool = False) -> list[Check]:
         """Look at every part. ``listen`` opens the microphone for half a second, which only a person may ask for."""
@@ -59,6 +78,7 @@ class Voice:
     async def aclose(self) -> None:
         """End conversations, then free engines and connections. Idempotent."""
         await self.conversations.aclose()
+        await self.snapshots.aclose()
         await self.builtin_synthesizer.aclose()
         await self.pool.aclose()
 
@@ -78,6 +98,7 @@ def build_voice(loaded: LoadedSettings, environ: Mapping[str, str], client: str)
         make_microphone=lambda: build_microphone(settings),
         make_speaker=lambda: SoundDeviceSpeaker(settings.output_device),
         floor=Floor(folder, client, settings.floor_wait_s),
+        program=client,
     )
 
 
@@ -99,6 +120,7 @@ def build_file_voice(loaded: LoadedSettings, environ: Mapping[str, str], questio
         make_microphone=no_microphone if question is None else lambda: FileMicrophone(question, drained),
         make_speaker=lambda: FileSpeaker(reply, drained),
         floor=None,
+        program="voicemode converse",
     )
 
 
@@ -109,6 +131,7 @@ def _voice(
     make_microphone: Callable[[], Microphone],
     make_speaker: Callable[[], Speaker],
     floor: Floor | None,
+    program: str,
 ) -> Voice:
     settings = loaded.settings
     pool = HttpPool(settings)
@@ -128,17 +151,27 @@ def _voice(
         start_timeout_s=settings.start_timeout_s,
         chime=settings.audio_feedback,
     )
+    snapshots = Snapshots(settings.base_dir / "run", program, lambda: report(registry))
+    for shelf in each_shelf(registry):
+        shelf.on_settled = snapshots.settled
     subject = Subject(
         settings=settings,
+        registry=registry,
         floor=Floor(settings.base_dir, "voicemode", 0),
         journal=journal,
         find_input=lambda: _newly(find_input, settings.input_device).name,
         find_output=lambda: _newly(find_output, settings.output_device).name,
         find_detector=lambda: (detector().detector.name, detector().reason),
         find_builtin=builtin_available,
+        look_now=_look_nowhere,
+        openai_key_elsewhere=loaded.openai_key_elsewhere,
         warnings=loaded.warnings,
     )
-    return Voice(settings, Conversations(parts, floor), pool, subject, builtin)
+    return Voice(settings, Conversations(parts, floor), pool, subject, builtin, snapshots)
+
+
+async def _look_nowhere() -> None:
+    """Until services of this machine are looked for."""
 
 
 def _newly(find: Callable[[str], Device], wanted: str) -> Device:

@@ -58,6 +58,9 @@ class LoadedSettings:
     """By field: "default", "environment", or "path:line"."""
     warnings: tuple[str, ...] = ()
     """What was odd, one sentence each: unknown keys, a file with keys that others can read."""
+    openai_key_elsewhere: bool = False
+    """The environment has an OPENAI_API_KEY. It is other programs' and no consent to ours, so it is never used; but whoever
+    wonders why the cloud is not asked can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSe
     sources = {name: fields[name].source if name in fields else _DEFAULT for name in Settings.model_fields}
     if project is not None:
         warnings += _strange_keys(sources, project)
-    return LoadedSettings(settings, sources, tuple(warnings))
+    return LoadedSettings(settings, sources, tuple(warnings), bool(environ.get("OPENAI_API_KEY", "").strip()))
 
 
 def parse_settings(text: str, path: Path) -> list[Binding]:

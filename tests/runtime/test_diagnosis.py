@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from pydantic import SecretStr
 
 from tests.stubs.client import SpeechStub
 from voicemode.audio import AudioChunk
+from voicemode.core.breaker import Failure
+from voicemode.core.failover import Declared
 from voicemode.engines.builtin import ESPEAK, POCKETSPHINX
 from voicemode.errors import (
     DeviceBusyError,
@@ -26,6 +29,9 @@ from voicemode.errors import (
     SoundError,
 )
 from voicemode.interfaces import CapturedBlock
+from voicemode.providers.http import HttpPool
+from voicemode.providers.registry import Builtin, Registry
+from voicemode.providers.sites import Service
 from voicemode.runtime.checks import Check, Part, State, used
 from voicemode.runtime.diagnosis import Subject, diagnose
 from voicemode.runtime.floor import Floor
@@ -57,10 +63,31 @@ class FakeMicrophone:
         self.closed += 1
 
 
+class FakeEngine:
+    """A built-in engine that nobody starts."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def a_registry(settings: Settings) -> Registry:
+    """The endpoints of these settings, and both built-in engines."""
+    tts: Any = FakeEngine(ESPEAK)
+    stt: Any = FakeEngine(POCKETSPHINX)
+    return Registry(settings, HttpPool(settings), Builtin(tts, stt))
+
+
+async def find_nothing() -> None:
+    """No services on this machine."""
+
+
 def a_subject(folder: Path, settings: Settings | None = None, **parts: Any) -> Subject:
     """A machine on which everything works, but for ``parts``."""
+    settings = settings or Settings()
     working: dict[str, Any] = {
-        "settings": settings or Settings(),
+        "settings": settings,
+        "registry": a_registry(settings),
+        "look_now": find_nothing,
         "floor": Floor(folder, "the doctor", 0),
         "journal": Journal(folder / "pending"),
         "find_input": lambda: "Headset",
@@ -102,7 +129,7 @@ def stub() -> Iterator[SpeechStub]:
 def test_the_checks_come_in_the_order_in_which_a_turn_needs_the_parts(tmp_path: Path) -> None:
     """Whoever mends the first failure mends what the others may depend on."""
     names = [check.name for check in look(a_subject(tmp_path))]
-    assert names == list(Part)
+    assert names == [part for part in Part if part is not Part.CHAT]
 
 
 def test_what_would_be_used_is_the_first_of_each_that_works(tmp_path: Path) -> None:
@@ -281,12 +308,61 @@ def test_the_key_is_sent(tmp_path: Path, stub: SpeechStub) -> None:
     assert of(look(a_subject(tmp_path, settings)), Part.TTS)[0].state is State.OK
 
 
-def test_a_foreign_address_is_not_asked_while_local_only_is_on(tmp_path: Path) -> None:
-    """The address is refused before a socket is opened, and the check says so."""
-    settings = Settings(stt_base_urls=("https://speech.example.com/v1",), local_only=True)
-    check = of(look(a_subject(tmp_path, settings)), Part.STT)[0]
-    assert check.state is State.WARNING
-    assert "LOCAL_ONLY" in check.detail
+def test_a_service_that_is_found_says_where(tmp_path: Path, stub: SpeechStub) -> None:
+    """The look comes first, so that a service that was started a moment ago is in the answer."""
+    stub.reset()
+    settings = Settings()
+    registry = a_registry(settings)
+
+    async def find() -> None:
+        registry.found([Service(stub.url, {"tts": Declared()})])
+
+    check = of(look(a_subject(tmp_path, settings, registry=registry, look_now=find)), Part.TTS)[0]
+    assert (check.state, check.uses) == (State.OK, stub.url)
+    assert f"found on port {urlsplit(stub.url).port}" in check.detail
+
+
+def test_a_look_that_hangs_is_given_up(tmp_path: Path) -> None:
+    """What is known already is told."""
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    assert of(look(a_subject(tmp_path, look_now=hang)), Part.TTS)[0].uses == ESPEAK
+
+
+def test_an_endpoint_that_answers_and_is_left_alone_is_not_in_use(tmp_path: Path, stub: SpeechStub) -> None:
+    """Its list of models works and its speech does not: the next request goes to another one, and the figures say why."""
+    stub.reset()
+    settings = Settings(tts_base_urls=stub.urls)
+    registry = a_registry(settings)
+    health = registry.tts[stub.url].health
+    now = registry.tts.clock()
+    health.failed(health.begin(now), now, Failure.BUSY, "It is too busy.", 600.0)
+    checks = of(look(a_subject(tmp_path, settings, registry=registry)), Part.TTS)
+    assert used(checks) == {"text-to-speech": stub.urls[1]}
+    (left,) = [check for check in checks if check.detail.startswith(stub.url)]
+    assert (left.state, left.uses) == (State.WARNING, "")
+    assert "is left alone for" in left.detail
+    assert "It is too busy" in left.detail
+    assert "served 0% of 1" in left.detail
+
+
+def test_a_key_of_other_programs_is_mentioned_where_it_would_help(tmp_path: Path, stub: SpeechStub) -> None:
+    """It is not used, for nobody agreed to that; with a better endpoint, the consent or LOCAL_ONLY nothing is said."""
+    stub.reset()
+
+    def hints(**settings: Any) -> list[Check]:
+        checks = look(a_subject(tmp_path, Settings(**settings), openai_key_elsewhere=True))
+        return [check for check in checks if "OPENAI_API_KEY is in the environment" in check.detail]
+
+    (hint,) = hints()
+    assert "voicemode config set VOICEMODE_OPENAI_API_KEY" in hint.remedy
+    assert (hint.name, hint.state) == (Part.TTS, State.OK)
+    assert [hint.name for hint in hints(tts_base_urls=(stub.url,))] == [Part.STT]
+    assert hints(tts_base_urls=(stub.url,), stt_base_urls=(stub.url,)) == []
+    assert hints(local_only=True) == []
+    assert not [c for c in look(a_subject(tmp_path)) if "OPENAI_API_KEY" in c.detail]
 
 
 def test_without_any_engine_each_reason_is_a_failure(tmp_path: Path) -> None:

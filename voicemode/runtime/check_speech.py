@@ -1,120 +1,107 @@
-"""Diagnosis of the engines that speak and transcribe: endpoints in the order they are tried, the built-in ones last."""
+"""Diagnosis of the engines that speak and transcribe: endpoints in the order they would be asked, the built-in ones last."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from pydantic import SecretStr
-
+from voicemode.core.failover import Task
 from voicemode.engines.builtin import BETTER_STT, BETTER_TTS, ESPEAK, POCKETSPHINX
-from voicemode.errors import EndpointError, SettingsError
-from voicemode.providers.address import check_address
-from voicemode.providers.http import Answer, Call, HttpPool
-from voicemode.runtime.checks import DEADLINE_S, Check, Part, State, failed, in_thread
+from voicemode.providers.registry import Registry
+from voicemode.runtime.checks import Check, Part, State, in_thread
+from voicemode.runtime.endpoint_report import EndpointReport, known_by
+from voicemode.runtime.survey import LookNow, Seen, survey
 from voicemode.settings import Settings
-from voicemode.wire.openai_audio import MODELS_PATH, is_web_page
 
 __all__ = ["check_speech"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One direction of speech, as the settings describe it."""
-
-    name: Part
-    setting: str
-    """Its variables begin so: "VOICEMODE_TTS"."""
-    urls: tuple[str, ...]
-    key: SecretStr | None
-    builtin: str
-    """Name of its built-in engine."""
+_PARTS: Mapping[Task, Part] = {"tts": Part.TTS, "stt": Part.STT, "chat": Part.CHAT}
+_BUILTIN: Mapping[Part, str] = {Part.TTS: ESPEAK, Part.STT: POCKETSPHINX}
 
 
-async def check_speech(settings: Settings, find_builtin: Callable[[], Mapping[str, str]]) -> list[Check]:
-    """Look at every endpoint and both built-in engines; ``find_builtin`` is that of ``diagnosis.Subject``."""
-    tts = _Task(Part.TTS, "VOICEMODE_TTS", settings.tts_base_urls, settings.tts_api_key, ESPEAK)
-    stt = _Task(Part.STT, "VOICEMODE_STT", settings.stt_base_urls, settings.stt_api_key, POCKETSPHINX)
+async def check_speech(
+    registry: Registry,
+    look_now: LookNow,
+    find_builtin: Callable[[], Mapping[str, str]],
+    *,
+    openai_key_elsewhere: bool = False,
+) -> list[Check]:
+    """Look at every endpoint and both built-in engines; the parameters are those of ``diagnosis.Subject``."""
     installed = await in_thread(find_builtin)
-    pool = HttpPool(settings)
-    pool.warm()  # its first use loads libraries, which is no fault of the endpoint that is measured
-    try:
-        groups = await asyncio.gather(*(_check_task(task, installed.get(task.builtin), settings, pool) for task in (tts, stt)))
-    finally:
-        await pool.aclose()
-    return [check for group in groups for check in group]
+    seen = await survey(registry, look_now, installed)
+    checks: list[Check] = []
+    for task, part in _PARTS.items():
+        checks += _check_task(part, [each for each in seen if each.report.task == task], installed, registry.settings)
+    settings = registry.settings
+    if openai_key_elsewhere and settings.openai_api_key is None and not settings.local_only:
+        checks += _hint_at_cloud(checks)
+    return sorted(checks, key=lambda check: list(Part).index(check.name))
 
 
-async def _check_task(task: _Task, installed: str | None, settings: Settings, pool: HttpPool) -> list[Check]:
-    checks = list(await asyncio.gather(*(_check_endpoint(url, task, pool) for url in task.urls)))
+def _check_task(part: Part, seen: Sequence[Seen], installed: Mapping[str, str], settings: Settings) -> list[Check]:
+    checks = [_check_endpoint(part, each) for each in seen if each.report.origin != "builtin"]
+    if part is Part.CHAT:
+        return checks
     alone = not any(check.uses for check in checks)
-    checks.append(_check_builtin(task, installed, settings, alone=alone))
+    checks.append(_check_builtin(part, installed.get(_BUILTIN[part]), settings, alone=alone))
     if any(check.uses for check in checks):
         return checks
     # One engine that works is enough; without any, each that does not is a reason why there is no voice.
     return [replace(check, state=State.FAILED) for check in checks]
 
 
-def _check_builtin(task: _Task, installed: str | None, settings: Settings, *, alone: bool) -> Check:
+def _check_endpoint(part: Part, seen: Seen) -> Check:
+    report, look = seen.report, seen.look
+    origin = "" if report.origin == "named" else f" ({known_by(report.origin, report.name)})"
+    what = f"{report.name}{origin}: {look.words}"
+    if seen.place is None:
+        what += f", but {'; '.join(seen.reasons)}"
+    elif report.state != "closed":
+        what += f", and is tried again after: {report.last_error.rstrip('.')}"
+    well = seen.usable and report.state == "closed"
+    uses = report.name if seen.usable else ""
+    return Check(part, State.OK if well else State.WARNING, what + _figures(report), look.remedy, uses=uses)
+
+
+def _figures(report: EndpointReport) -> str:
+    if not report.requests or report.success_rate is None:
+        return ""
+    served = f"; served {report.success_rate:.0%} of {report.requests}"
+    if report.first_byte_median_ms is None:
+        return served
+    return f"{served}, first byte after {report.first_byte_median_ms} ms (p95 {report.first_byte_p95_ms})"
+
+
+def _check_builtin(part: Part, installed: str | None, settings: Settings, *, alone: bool) -> Check:
     """The last resort; a warning when it is all there is and is not good at it. ``installed`` is its version."""
+    engine = _BUILTIN[part]
     if not settings.builtin:
-        remedy = f"Name an endpoint in {task.setting}_BASE_URLS, or run: voicemode config set VOICEMODE_BUILTIN true."
-        return Check(task.name, State.OK, f"{task.builtin} is switched off by VOICEMODE_BUILTIN", remedy if alone else "")
-    if task.name is Part.STT and not (settings.language or "en").lower().startswith("en"):
-        detail = f"{task.builtin} understands English only, not '{settings.language}'"
-        return Check(task.name, State.WARNING if alone else State.OK, detail, _set_url(task) if alone else "")
+        remedy = f"Name an endpoint in {_setting(part)}, or run: voicemode config set VOICEMODE_BUILTIN true."
+        return Check(part, State.OK, f"{engine} is switched off by VOICEMODE_BUILTIN", remedy if alone else "")
+    if part is Part.STT and not (settings.language or "en").lower().startswith("en"):
+        detail = f"{engine} understands English only, not '{settings.language}'"
+        return Check(part, State.WARNING if alone else State.OK, detail, _set_url(part) if alone else "")
     if installed is None:
-        detail = f"{task.builtin} is not installed, so there is no last resort without a network"
-        return Check(task.name, State.WARNING, detail, "Run: pip install 'voicemode[builtin]'.")
-    if task.name is Part.STT and alone:
-        detail = f"{task.builtin} ({installed}) alone: one word in three is wrong unless the expected answers are given"
-        return Check(task.name, State.WARNING, detail, _set_url(task), uses=task.builtin)
-    return Check(task.name, State.OK, f"{task.builtin} ({installed}), the last resort", uses=task.builtin)
+        detail = f"{engine} is not installed, so there is no last resort without a network"
+        return Check(part, State.WARNING, detail, "Run: pip install 'voicemode[builtin]'.")
+    if part is Part.STT and alone:
+        detail = f"{engine} ({installed}) alone: one word in three is wrong unless the expected answers are given"
+        return Check(part, State.WARNING, detail, _set_url(part), uses=engine)
+    return Check(part, State.OK, f"{engine} ({installed}), the last resort", uses=engine)
 
 
-def _set_url(task: _Task) -> str:
-    return f"Run: {BETTER_TTS if task.name is Part.TTS else BETTER_STT} (or any OpenAI-compatible endpoint)."
+def _hint_at_cloud(checks: Sequence[Check]) -> list[Check]:
+    """One remark, at the first part that has nothing but the last resort."""
+    for part, builtin in _BUILTIN.items():
+        if not any(check.uses not in ("", builtin) for check in checks if check.name is part):
+            detail = "OPENAI_API_KEY is in the environment and is not used: what is said would leave this machine"
+            return [Check(part, State.OK, detail, "To allow that, run: voicemode config set VOICEMODE_OPENAI_API_KEY.")]
+    return []
 
 
-# -- endpoints
+def _setting(part: Part) -> str:
+    return "VOICEMODE_TTS_BASE_URLS" if part is Part.TTS else "VOICEMODE_STT_BASE_URLS"
 
 
-async def _check_endpoint(url: str, task: _Task, pool: HttpPool) -> Check:
-    try:
-        address = check_address(url, local_only=pool.local_only, key=f"{task.setting}_BASE_URLS")
-    except SettingsError as error:
-        return failed(task.name, error, State.WARNING)
-    headers = {} if task.key is None else {"Authorization": f"Bearer {task.key.get_secret_value()}"}
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            answer = await pool.open(Call(address, address.base_url, MODELS_PATH, method="GET", headers=headers))
-    except TimeoutError:
-        return _unreachable(task, f"{address.base_url}: no answer within {DEADLINE_S:g} s")
-    except EndpointError as error:
-        return _unreachable(task, error.problem.rstrip("."))
-    took_ms = round((time.monotonic() - began) * 1000)
-    await answer.aclose()
-    return _judge(answer, address.base_url, task, took_ms)
-
-
-def _unreachable(task: _Task, detail: str) -> Check:
-    return Check(task.name, State.WARNING, detail, f"Start it, or change {task.setting}_BASE_URLS.")
-
-
-def _judge(answer: Answer, url: str, task: _Task, took_ms: int) -> Check:
-    """What an answer to ``GET /models`` tells; many good speech servers do not know that path, and say so with 404."""
-    wrong = f"Check {task.setting}_BASE_URLS: it should end before /audio, usually in /v1."
-    if answer.status in (401, 403):
-        remedy = f"Run: voicemode config set {task.setting}_API_KEY, with a key it accepts."
-        what = "wants a key" if task.key is None else "refuses the key"
-        return Check(task.name, State.WARNING, f"{url}: {what} (HTTP {answer.status})", remedy)
-    if answer.status >= 500:
-        return Check(task.name, State.WARNING, f"{url}: is in trouble (HTTP {answer.status})", "Look at its logs.")
-    if 300 <= answer.status < 400:
-        return Check(task.name, State.WARNING, f"{url}: redirects elsewhere (HTTP {answer.status})", wrong)
-    if answer.status < 300 and is_web_page(answer.content_type):
-        return Check(task.name, State.WARNING, f"{url}: answers with a web page, not as a speech endpoint", wrong)
-    return Check(task.name, State.OK, f"{url}: answers in {took_ms} ms", uses=url)
+def _set_url(part: Part) -> str:
+    return f"Run: {BETTER_TTS if part is Part.TTS else BETTER_STT} (or any OpenAI-compatible endpoint)."

@@ -40,6 +40,8 @@ class Part(StrEnum):
     DETECTOR = "speech detector"
     TTS = "text-to-speech"
     STT = "speech-to-text"
+    CHAT = "chat"
+    """Only where there is an endpoint for it: a conversation through an agent needs none."""
     FLOOR = "floor"
     RECORDINGS = "recordings"
 

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from voicemode.interfaces import Microphone
+from voicemode.providers.registry import Registry
 from voicemode.runtime.check_sound import check_detector, check_sound
 from voicemode.runtime.check_speech import check_speech
 from voicemode.runtime.checks import Check, Part, State, guarded, in_thread
 from voicemode.runtime.floor import Floor
 from voicemode.runtime.journal import Journal
+from voicemode.runtime.survey import LookNow
 from voicemode.settings import Settings
 
 __all__ = ["Subject", "diagnose"]
@@ -26,6 +28,7 @@ class Subject:
     """What is examined, and how its parts are reached. The functions may block and are called in threads."""
 
     settings: Settings
+    registry: Registry
     floor: Floor
     journal: Journal
     find_input: Callable[[], str]
@@ -36,6 +39,10 @@ class Subject:
     """Name of the speech detector that would be used, and why it is this one. Raises EngineError."""
     find_builtin: Callable[[], Mapping[str, str]]
     """The built-in engines that are installed, each with its version."""
+    look_now: LookNow
+    """Finds the services that answer on this machine now, and puts them on the registry's shelves."""
+    openai_key_elsewhere: bool = False
+    """The environment has an OPENAI_API_KEY, which is another program's; see ``LoadedSettings``."""
     warnings: Sequence[str] = ()
     """What was odd about the settings, sentence by sentence."""
     make_microphone: Callable[[], Microphone] | None = None
@@ -48,7 +55,12 @@ async def diagnose(subject: Subject) -> list[Check]:
         _check_settings(subject.warnings),
         check_sound(subject.find_input, subject.find_output, subject.make_microphone),
         guarded(Part.DETECTOR, check_detector(subject.find_detector, subject.settings.vad)),
-        check_speech(subject.settings, subject.find_builtin),
+        check_speech(
+            subject.registry,
+            subject.look_now,
+            subject.find_builtin,
+            openai_key_elsewhere=subject.openai_key_elsewhere,
+        ),
         guarded(Part.FLOOR, _check_floor(subject.floor)),
         guarded(Part.RECORDINGS, _check_recordings(subject.journal)),
     )
