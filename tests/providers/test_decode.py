@@ -35,6 +35,11 @@ def _cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
+def _announcing(wav: bytes, times: int) -> bytes:
+    """The WAV with a head that says it has so many times its samples."""
+    return wav[:40] + ((len(wav) - 44) * times).to_bytes(4, "little") + wav[44:]
+
+
 async def _all(parts: AsyncIterator[bytes], coding: AudioCoding) -> list[AudioChunk]:
     return [chunk async for chunk in decode(parts, coding)]
 
@@ -226,6 +231,8 @@ async def test_what_arrived_before_a_failure_is_heard_before_it_is_raised(contai
         (b"RIFF\x00\x00\x00\x00WAVE" + b"JUNK\xff\xff\xff\x7f" + bytes(70_000), "wav"),
         (b"not a wav at all, but some words", "wav"),
         (b"<!doctype html><html>Welcome</html>", "pcm"),
+        (b'{"error": {"message": "out of memory"}}', "pcm"),
+        (b'\n[ {"msg": "field required"}]', "wav"),
         (bytes(range(1, 251)) * 40, "mp3"),
         (bytes(range(1, 251)) * 40, "flac"),
         (b"OggS" + bytes(range(1, 251)) * 40, "opus"),
@@ -236,6 +243,31 @@ async def test_what_is_not_the_sound_it_claims_to_be_is_an_error(data: bytes, co
     """Truncated, broken or something else altogether."""
     with pytest.raises(NotAudioError):
         await _all(_arriving(_cut(data, 5000)), _coding(container))
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+@pytest.mark.parametrize("announced", [2, 1000, 1001])
+async def test_a_wav_that_is_longer_than_it_says_is_heard_to_its_end(announced: int, size: int) -> None:
+    """Writers that cannot seek announce the first block they had."""
+    data = bytearray(encode(VOICE, "wav"))
+    data[40:44] = announced.to_bytes(4, "little")
+    assert np.array_equal(_joined(await _all(_arriving(_cut(bytes(data), size)), _coding("wav"))), VOICE)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+async def test_what_follows_the_samples_of_a_wav_is_no_sound(size: int) -> None:
+    """A list of titles, as tagging programs append it."""
+    data = encode(VOICE, "wav", streamed=False) + b"LIST\x1a\x00\x00\x00INFOISFT\x0d\x00\x00\x00Lavf61.1.100\x00\x00"
+    assert np.array_equal(_joined(await _all(_arriving(_cut(data, size)), _coding("wav"))), VOICE)
+
+
+@pytest.mark.parametrize(
+    ("data", "container"), [(encode(VOICE, "pcm") + b"\x01", "pcm"), (_announcing(encode(VOICE, "wav"), 3), "wav")]
+)
+async def test_an_answer_that_http_calls_complete_is_complete(data: bytes, container: Container) -> None:
+    """Half a sample left over, or a WAV that announces three times what comes: there is nothing missing."""
+    chunks = [chunk async for chunk in decode(_arriving(_cut(data, 5000)), _coding(container), delimited=True)]
+    assert np.array_equal(_joined(chunks), VOICE)
 
 
 async def test_no_bytes_are_no_sound_and_no_error() -> None:

@@ -163,7 +163,6 @@ FAILURES: Mapping[str, tuple[dict[str, Any], str, int | None, bool]] = {
     "no sound": ({"tts_mode": "empty"}, "without any sound", 200, True),
     "shorter than announced": ({"tts_mode": "truncated"}, "broke off", None, True),
     "cut off": ({"tts_mode": "cut"}, "broke off", None, True),
-    "half a sample": ({"tts_mode": "odd"}, "ends too soon", 200, True),
     "noise for mp3": ({"tts_mode": "garbage", "deliver": "mp3"}, "cannot be decoded", 200, True),
     "unknown format": ({"label": "audio/x-mystery"}, "'audio/x-mystery'", 200, False),
     "redirect": ({"tts_mode": "redirect", "redirect_to": "http://elsewhere.invalid/"}, "redirects", 307, False),
@@ -185,7 +184,7 @@ async def test_every_failure_names_endpoint_and_cause_and_the_next_call_works(
     assert np.array_equal(await _say(synthesizer), SOUND)
 
 
-@pytest.mark.parametrize("mode", ["truncated", "cut", "odd", "stall"])
+@pytest.mark.parametrize("mode", ["truncated", "cut", "stall"])
 async def test_sound_that_arrived_before_a_failure_is_heard(stub: SpeechStub, hasty_pool: HttpPool, mode: str) -> None:
     """Half a sentence is better than none, and the caller learns that it was half."""
     stub.configure(tts_mode=mode)
@@ -193,6 +192,20 @@ async def test_sound_that_arrived_before_a_failure_is_heard(stub: SpeechStub, ha
     samples = np.concatenate([c.samples for c in heard])
     assert len(samples) >= 0.4 * RATE
     assert np.array_equal(samples, SOUND[: len(samples)])
+
+
+async def test_half_a_sample_too_much_is_no_failure(stub: SpeechStub, pool: HttpPool) -> None:
+    """HTTP says that the answer is complete, and half a sample is no sound."""
+    stub.configure(tts_mode="odd")
+    assert np.array_equal(await _say(HttpSynthesizer(stub.url, pool)), SOUND)
+
+
+async def test_sound_that_does_not_stop_is_a_failure(stub: SpeechStub, pool: HttpPool) -> None:
+    """A minute for a short sentence is no speech any more."""
+    stub.configure(seconds_per_char=5.0)
+    error, heard = await _fails(HttpSynthesizer(stub.url, pool))
+    assert "does not stop" in str(error)
+    assert sum(chunk.seconds for chunk in heard) < 10 + 1.5 * len("What is the weather like?") * 2
 
 
 async def test_a_busy_endpoint_says_when_to_come_back(stub: SpeechStub, pool: HttpPool) -> None:

@@ -5,6 +5,7 @@ Raw PCM and 16-bit WAV, which local services deliver, are decoded here; everythi
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ _WAV_HEAD_LIMIT = 1 << 16
 _WAV_UNKNOWN_LENGTH = 0x7FFF_0000
 """Streaming writers cannot know the length: they say 0, 0xFFFFFFFF, or 0x7FFFFFFF less the header."""
 
+_WAV_CHUNK_LIMIT = 1 << 20
+"""Bytes of what may follow the samples of a WAV: titles and the like."""
+
+_JSON = re.compile(rb"\s*[\[{]\s*[\"{]")
+"""How an error in JSON begins. As samples it would be a loud one, which no speech begins with."""
+
 _WAV_PCM, _WAV_EXTENSIBLE = 1, 0xFFFE
 
 
@@ -33,16 +40,17 @@ class NotAudioError(ValueError):
     """The bytes are not, or not to their end, the sound they were said to be. The text says what they are."""
 
 
-async def decode(parts: AsyncIterator[bytes], coding: AudioCoding) -> AsyncGenerator[AudioChunk]:
+async def decode(parts: AsyncIterator[bytes], coding: AudioCoding, *, delimited: bool = False) -> AsyncGenerator[AudioChunk]:
     """Mono chunks in order, each as soon as MIN_CHUNK_S of it has arrived.
 
-    Whatever arrived before a failure is delivered before the failure is raised.
+    Whatever arrived before a failure is delivered before the failure is raised. ``delimited``: ``parts`` itself raises when
+    it ends too soon; else the sound's own length, and half a sample left over, are all there is to tell by.
 
     Raises NotAudioError, and the EndpointError that ``parts`` raises.
     """
     incoming = _Incoming(parts)
     try:
-        async with aclosing(_chunks(incoming.parts(), coding)) as chunks:
+        async with aclosing(_chunks(incoming.parts(), coding, delimited)) as chunks:
             async for chunk in chunks:
                 yield chunk
     except NotAudioError:
@@ -67,7 +75,7 @@ class _Incoming:
             self.failure = error
 
 
-async def _chunks(parts: AsyncGenerator[bytes], coding: AudioCoding) -> AsyncGenerator[AudioChunk]:
+async def _chunks(parts: AsyncGenerator[bytes], coding: AudioCoding, delimited: bool) -> AsyncGenerator[AudioChunk]:
     head, plan = bytearray(), None
     async for part in parts:
         head += part
@@ -78,6 +86,8 @@ async def _chunks(parts: AsyncGenerator[bytes], coding: AudioCoding) -> AsyncGen
         case _Pcm():
             async for chunk in _samples(plan, parts):
                 yield chunk
+            if plan.truncated and not delimited:
+                raise NotAudioError("the sound ends too soon")
         case str():
             # PyAV costs 16 MB and 80 ms, which those who are served PCM or WAV should not pay.
             from voicemode.providers.decode_av import decode_av
@@ -97,8 +107,6 @@ async def _samples(pcm: _Pcm, parts: AsyncGenerator[bytes]) -> AsyncGenerator[Au
             yield more
     if (last := pcm.rest()) is not None:
         yield last
-    if pcm.truncated:
-        raise NotAudioError("the sound ends too soon")
 
 
 async def _joined(head: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
@@ -111,10 +119,12 @@ class _Pcm:
     """16-bit little-endian samples in pieces of any length, odd ones too."""
 
     def __init__(self, sample_rate: int, channels: int, start: bytes, length: int | None = None) -> None:
-        """``length``: bytes that must come in all; None when nobody knows."""
+        """``length``: bytes that are announced; None when nobody knows."""
         self._rate, self._width, self._channels = sample_rate, 2 * channels, channels
         self._held = bytearray()
         self._missing = length
+        self._surplus = bytearray()
+        """What comes after all that was announced, until it is clear what it is."""
         self._min_bytes = round(sample_rate * MIN_CHUNK_S) * self._width
         self._add(start)
 
@@ -140,10 +150,17 @@ class _Pcm:
         return bool(self._held) or bool(self._missing)
 
     def _add(self, part: bytes) -> None:
-        if self._missing is not None:
-            part = part[: self._missing]
-            self._missing -= len(part)
-        self._held += part
+        if self._missing is None:
+            self._held += part
+            return
+        expected = part[: self._missing]
+        self._missing -= len(expected)
+        self._held += expected
+        self._surplus += part[len(expected) :]
+        if len(self._surplus) >= 8 and not _is_wav_chunk(self._surplus):
+            # The head was wrong, as of writers that know the length of the first block only: the sound goes on.
+            self._held += self._surplus
+            self._missing = None
 
 
 def _plan(head: bytearray, coding: AudioCoding, *, ended: bool = False) -> _Pcm | Container | None:
@@ -156,6 +173,8 @@ def _plan(head: bytearray, coding: AudioCoding, *, ended: bool = False) -> _Pcm 
     start = bytes(head[:64])
     if is_web_page("", start):
         raise NotAudioError("answered a web page instead of sound")
+    if _JSON.match(start) and start[:MAGIC_BYTES].isascii():
+        raise NotAudioError("answered JSON instead of sound")
     container = sniff(start) or coding.container
     if container == "pcm":
         return _Pcm(coding.sample_rate, coding.channels, bytes(head))
@@ -167,6 +186,12 @@ def _plan(head: bytearray, coding: AudioCoding, *, ended: bool = False) -> _Pcm 
     if ended or len(head) > _WAV_HEAD_LIMIT:
         raise NotAudioError("answered a WAV without samples")
     return None
+
+
+def _is_wav_chunk(data: bytearray) -> bool:
+    """Whether a RIFF chunk begins here: four letters and a length."""
+    name, size = bytes(data[:4]), int.from_bytes(data[4:8], "little")
+    return name.isascii() and name.replace(b" ", b"x").isalnum() and size <= _WAV_CHUNK_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

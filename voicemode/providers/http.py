@@ -30,6 +30,9 @@ KEEP_ALIVE_S = 60.0
 BODY_LIMIT = 1 << 20
 """Bytes read of an answer that is not streamed: a transcription of an hour is a tenth of it."""
 
+ANSWER_LIMIT = 1 << 26
+"""Bytes of any answer: 23 minutes of raw sound. Who announces or sends more is broken or hostile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -71,10 +74,15 @@ class Answer:
         """The header's value; empty when it is absent."""
         return self._response.headers.get(name, "")
 
+    @property
+    def delimited(self) -> bool:
+        """HTTP itself tells where the body ends, so that one which ends too soon is an error of ``chunks``."""
+        return bool(self.header("content-length") or self.header("transfer-encoding"))
+
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, unbuffered. Raises EndpointError when it stops or breaks before its end."""
+        """The body as it arrives, unbuffered. Raises EndpointError when it stops or breaks before its end, or is too long."""
         body = self._response.aiter_bytes()
-        started = False
+        started, received = False, 0
         while True:
             try:
                 async with asyncio.timeout_at(self._deadline):
@@ -88,6 +96,9 @@ class Answer:
             if data is None:
                 return
             self._deadline = asyncio.get_running_loop().time() + self._stall_s
+            received += len(data)
+            if received > ANSWER_LIMIT:
+                raise EndpointError(self._call.name, f"answered more than {ANSWER_LIMIT} bytes", retryable=False)
             if data:
                 started = True
                 yield data
@@ -98,6 +109,7 @@ class Answer:
         Raises EndpointError; an answer of more than BODY_LIMIT bytes is one.
         """
         body = bytearray()
+        self._refuse_longer_than(BODY_LIMIT)
         try:
             async with asyncio.timeout_at(self._deadline + self._stall_s):
                 async for data in self.chunks():
@@ -107,6 +119,19 @@ class Answer:
         except TimeoutError:
             raise EndpointError(self._call.name, "did not finish its answer in time") from None
         return bytes(body)
+
+    async def check(self) -> None:
+        """Close an answer that announces more than anyone can mean. Raises EndpointError."""
+        try:
+            self._refuse_longer_than(ANSWER_LIMIT)
+        except EndpointError:
+            await self.aclose()
+            raise
+
+    def _refuse_longer_than(self, limit: int) -> None:
+        announced = self.header("content-length")
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > limit:
+            raise EndpointError(self._call.name, f"announces an answer of {announced[:20]} bytes", self.status, retryable=False)
 
     async def aclose(self) -> None:
         """Free the connection; one whose answer was not read to its end is closed. Idempotent."""
@@ -142,7 +167,7 @@ class HttpPool:
     async def open(self, call: Call) -> Answer:
         """Send the call and return when the answer's head is there, whatever its status.
 
-        Raises EndpointError: refused, unknown name, too late, broken.
+        Raises EndpointError: refused, unknown name, too late, broken, too long.
         """
         if self.local_only and not call.address.loopback:
             problem = "is not this machine, and VOICEMODE_LOCAL_ONLY is on"
@@ -180,7 +205,9 @@ class HttpPool:
         except httpx2.HTTPError as error:
             reached = not isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError))
             raise EndpointError(call.name, _describe(error, call, self.connect_s), reached=reached) from error
-        return Answer(call, response, first_byte_at=deadline, stall_s=self.stall_s)
+        answer = Answer(call, response, first_byte_at=deadline, stall_s=self.stall_s)
+        await answer.check()
+        return answer
 
     async def aclose(self) -> None:
         """Close every connection. Idempotent; a later call builds a new client."""

@@ -23,6 +23,10 @@ DEFAULT_VOICE = "alloy"
 _WANTED: tuple[Container, ...] = ("pcm", "wav", "mp3")
 """What is asked for, in this order: raw samples need no decoder, and everyone offers mp3."""
 
+_LONGEST_S, _LONGEST_PER_CHAR_S = 10.0, 1.0
+"""No text is spoken for longer than the one, and the other for each of its characters: a digit may be a word, and a word
+takes a third of a second. Sound that goes on and on would else hold the conversation up for ever."""
+
 _FORMAT_REFUSED = frozenset({400, 415, 422})
 """How endpoints answer to a response_format they do not offer."""
 
@@ -128,14 +132,20 @@ class HttpSynthesis:
         if self._answer is not None:
             await self._answer.aclose()
 
+    def _check_length(self, heard_s: float) -> None:
+        length = len(self._request.text)
+        if heard_s > (_LONGEST_S + _LONGEST_PER_CHAR_S * length) / self._request.speed:
+            raise NotAudioError(f"does not stop: {heard_s:.0f} s of sound for {length} characters")
+
     async def _decoded(self, answer: Answer, coding: AudioCoding) -> AsyncGenerator[AudioChunk]:
-        heard = False
+        heard_s = 0.0
         try:
-            async with aclosing(decode(answer.chunks(), coding)) as chunks:
+            async with aclosing(decode(answer.chunks(), coding, delimited=answer.delimited)) as chunks:
                 async for chunk in chunks:
-                    heard = True
+                    heard_s += chunk.seconds
+                    self._check_length(heard_s)
                     yield chunk
         except NotAudioError as error:
             raise EndpointError(self.engine, str(error), answer.status) from error
-        if not heard:
+        if not heard_s:
             raise EndpointError(self.engine, "answered without any sound", answer.status)
