@@ -76,6 +76,10 @@ class Speaker(Protocol):
         """``time.monotonic()`` when the last queued sample is (or was) audible; None while nothing was played."""
 
     @property
+    def queued_s(self) -> float:
+        """Seconds of the queued sound that the device has not taken yet; 0 where nothing waits, as for a file."""
+
+    @property
     def played_s(self) -> float:
         """Seconds of the queued sound that have been audible since ``open``."""
 
@@ -90,6 +94,12 @@ class Speaker(Protocol):
 
     async def drain(self) -> None:
         """Return when all that was queued has been audible. Raises DeviceLostError."""
+
+    def mark(self) -> int:
+        """The end of what is queued, for ``withdraw``."""
+
+    def withdraw(self, mark: int) -> None:
+        """Drop what was queued since ``mark`` was returned and has not been played; what was queued before it stays."""
 
     def stop(self) -> None:
         """Drop what is queued; silent within one block. Idempotent."""

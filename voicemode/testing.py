@@ -92,7 +92,9 @@ class FakeSpeaker:
         self.fail_after_s = fail_after_s
         self.is_open = False
         self.chunks: list[AudioChunk] = []
-        """All that was played, in order."""
+        """All that was played and not withdrawn, in order."""
+        self.withdrawn: list[AudioChunk] = []
+        """All that was withdrawn."""
         self.stopped = 0
         """How often it was stopped."""
         self.drained = 0
@@ -111,6 +113,10 @@ class FakeSpeaker:
     @property
     def audible_until(self) -> float | None:
         return self._audible_until
+
+    @property
+    def queued_s(self) -> float:
+        return 0.0
 
     @property
     def played_s(self) -> float:
@@ -133,6 +139,13 @@ class FakeSpeaker:
 
     async def drain(self) -> None:
         self.drained += 1
+
+    def mark(self) -> int:
+        return len(self.chunks)
+
+    def withdraw(self, mark: int) -> None:
+        self.withdrawn += self.chunks[mark:]
+        del self.chunks[mark:]
 
     def stop(self) -> None:
         self.stopped += 1

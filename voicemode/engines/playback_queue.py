@@ -28,8 +28,8 @@ class PlaybackQueue:
         """Samples pushed."""
         self._released = 0
         """Samples before this one may be played."""
-        self._cut = 0
-        """Samples before this one are dropped when they are not yet taken."""
+        self._dropped = (0, 0)
+        """From the first of these samples on, and before the second, all are dropped that are not yet taken."""
         self._pieces: deque[Samples] = deque()
         # -- written by the callback
         self.position = 0
@@ -74,17 +74,33 @@ class PlaybackQueue:
 
     def cut(self) -> None:
         """Drop all that is queued; what plays fades out in 5 ms."""
-        self._cut = self._released = self.pushed
+        self._dropped = (0, self.pushed)
+        self._released = self.pushed
+
+    def withdraw(self, mark: int) -> None:
+        """Drop what was pushed since ``pushed`` was ``mark``, as far as it is not yet taken.
+
+        Does nothing while an earlier withdrawal of other samples still waits for its turn.
+        """
+        start, end = self._dropped
+        if self.position < end:
+            if mark > end:
+                return
+            mark = min(start, mark)
+        # Released with it, for what is dropped must not look like something that still waits to be played.
+        self._dropped = (mark, self.pushed)
+        self._released = self.pushed
 
     # -- the callback's side
 
     def fill(self, out: npt.NDArray[np.int16], audible_at: float) -> None:
         """Fill a block of shape (frames, channels), whose first frame will be audible at ``audible_at``."""
-        cut = self._cut  # read once: the loop may move it meanwhile
-        if self.position < cut:
-            count = self._fade_out(out, cut)
+        start, end = self._dropped  # read once: the loop may move it meanwhile
+        if start <= self.position < end:
+            count = self._fade_out(out, end)
         else:
-            count = min(len(out), self._released - self.position)
+            stop = min(self._released, start) if self.position < start else self._released
+            count = min(len(out), stop - self.position)
             self._take(out[:count])
         out[count:] = 0
         if count:

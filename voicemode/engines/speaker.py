@@ -89,6 +89,10 @@ class SoundDeviceSpeaker:
         return queue.audible_until
 
     @property
+    def queued_s(self) -> float:
+        return self._queue.queued / self._queue.sample_rate
+
+    @property
     def played_s(self) -> float:
         queue = self._queue
         now = time.monotonic() if self._closed_at is None else self._closed_at
@@ -142,6 +146,13 @@ class SoundDeviceSpeaker:
                 raise DeviceLostError(stream.device.name, "it takes no sound")
             await asyncio.sleep(min(left, _POLL_S))
         self._complete = True
+
+    def mark(self) -> int:
+        return self._queue.pushed
+
+    def withdraw(self, mark: int) -> None:
+        self._resampler.flush()
+        self._queue.withdraw(mark)
 
     def stop(self) -> None:
         self._release_hold()

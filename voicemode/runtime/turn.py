@@ -344,9 +344,23 @@ class _Opened:
         self._speaker = speaker
         self._opening = opening
 
+    @property
+    def audible_until(self) -> float | None:
+        return self._speaker.audible_until
+
+    @property
+    def queued_s(self) -> float:
+        return self._speaker.queued_s
+
     async def play(self, chunk: AudioChunk) -> None:
         await self._opening
         await self._speaker.play(chunk)
+
+    def mark(self) -> int:
+        return self._speaker.mark()
+
+    def withdraw(self, mark: int) -> None:
+        self._speaker.withdraw(mark)
 
 
 async def _reap(*tasks: asyncio.Task[object] | asyncio.Task[None]) -> None:
