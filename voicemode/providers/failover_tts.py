@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 
 from voicemode.audio import AudioChunk
@@ -21,6 +22,9 @@ SLOWEST_X = 0.25
 
 GRACE_S = 0.4
 """On top of it: one late packet is no slowness."""
+
+HEAD_START_S = 0.5
+"""A substitute is asked so long before the listener would notice: it needs time for its first sound as well."""
 
 
 class FailoverSynthesizer:
@@ -66,11 +70,10 @@ class FailoverSynthesis:
             previous=request.previous,
         )
         self._racing: asyncio.Task[Won[Synthesizer, _Opening]] | None = None
+        """None before it began, and after it was taken back."""
         self._won: Won[Synthesizer, _Opening] | None = None
         self._asked = False
         """Somebody was asked already, and either failed or is late."""
-        self._settled = False
-        """The winner's health knows how it ended."""
         self._closed = False
 
     @property
@@ -91,64 +94,71 @@ class FailoverSynthesis:
     async def __aiter__(self) -> AsyncGenerator[AudioChunk]:
         """Raises EndpointError or EngineError after the first chunk; before it SpeechFailedError, or its only reason."""
         try:
-            won = await self._run()
+            won = None if self._closed else await self._run()
             if won is not None:
-                async for chunk in self._stream(won):
-                    yield chunk
+                async with aclosing(self._stream(won)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         finally:
             await self.aclose()
 
     async def aclose(self) -> None:
         self._closed = True
-        if self._racing is not None and not self._racing.done():
-            self._racing.cancel()
-            await asyncio.wait({self._racing})
+        racing, self._racing = self._racing, None
+        if racing is not None:
+            if not racing.done():
+                racing.cancel()
+                await asyncio.wait({racing})
+            if not racing.cancelled() and racing.exception() is None:
+                self._won = racing.result()
         if self._won is not None:
-            if not self._settled:
-                self._settled = True
-                self._won.entry.health.abandoned(self._won.ticket, self._shelf.clock())
+            # Nothing happens to a request whose end was told already.
+            self._won.entry.health.abandoned(self._won.ticket, self._shelf.clock())
             await self._won.answer.synthesis.aclose()
 
     async def _run(self) -> Won[Synthesizer, _Opening] | None:
         """The race; None when it was closed from outside."""
-        if self._closed:
-            return None
+        spare_s = max(self._request.spare_s - HEAD_START_S, 0.0)
         # In a task, so that closing from outside ends it too.
-        racing = race(self._shelf, self._need, self._open, _discard, spare_s=self._request.spare_s)
-        self._racing = asyncio.ensure_future(racing)
-        await asyncio.wait({self._racing})
-        if self._racing.cancelled():
+        racing = self._racing = asyncio.ensure_future(race(self._shelf, self._need, self._open, _discard, spare_s=spare_s))
+        await asyncio.wait({racing})
+        if self._closed:  # and what came of it was taken back
             return None
-        self._won = self._racing.result()
+        self._racing, self._won = None, racing.result()
         return self._won
 
     async def _open(self, entry: Entry[Synthesizer], choice: Choice) -> _Opening:
         request = replace(self._request, voice=choice.voice)
-        first, self._asked = not self._asked, True
+        substitutes, self._asked = self._substitutes(entry), True
         try:
             return await _begin(entry.engine.synthesize(request))
         except (RequestError, EndpointError) as error:
-            if first or request.voice is None or failure_of(error)[0] is not Failure.DECLINED:
+            if not substitutes or request.voice is None or failure_of(error)[0] is not Failure.DECLINED:
                 raise
         # The voice belongs to an endpoint that failed; any voice is better than none.
         return await _begin(entry.engine.synthesize(replace(request, voice=None)))
+
+    def _substitutes(self, entry: Entry[Synthesizer]) -> bool:
+        """Whether it speaks in the place of an endpoint that is preferred to it, or its equal, and out of order."""
+        place, now = (entry.origin, entry.rank), self._shelf.clock()
+        others = [other for other in self._shelf if other.name != entry.name and (other.origin, other.rank) <= place]
+        out_of_order = any(not other.health.breaker.admits(now) for other in others)
+        return self._asked or bool(self._request.previous) or out_of_order
 
     async def _stream(self, won: Won[Synthesizer, _Opening]) -> AsyncGenerator[AudioChunk]:
         health, clock = won.entry.health, self._shelf.clock
         try:
             if won.answer.first is not None:
-                async for chunk in self._paced(won, won.answer.first):
-                    yield chunk
+                async with aclosing(self._paced(won, won.answer.first)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         except THEIR_FAULT as error:
             if not self._closed:
-                self._settled = True
                 failure, retry_after_s = failure_of(error)
                 health.failed(won.ticket, clock(), failure, error.problem, retry_after_s)
                 raise
         else:
-            if not self._closed:
-                self._settled = True
-                health.worked(won.ticket, clock())
+            health.worked(won.ticket, clock())
 
     async def _paced(self, won: Won[Synthesizer, _Opening], first: AudioChunk) -> AsyncGenerator[AudioChunk]:
         """The chunks, as long as they come fast enough to be heard or nobody else could do it faster."""
@@ -170,7 +180,10 @@ class FailoverSynthesis:
             waited_s += loop.time() - asked_at
 
     def _has_another(self, name: str) -> bool:
-        return any(choice.name != name for choice in self._shelf.decide(self._need).order)
+        """Not one that failed a moment ago, as the shelf would offer when there is nobody else."""
+        now = self._shelf.clock()
+        order = self._shelf.decide(self._need, without=(name,)).order
+        return any(self._shelf[choice.name].health.breaker.admits(now) for choice in order)
 
 
 async def _begin(synthesis: Synthesis) -> _Opening:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from voicemode.core.breaker import Failure
-from voicemode.core.failover import Choice, Decision, Need, Task
+from voicemode.core.failover import Choice, Need, Task
 from voicemode.core.race import Drop, Lost, Race, Start, Wait
 from voicemode.errors import (
     EndpointError,
@@ -71,12 +71,19 @@ async def race(
     Raises SpeechFailedError with every endpoint's reason, or the only reason when it is the caller's to mend. Every task
     started here has ended when it returns.
     """
-    decision = shelf.decide(need)
-    heat = _Heat(shelf, decision, ask, discard, load, spare_s)
+    heat = _Heat(shelf, need, ask, discard, load=load, spare_s=spare_s)
     try:
-        return await heat.run()
-    finally:
+        won = await heat.run()
+    except BaseException:
         await heat.aclose()
+        raise
+    try:
+        await heat.aclose()
+    except BaseException:  # cancelled while the losers were being closed: the winner is not wanted either
+        won.entry.health.abandoned(won.ticket, shelf.clock())
+        await discard(won.answer)
+        raise
+    return won
 
 
 class _Heat(Generic[E, T]):
@@ -85,19 +92,32 @@ class _Heat(Generic[E, T]):
     def __init__(
         self,
         shelf: Shelf[E],
-        decision: Decision,
+        need: Need,
         ask: Callable[[Entry[E], Choice], Awaitable[T]],
         discard: Callable[[T], Awaitable[None]],
+        *,
         load: float,
         spare_s: float,
     ) -> None:
-        self._shelf, self._ask, self._discard, self._load = shelf, ask, discard, load
-        self._decision = decision
-        self._choices = {choice.name: choice for choice in decision.order}
-        self._race = Race(shelf.runners(decision, load), spare_s=spare_s)
+        self._shelf, self._need, self._ask, self._discard = shelf, need, ask, discard
+        self._load, self._spare_until = load, shelf.clock() + spare_s
+        self._had_their_turn: set[str] = set()
         self._asked: list[_Asked[E, T]] = []
         self._dropped: list[asyncio.Task[T]] = []
         self._attempts: list[VoicemodeError] = []
+        self._line_up()
+
+    def _line_up(self) -> bool:
+        """Put those at the start who may be asked and were not yet; False when there is nobody.
+
+        Who was passed over at first is better than an error: their time may have come, or they are asked before it.
+        """
+        now = self._shelf.clock()
+        self._decision = decision = self._shelf.decide(self._need, without=self._had_their_turn)
+        self._choices = {choice.name: choice for choice in decision.order}
+        self._had_their_turn |= self._choices.keys()
+        self._race = Race(self._shelf.runners(decision, self._load), spare_s=max(self._spare_until - now, 0.0))
+        return bool(decision.order)
 
     async def run(self) -> Won[E, T]:
         while True:
@@ -112,13 +132,14 @@ class _Heat(Generic[E, T]):
                     if won is not None:
                         return won
                 case Lost():
-                    raise why_nobody(self._shelf.task, self._attempts, self._decision.passed_over)
+                    if not self._line_up():
+                        raise why_nobody(self._shelf.task, self._attempts, self._decision.passed_over)
 
     async def aclose(self) -> None:
         """Nobody waits any more: end what runs and take back what came too late."""
         now = self._shelf.clock()
         for asked in self._asked:
-            asked.entry.health.abandoned(asked.ticket, now)
+            _leave(asked, now)
         rest = [*self._dropped, *(asked.task for asked in self._asked)]
         self._asked, self._dropped = [], []
         for task in rest:
@@ -164,7 +185,7 @@ class _Heat(Generic[E, T]):
         now = self._shelf.clock()
         self._asked.remove(asked)
         health = asked.entry.health
-        error = asked.task.exception()
+        error = _error_of(asked)
         if error is None:
             health.first_byte(asked.ticket, now)
             self._outrun(asked, now)
@@ -172,8 +193,7 @@ class _Heat(Generic[E, T]):
         if not isinstance(error, THEIR_FAULT):
             health.abandoned(asked.ticket, now)
             raise error
-        failure, retry_after_s = failure_of(error)
-        health.failed(asked.ticket, now, failure, error.problem, retry_after_s)
+        _tell_failed(asked, now, error)
         self._race.failed(asked.entry.name)
         self._attempts.append(error)
         return None
@@ -182,6 +202,29 @@ class _Heat(Generic[E, T]):
         """Somebody who was asked later was faster: those before were late."""
         for slower in [each for each in self._asked if each.since < winner.since and not each.task.done()]:
             self._drop(slower, now)
+
+
+def _error_of(asked: _Asked[E, T]) -> BaseException | None:
+    """Why a task that has ended gave no answer; None when it gave one."""
+    if asked.task.cancelled():  # not by us: we do not look again at whom we cancelled
+        return EndpointError(asked.entry.name, "gave up")
+    return asked.task.exception()
+
+
+def _tell_failed(asked: _Asked[E, T], now: float, error: VoicemodeError) -> None:
+    failure, retry_after_s = failure_of(error)
+    asked.entry.health.failed(asked.ticket, now, failure, error.problem, retry_after_s)
+
+
+def _leave(asked: _Asked[E, T], now: float) -> None:
+    """Nobody waits for it any more; if it has ended all the same, that counts."""
+    error = _error_of(asked) if asked.task.done() else None
+    if isinstance(error, THEIR_FAULT):
+        _tell_failed(asked, now, error)
+        return
+    if asked.task.done() and error is None:
+        asked.entry.health.first_byte(asked.ticket, now)
+    asked.entry.health.abandoned(asked.ticket, now)
 
 
 def failure_of(error: VoicemodeError) -> tuple[Failure, float | None]:
@@ -205,7 +248,7 @@ def failure_of(error: VoicemodeError) -> tuple[Failure, float | None]:
 
 def why_nobody(task: Task, attempts: Sequence[VoicemodeError], passed_over: Sequence[Choice]) -> VoicemodeError:
     """One error of all reasons, those who were not even asked included."""
-    if len(attempts) == 1 and isinstance(attempts[0], (RequestError, LanguageError)):
+    if len(attempts) == 1 and not passed_over and isinstance(attempts[0], (RequestError, LanguageError)):
         return attempts[0]
     unasked = [EndpointError(choice.name, "; ".join(choice.reasons)) for choice in passed_over]
     return SpeechFailedError(_TASKS[task], [*attempts, *unasked])

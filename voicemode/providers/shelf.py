@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
@@ -120,10 +120,16 @@ class Shelf(Generic[E]):
             del self._entries[entry.name]
         return gone
 
-    def decide(self, need: Need) -> Decision:
-        """Who would be asked now, in which order, and why."""
-        candidates = [Candidate(name=e.name, origin=e.origin, rank=e.rank, declared=e.declared, health=e.health) for e in self]
-        return choose(candidates, need, self.clock())
+    def decide(self, need: Need, *, without: Collection[str] = ()) -> Decision:
+        """Who would be asked now, in which order, and why. ``without`` are names that do not count."""
+        return choose(self._candidates(without), need, self.clock())
+
+    def _candidates(self, without: Collection[str] = ()) -> list[Candidate]:
+        return [
+            Candidate(name=e.name, origin=e.origin, rank=e.rank, declared=e.declared, health=e.health)
+            for e in self
+            if e.name not in without
+        ]
 
     def runners(self, decision: Decision, load: float) -> list[Runner]:
         """The endpoints of a decision with how long to wait for each. ``load`` is that of the request, as in ``core.tally``."""
