@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["VoiceTraits", "has_voice", "nearest_voice", "traits"]
+__all__ = ["VoiceTraits", "has_voice", "nearest_voice", "preferred_voice", "traits"]
 
 Gender: TypeAlias = Literal["female", "male"]
 
@@ -103,3 +103,26 @@ def nearest_voice(voices: Sequence[str], wanted: str, language: str | None = Non
         return score + 2 * (like.gender is not None and its.gender == like.gender)
 
     return max(voices, key=nearness, default=None)
+
+
+def preferred_voice(wanted: Sequence[str], voices: Sequence[str] | None, language: str | None = None) -> str | None:
+    """The voice to ask a service with these ``voices`` for: the first wanted one that it has, else the nearest to the first.
+
+    Of those it has, one that speaks ``language`` (BCP 47) goes before one that speaks another. Of a service that does not
+    tell its voices (None) the first wanted one. None leaves the choice to the service.
+    """
+    if not voices:
+        return wanted[0] if wanted else None
+    at_hand = [voice for voice in wanted if has_voice(voices, voice)]
+    if at_hand:
+        return next((voice for voice in at_hand if _may_speak(voice, language)), at_hand[0])
+    return nearest_voice(voices, wanted[0] if wanted else "", language)
+
+
+def _may_speak(voice: str, language: str | None) -> bool:
+    its = traits(voice).language
+    return language is None or its is None or _base(its) == _base(language)
+
+
+def _base(language: str) -> str:
+    return language.replace("_", "-").partition("-")[0].casefold()
