@@ -210,12 +210,15 @@ class SpeechFailedError(VoicemodeError):
 
     @property
     def remedy(self) -> str:  # type: ignore[override]
+        # With one reason only, what mends it is worth saying; of many, the person reads the reasons.
+        mend = self.attempts[0].remedy if len(self.attempts) == 1 else ""
         if self.recording is not None:
-            return (
-                f"What the person said is kept in {self.recording}: call converse with resume='{self.recording.stem}' "
-                "when an endpoint is back."
+            kept = (
+                f"What the person said is kept in {self.recording}: call converse with resume='{self.recording.stem}' when an "
+                "endpoint is back, or run 'voicemode transcribe --pending'."
             )
-        return "Run 'voicemode doctor' to see what is reachable."
+            return f"{kept} {mend}".strip()
+        return mend or "Run 'voicemode doctor' to see what is reachable."
 
     @property
     def problem(self) -> str:

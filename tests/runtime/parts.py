@@ -89,8 +89,8 @@ class Stage:
 
     @property
     def recordings(self) -> list[Path]:
-        """What is on disk."""
-        return sorted((self.folder / "pending").glob("*")) if (self.folder / "pending").exists() else []
+        """What waits on disk."""
+        return sorted((self.folder / "pending").glob("*.wav")) if (self.folder / "pending").exists() else []
 
     @property
     def told(self) -> list[str]:

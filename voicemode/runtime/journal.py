@@ -1,19 +1,29 @@
-"""Utterances that wait for their transcript: on disk before they are sent, gone when the words are there."""
+"""Utterances that wait for their transcript: on disk before they are sent, gone when the words are there.
+
+Several processes look at the same folder: every editor window has a server, and there is the command line. Whoever works on a
+recording holds a lock on it, which the operating system frees when its holder dies; so its words are handed over once.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from voicemode.audio import AudioChunk
 from voicemode.errors import RequestError
 from voicemode.wire.wav import decode_wav, encode_wav
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "recorded_at"]
 
 _PREFIX = "utt-"
+_TIME = "%Y%m%d-%H%M%S"
+_LEFT_OVER_S = 86_400.0
+"""A half-written file of yesterday is nobody's any more."""
 
 
 class Journal:
@@ -21,23 +31,50 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._claims: dict[Path, FileLock] = {}
+        """The recordings that this process works on."""
+        self._swept = False
 
     def new_path(self) -> Path:
         """A name no other utterance has, sortable by time; nothing is written yet."""
-        return self._folder / f"{_PREFIX}{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.wav"
+        return self._folder / f"{_PREFIX}{time.strftime(_TIME)}-{secrets.token_hex(3)}.wav"
 
     def keep(self, path: Path, utterance: AudioChunk) -> None:
-        """Write the utterance, replacing a shorter version of itself in one step. Raises OSError."""
+        """Write the utterance, replacing a shorter version of itself in one step. Raises OSError.
+
+        From then on it is claimed, until ``discard`` or ``release``.
+        """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._sweep()
+        self._lock(path)  # before it has its name: whoever sees it sees that somebody works on it
         half = path.with_suffix(".part")
         descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(encode_wav(utterance))
         half.replace(path)
 
+    def claim(self, path: Path) -> bool:
+        """Work on a recording, so that nobody else does; False when somebody does already, or when it is gone."""
+        if path in self._claims or not path.exists() or not self._lock(path):
+            return False
+        if path.exists():
+            return True
+        self.release(path)  # its words were handed over in this very moment
+        return False
+
+    def release(self, path: Path) -> None:
+        """Somebody else may work on it. Idempotent."""
+        lock = self._claims.pop(path, None)
+        if lock is None:
+            return
+        with contextlib.suppress(OSError):  # Windows does not remove what is open; ``_sweep`` will
+            _lock_path(path).unlink(missing_ok=True)
+        lock.release()
+
     def discard(self, path: Path) -> None:
-        """The transcript exists, or the person withdrew it. Idempotent."""
+        """The words were handed over, or the person withdrew them. Idempotent."""
         path.unlink(missing_ok=True)
+        self.release(path)
 
     def pending(self) -> list[str]:
         """Names of the utterances that still wait, oldest first; each is a handle for ``resume``."""
@@ -53,3 +90,37 @@ class Journal:
     def load(self, path: Path) -> AudioChunk:
         """Read an utterance back. Raises OSError, MediaError."""
         return decode_wav(path.read_bytes())
+
+    def _lock(self, path: Path) -> bool:
+        if path in self._claims:
+            return True
+        lock = FileLock(_lock_path(path), mode=0o600, thread_local=False, is_singleton=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        self._claims[path] = lock
+        return True
+
+    def _sweep(self) -> None:
+        """Remove, once, what processes left behind that died while they wrote."""
+        if self._swept:
+            return
+        self._swept = True
+        for path in self._folder.glob(f"{_PREFIX}*"):
+            if path.suffix == ".part" or (path.suffix == ".lock" and not path.with_suffix(".wav").exists()):
+                with contextlib.suppress(OSError):  # another process was faster
+                    if time.time() - path.stat().st_mtime > _LEFT_OVER_S:
+                        path.unlink()
+
+
+def recorded_at(handle: str) -> str:
+    """When the utterance of a handle was spoken, in the local time of then: "2026-11-21 04:15:29"; empty if it does not say."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.strptime(handle[len(_PREFIX) :].rpartition("-")[0], _TIME))
+    except ValueError:
+        return ""
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_suffix(".lock")

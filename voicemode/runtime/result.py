@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Status", "TurnRequest", "TurnResult"]
+__all__ = ["Recovered", "Status", "TurnRequest", "TurnResult"]
 
 
 class Status(StrEnum):
@@ -60,3 +60,18 @@ class TurnResult:
     """Endpoints that were tried and failed, each with its reason."""
     timings_ms: dict[str, int] = field(default_factory=dict)
     """As in ``core.latency.Marks.timings_ms``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What an earlier recording says that no endpoint could transcribe at the time."""
+
+    handle: str
+    """The name of the recording, as the error gave it."""
+    text: str
+    """As ``TurnResult.text``; empty when no words were recognised."""
+    engine: str
+    confidence: str
+    """As in ``interfaces.Transcript``."""
+    failed: tuple[str, ...] = ()
+    """Endpoints that were tried before, each with its reason."""
