@@ -1,0 +1,166 @@
+"""The work queue of a service: a few threads run the engine, everybody gets a turn, and nobody waits in vain.
+
+A job is an iterator whose steps (a clause, a window of 30 s) are run in a thread, one at a time. Between two steps of one job
+others get their turn, so a long text does not make everybody wait. First steps go before later ones: whoever has heard
+nothing yet is waiting, whoever is listening is not.
+
+The job's consumer pulls: while it does not, or when it has left, no step is run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from voicemode_service.errors import BusyError
+
+__all__ = ["Stop", "WorkQueue"]
+
+T = TypeVar("T")
+
+_REMEMBERED = 16
+"""Jobs whose length is averaged for Retry-After."""
+
+
+class Stop:
+    """Tells a step that nobody waits for it any more. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._set = False
+        self._actions: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        """Idempotent."""
+        self._set = True
+        for action in tuple(self._actions):
+            action()
+
+    def calls(self, action: Callable[[], None]) -> None:
+        """Call it when, or at once if, nobody waits any more: it interrupts the engine in mid-step."""
+        self._actions.append(action)
+        if self._set:
+            action()
+
+    def forget(self, action: Callable[[], None]) -> None:
+        self._actions.remove(action)
+
+
+class WorkQueue:
+    """Runs the jobs of one engine. Belongs to one event loop."""
+
+    def __init__(self, *, workers: int, capacity: int, name: str = "engine") -> None:
+        """``workers`` steps run at the same time; ``capacity`` jobs may be under way or wait, then BusyError."""
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=name)
+        self._free = workers
+        self._workers, self._capacity = workers, capacity
+        self._jobs = 0
+        self._order = itertools.count()
+        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
+        """A heap: first steps before later ones, then in order of arrival."""
+        self._lengths: deque[float] = deque(maxlen=_REMEMBERED)
+        self._running: set[Stop] = set()
+
+    @property
+    def jobs(self) -> int:
+        """Under way or waiting."""
+        return self._jobs
+
+    @property
+    def busy(self) -> int:
+        """Steps that run now."""
+        return self._workers - self._free
+
+    async def run(self, steps: Callable[[Stop], Iterator[T]]) -> AsyncGenerator[T]:
+        """The job's items as they are made. Close it, or cancel its consumer, and the engine is free at once.
+
+        Raises BusyError before the first item, and whatever a step raises.
+        """
+        if self._jobs >= self._capacity:
+            raise BusyError(self._retry_after_s())
+        self._jobs += 1
+        stop, began = Stop(), time.monotonic()
+        self._running.add(stop)
+        try:
+            iterator = steps(stop)
+            first = True
+            while True:
+                item = await self._step(iterator, stop, first=first)
+                if item is None:
+                    break
+                first = False
+                yield item[0]
+            self._lengths.append(time.monotonic() - began)
+        finally:
+            stop.set()
+            self._running.discard(stop)
+            self._jobs -= 1
+
+    async def aclose(self) -> None:
+        """Stop everything; returns when the threads are free, or after 2 s at most."""
+        for stop in tuple(self._running):
+            stop.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _step(self, iterator: Iterator[T], stop: Stop, *, first: bool) -> tuple[T] | None:
+        await self._acquire(first=first)
+        step = asyncio.get_running_loop().run_in_executor(self._threads, _next, iterator)
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            stop.set()
+            # The place is free when the thread is: the engine must not be entered twice.
+            await _settled(step)
+            raise
+        finally:
+            self._release()
+
+    async def _acquire(self, *, first: bool) -> None:
+        if self._free > 0:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (not first, next(self._order), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._release()  # it had just been given a place
+            raise
+
+    def _release(self) -> None:
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+    def _retry_after_s(self) -> int:
+        usual_s = sum(self._lengths) / len(self._lengths) if self._lengths else 1.0
+        return max(1, round(usual_s * self._jobs / self._workers / 2))
+
+
+def _next(iterator: Iterator[T]) -> tuple[T] | None:
+    """The next item in a tuple, so that None is the end: StopIteration cannot travel through a future."""
+    for item in iterator:
+        return (item,)
+    return None
+
+
+async def _settled(step: asyncio.Future[Any]) -> None:
+    while not step.done():
+        try:
+            await asyncio.wait({step})
+        except asyncio.CancelledError:  # cancelled again: the thread is what it is
+            continue
+    if not step.cancelled():
+        step.exception()  # asyncio would complain that nobody looked
