@@ -53,6 +53,13 @@ def test_addresses_are_taken_as_people_write_them(written: str, base: str) -> No
         "http://ev%69l.example/v1",
         "http://127.0.0.1/v1?key=1",
         "http://127.0.0.1/v1#top",
+        "http://127.0.0.1/\u2028v1",
+        "http://127.0.0.1/\u202ev1",
+        "http://\uff11\uff12\uff17.0.0.1/v1",
+        "http://\u24dbocalhost/v1",
+        "gopher://127.0.0.1/v1",
+        "unix:///run/speech.sock",
+        "javascript://127.0.0.1/v1",
     ],
 )
 def test_what_is_no_address_is_refused_naming_the_setting(wrong: str) -> None:
@@ -86,7 +93,6 @@ def test_local_only_takes_what_can_only_be_this_machine(host: str) -> None:
         "10.0.0.1",
         "0.0.0.0",
         "[::]",
-        "[fe80::1]",
         "[::ffff:127.0.0.1]",
         "127.1",
         "2130706433",
@@ -104,3 +110,47 @@ def test_local_only_refuses_every_other_host_without_looking_it_up(host: str) ->
     assert caught.value.key == "VOICEMODE_STT_BASE_URLS"
     assert "VOICEMODE_LOCAL_ONLY" in str(caught.value)
     assert not check_address(f"https://{host}/v1").loopback
+
+
+@pytest.mark.parametrize("local_only", [False, True])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "169.254.169.254.",
+        "169.254.170.2",
+        "169.254.0.1",
+        "2852039166",
+        "0xA9FEA9FE",
+        "0251.0376.0251.0376",
+        "169.16689662",
+        "[fe80::1]",
+        "[FE80::1%25eth0]",
+        "[febf::1]",
+        "[::ffff:169.254.169.254]",
+        "[::ffff:a9fe:a9fe]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
+        "[fd00:ec2::254]",
+        "[fd00:ec2:0:0::254%25eth0]",
+        "100.100.100.200",
+        "metadata.google.internal",
+        "Metadata.Google.Internal.",
+        "metadata",
+    ],
+)
+def test_link_local_and_metadata_hosts_are_refused_however_they_are_spelt(host: str, local_only: bool) -> None:
+    """A cloud's machines are told their secrets there; no speech service is."""
+    with pytest.raises(SettingsError) as caught:
+        check_address(f"http://{host}/v1", local_only=local_only, key="VOICEMODE_TTS_BASE_URLS")
+    assert caught.value.key == "VOICEMODE_TTS_BASE_URLS"
+    assert local_only or "metadata" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.253.0.1", "170.254.169.254", "1694", "256.1", "1.2.3.4.5", "09.9", "metadata.example", "[fec0::1]", "[fd00::1]"],
+)
+def test_their_neighbours_are_not(host: str) -> None:
+    """A private network may well have a speech service."""
+    assert not check_address(f"http://{host}/v1").loopback

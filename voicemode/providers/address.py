@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from voicemode.errors import SettingsError
 
-__all__ = ["Address", "check_address"]
+__all__ = ["Address", "check_address", "is_loopback"]
 
 _ALLOWED = "http://host[:port][/path] or https://host[:port][/path]"
 _NOT_PRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
-_HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
+_HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?", re.ASCII)
+"""Other letters are written in their xn-- form: full-width digits and their like would pass for another host."""
+_NUMBER = re.compile(r"(?P<hex>0[xX][0-9a-fA-F]*)|(?P<octal>0[0-7]*)|(?P<decimal>[1-9][0-9]*)")
 _PASTED_PATHS = ("/audio/speech", "/audio/transcriptions", "/models")
 """People copy a full address out of a manual; the endpoint is what stands before these."""
+
+_METADATA_NAMES = frozenset(
+    {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+)
+_METADATA = frozenset({IPv6Address("fd00:ec2::254"), IPv6Address("fd20:ce::254"), IPv4Address("100.100.100.200")})
+"""Where clouds tell a virtual machine its secrets, besides 169.254.0.0/16: AWS and Google by IPv6, Alibaba.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html,
+https://cloud.google.com/compute/docs/metadata/querying-metadata"""
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""Holds an IPv4 address in its last 32 bits (RFC 6052, 2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,8 @@ def check_address(url: str, *, local_only: bool = False, key: str = "base_url") 
     """Take a base address as people write it: with or without a trailing slash, with or without ``/v1``.
 
     ``key`` is the setting the address came from. ``local_only`` refuses every host but this machine's own; names other
-    than "localhost" are refused without being looked up, since an answer of the DNS is not a promise.
+    than "localhost" are refused without being looked up, since an answer of the DNS is not a promise. Link-local hosts are
+    refused in any case: no speech service is there, and a cloud's machines are told their secrets there.
 
     Raises SettingsError.
     """
@@ -51,6 +65,8 @@ def check_address(url: str, *, local_only: bool = False, key: str = "base_url") 
             f"{host} is not this machine, and VOICEMODE_LOCAL_ONLY is on",
             "localhost, 127.0.0.1 or ::1 while VOICEMODE_LOCAL_ONLY is on",
         )
+    if _is_link_local(host):
+        raise SettingsError(key, f"{host} is a link-local or metadata address, where no speech service is", _ALLOWED)
     path = parts.path.rstrip("/")
     for pasted in _PASTED_PATHS:
         path = path.removesuffix(pasted)
@@ -73,7 +89,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _split(url: str, key: str) -> tuple[SplitResult, int | None]:
-    if _NOT_PRINTABLE.search(url):
+    if _NOT_PRINTABLE.search(url) or not url.isprintable():
         raise SettingsError(key, "an address has a space, a backslash or a control character in it", _ALLOWED)
     try:
         parts = urlsplit(url)
@@ -94,6 +110,39 @@ def _split(url: str, key: str) -> tuple[SplitResult, int | None]:
 
 def _is_host(host: str) -> bool:
     return _HOST_NAME.fullmatch(host) is not None or isinstance(_ip(host), IPv6Address)
+
+
+def _is_link_local(host: str) -> bool:
+    return host in _METADATA_NAMES or any(ip.is_link_local or ip in _METADATA for ip in _meanings(host))
+
+
+def _meanings(host: str) -> Iterator[IPv4Address | IPv6Address]:
+    """Every address that a host which is no name may stand for."""
+    ip = _ip(host) or _old_spelling(host)
+    if ip is None:
+        return
+    yield ip if isinstance(ip, IPv4Address) else IPv6Address(int(ip))  # without its zone
+    if isinstance(ip, IPv6Address):
+        embedded = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if embedded is not None:
+            yield embedded
+
+
+def _old_spelling(host: str) -> IPv4Address | None:
+    """What inet_aton takes: 127.1, 0x7f000001, 2130706433. Every resolver still does."""
+    parts = [_NUMBER.fullmatch(part) for part in host.split(".")]
+    if len(parts) > 4 or not all(parts):
+        return None
+    numbers = [_value(part) for part in parts if part is not None]
+    rest = 256 ** (5 - len(numbers))
+    if any(number > 255 for number in numbers[:-1]) or numbers[-1] >= rest:
+        return None
+    return IPv4Address(sum(number << 8 * (3 - index) for index, number in enumerate(numbers[:-1])) + numbers[-1])
+
+
+def _value(number: re.Match[str]) -> int:
+    base = {"hex": 16, "octal": 8, "decimal": 10}[number.lastgroup or "decimal"]
+    return int(number[0].lower().removeprefix("0x") or "0", base)
 
 
 def _ip(host: str) -> IPv4Address | IPv6Address | None:
