@@ -2,6 +2,9 @@
 
 Process environment > ``.voicemode.env`` of the nearest ancestor of the working directory > ``~/.voicemode/voicemode.env`` >
 defaults. An empty value means the default, wherever it is written.
+
+A project may have been cloned from anyone. So its file gets no key of the person's own for the addresses it names, and cannot
+switch VOICEMODE_LOCAL_ONLY off where the person's own file has it on.
 """
 
 from __future__ import annotations
@@ -9,18 +12,21 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le
 from dotenv.parser import Binding, parse_stream
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from voicemode.errors import SettingsError
+from voicemode.providers.address import is_loopback
 from voicemode.settings import Settings
 
 __all__ = [
@@ -35,6 +41,8 @@ __all__ = [
     "load_settings",
     "parse_settings",
     "project_settings_path",
+    "settings_paths",
+    "working_folders",
 ]
 
 PREFIX = "VOICEMODE_"
@@ -45,6 +53,7 @@ _MAX_FILE_BYTES = 1 << 20
 """A settings file has a hundred lines; whatever is larger is another file."""
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, undecodable bytes, line and paragraph separators."""
+_TASKS = {"tts": "text-to-speech", "stt": "speech-to-text", "chat": "chat"}
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They make a value look like another one."""
 
@@ -84,32 +93,39 @@ def project_settings_path(cwd: Path) -> Path | None:
     return next((path for folder in (cwd, *cwd.parents) if _is_file(path := folder / _PROJECT_FILE)), None)
 
 
+def settings_paths(cwd: Path, home: Path) -> tuple[Path, Path | None]:
+    """The files that are read: the person's own, which need not exist, and the project's."""
+    return default_settings_path(home), project_settings_path(cwd)
+
+
 def load_from_process(environ: Mapping[str, str]) -> LoadedSettings:
     """``load_settings`` for the working directory and home folder of this process. Raises SettingsError."""
+    return load_settings(environ, *working_folders())
+
+
+def working_folders() -> tuple[Path, Path]:
+    """Working directory and home folder of this process."""
     home = Path.home()
     try:
-        cwd = Path.cwd()
+        return Path.cwd(), home
     except OSError:  # somebody removed it
-        cwd = home
-    return load_settings(environ, cwd, home)
+        return home, home
 
 
 def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSettings:
     """Read everything once. Raises SettingsError naming key, value (unless secret), place and what is allowed."""
     warnings: list[str] = []
-    given: dict[str, _Given] = {}
-    project = project_settings_path(cwd)
-    for path in (default_settings_path(home), project):
-        if path is not None and _is_file(path):
-            given |= _from_file(path, warnings)
-    given |= {key: _Given(value, _ENVIRONMENT, cwd) for key, value in environ.items() if key.startswith(PREFIX)}
-    fields = _known_fields(given, warnings)
+    own, project = (_from_file(path, warnings) for path in settings_paths(cwd, home))
+    said = {key: _Given(value, _ENVIRONMENT, cwd) for key, value in environ.items() if key.startswith(PREFIX)}
+    fields = _known_fields(own | project | said, warnings)
+    warnings += _distrust(fields, _known_fields(project, []), _known_fields(own | said, []))
     settings = _validate(fields)
     base = fields.get("base_dir")
     settings = settings.model_copy(update={"base_dir": _place(settings.base_dir, base, home)})
     sources = {name: fields[name].source if name in fields else _DEFAULT for name in Settings.model_fields}
-    if project is not None:
-        warnings += _strange_keys(sources, project)
+    if settings.local_only and settings.openai_api_key is not None:
+        key, why = sources["openai_api_key"], sources["local_only"]
+        warnings.append(f"{PREFIX}OPENAI_API_KEY ({key}) is not used, since {PREFIX}LOCAL_ONLY ({why}) is on")
     return LoadedSettings(settings, sources, tuple(warnings), bool(environ.get("OPENAI_API_KEY", "").strip()))
 
 
@@ -188,7 +204,9 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _from_file(path: Path, warnings: list[str]) -> dict[str, _Given]:
+def _from_file(path: Path | None, warnings: list[str]) -> dict[str, _Given]:
+    if path is None or not _is_file(path):
+        return {}
     text, others_can_read = _read(path)
     given: dict[str, _Given] = {}
     for binding in parse_settings(text, path):
@@ -283,10 +301,55 @@ def _place(path: Path, given: _Given | None, home: Path) -> Path:
     return given.folder / path if given is not None else path
 
 
-def _strange_keys(sources: Mapping[str, str], project: Path) -> Iterator[str]:
-    """A project can be cloned from anyone; say so when it names the address that a person's own key is sent to."""
-    for task in ("tts", "stt"):
-        urls, key = sources[f"{task}_base_urls"], sources[f"{task}_api_key"]
-        if urls.startswith(f"{project}:") and key != _DEFAULT and not key.startswith(f"{project}:"):
-            name = f"{PREFIX}{task.upper()}_API_KEY"
-            yield f"{name} ({key}) is sent to the addresses in {urls}: make sure that you trust this project"
+def _distrust(fields: dict[str, _Given], project: Mapping[str, _Given], own: Mapping[str, _Given]) -> Iterator[str]:
+    """Take from ``fields`` what a project's file must not bring about; tell that, and where it sends what is said.
+
+    ``project`` and ``own`` are what its file gives, and what the person's own file and environment do.
+    """
+    for task, words in _TASKS.items():
+        urls = fields.get(f"{task}_base_urls")
+        if urls is not None and urls is project.get(f"{task}_base_urls"):
+            yield from _distrust_addresses(task, words, fields, project, own)
+    switch = own.get("local_only")
+    if switch is not None and _is_on(switch) and fields.get("local_only") is not switch:
+        yield f"{PREFIX}LOCAL_ONLY stays on ({switch.source}): this project's file cannot switch it off"
+        fields["local_only"] = switch
+    consent = fields.get("openai_api_key")
+    if consent is not None and consent is project.get("openai_api_key"):
+        yield f"{PREFIX}OPENAI_API_KEY ({consent.source}): this project's file allows to send what is said to OpenAI"
+
+
+def _distrust_addresses(
+    task: str, words: str, fields: dict[str, _Given], project: Mapping[str, _Given], own: Mapping[str, _Given]
+) -> Iterator[str]:
+    name = f"{task}_base_urls"
+    strange = _addresses(fields[name]) - (_addresses(own[name]) if name in own else set())
+    key = fields.get(f"{task}_api_key")
+    kept_back = ""
+    if strange and key is not None and key is not project.get(f"{task}_api_key"):
+        kept_back = f"; {PREFIX}{task.upper()}_API_KEY ({key.source}) is not sent along"
+        del fields[f"{task}_api_key"]
+    if kept_back or any(not is_loopback(_host(address)) for address in strange):
+        yield (
+            f"This project's file names the {words} addresses ({fields[name].source}){kept_back}. If you trust them, put them "
+            f"into {PREFIX}{name.upper()} of your own settings as well"
+        )
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # it is refused where it would be used
+        return ""
+
+
+def _addresses(urls: _Given) -> set[str]:
+    """A slash at the end makes no difference."""
+    return {part.strip().rstrip("/") for part in re.split(r"[,|]", urls.value)} - {""}
+
+
+def _is_on(switch: _Given) -> bool:
+    try:
+        return TypeAdapter(bool).validate_python(switch.value.strip())
+    except ValidationError:  # it meant something; put in force, it is told to be wrong
+        return True
