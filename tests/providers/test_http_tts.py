@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from tests.stubs.client import SpeechStub
 from tests.stubs.sound import RATE, speech
 from voicemode.audio import AudioChunk, Samples
+from voicemode.core.failover import UNDECLARED, Declared
 from voicemode.errors import EndpointError, SettingsError
 from voicemode.interfaces import SpeechRequest, Synthesizer
 from voicemode.providers.http import HttpPool
@@ -281,14 +282,20 @@ async def test_the_rate_in_the_label_counts(stub: SpeechStub, pool: HttpPool) ->
     assert {c.sample_rate for c in chunks} == {16_000}
 
 
-async def test_of_several_models_the_first_that_the_endpoint_has_is_used(stub: SpeechStub, pool: HttpPool) -> None:
-    """It is asked once, and not at all when there is no choice."""
-    stub.configure(models=["kokoro", "tts-1-hd"])
-    synthesizer = HttpSynthesizer(stub.url, pool, models=("tts-1", "tts-1-hd"))
+async def test_what_the_endpoint_declared_chooses_model_and_voice(stub: SpeechStub, pool: HttpPool) -> None:
+    """As soon as it is known, without asking for it: no request waits for a list."""
+    declared = UNDECLARED
+    synthesizer = HttpSynthesizer(
+        stub.url, pool, models=("tts-1", "tts-1-hd"), voices=("shimmer", "bm_lewis"), declared=lambda: declared
+    )
     await _say(synthesizer)
+    declared = Declared(models=("kokoro", "tts-1-hd"), voices=("af_sky", "bm_george", "bm_lewis"))
     await _say(synthesizer)
-    assert [e["body"]["model"] for e in stub.events("tts")] == ["tts-1-hd", "tts-1-hd"]
-    assert len(stub.events("models")) == 1
+    declared = Declared(models=("kokoro",), voices=("am_adam", "af_sky"))
+    await _say(synthesizer)
+    asked = [(e["body"]["model"], e["body"]["voice"]) for e in stub.events("tts")]
+    assert asked == [("tts-1", "shimmer"), ("tts-1-hd", "bm_lewis"), ("kokoro", "af_sky")]
+    assert stub.events("models") == []
 
 
 async def test_an_endpoint_that_keeps_its_models_secret_gets_the_first(stub: SpeechStub, pool: HttpPool) -> None:

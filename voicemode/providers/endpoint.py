@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
 
 from pydantic import SecretStr
 
+from voicemode.core.failover import UNDECLARED, Declared, Task
+from voicemode.core.models import pick_model
+from voicemode.core.voices import preferred_voice
 from voicemode.errors import EndpointError
 from voicemode.providers.address import check_address
 from voicemode.providers.http import Answer, Call, HttpPool
-from voicemode.wire.openai_audio import MODELS_PATH, error_reason, model_names
+from voicemode.wire.openai_audio import MODELS_PATH, error_reason
 
-__all__ = ["Endpoint", "Task"]
-
-Task: TypeAlias = Literal["tts", "stt"]
+__all__ = ["Endpoint"]
 
 WARM_EVERY_S = 30.0
 """A connection that was used within this time needs no warming."""
 
-MODELS_DEADLINE_S = 1.5
-"""Seconds the list of models may take; without it the first configured model is used."""
+WARM_DEADLINE_S = 1.5
+"""Seconds that warming may take; without it the request itself connects."""
 
 REASON_DEADLINE_S = 1.0
 """Seconds the body of a refusal may take; without it the status alone is told."""
@@ -43,9 +44,9 @@ _FINAL = frozenset({400, 401, 403, 404, 405, 413, 415, 422})
 
 
 class Endpoint:
-    """What text-to-speech and speech-to-text over HTTP have in common.
+    """What all tasks over HTTP have in common. ``models`` are in order of preference.
 
-    ``models`` are in order of preference. With more than one, the endpoint is asked once which it has.
+    What the endpoint said of itself is asked of ``declared`` with each request, since others find it out at any time.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Endpoint:
         *,
         models: Sequence[str],
         key: SecretStr | None = None,
+        declared: Callable[[], Declared] = lambda: UNDECLARED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises SettingsError for an address that cannot be used. Opens nothing."""
@@ -63,7 +65,7 @@ class Endpoint:
         self._address = check_address(base_url, local_only=pool.local_only, key=setting)
         self._key_setting = f"VOICEMODE_{task.upper()}_API_KEY"
         self.pool, self._models, self._key, self._clock = pool, tuple(models), key, clock
-        self._model: str | None = self._models[0] if len(self._models) == 1 else None
+        self._declared = declared
         self._used_at: float | None = None
 
     @property
@@ -71,22 +73,27 @@ class Endpoint:
         """The base address: "http://127.0.0.1:8880/v1"."""
         return self._address.base_url
 
-    async def model(self) -> str:
-        """The first configured model that the endpoint has; the first configured one when it does not tell."""
-        if self._model is None:
-            offered = await self._offered()
-            if not offered:
-                return self._models[0] if self._models else ""
-            self._model = next((m for m in self._models if m in offered), self._models[0] if self._models else offered[0])
-        return self._model
+    @property
+    def model(self) -> str:
+        """The first configured model that the endpoint has, else its first one; not known, the first configured one."""
+        return pick_model(self._models, self._declared().models)
+
+    def voice(self, wanted: Sequence[str], language: str | None) -> str | None:
+        """The voice to ask for, as ``core.voices.preferred_voice``."""
+        return preferred_voice(wanted, self._declared().voices, language)
 
     async def warm(self) -> None:
         """Have a connection ready. Never raises; does nothing when one was used lately."""
         if self._used_at is None or self._clock() - self._used_at > WARM_EVERY_S:
             self._used_at = self._clock()
-            offered = await self._offered()
-            if self._model is None and self._models:
-                self._model = next((m for m in self._models if m in offered), None)
+            with contextlib.suppress(EndpointError, TimeoutError):
+                async with asyncio.timeout(WARM_DEADLINE_S):
+                    call = Call(self._address, self.name, MODELS_PATH, method="GET", headers=self._headers())
+                    answer = await self.pool.open(call)
+                    try:
+                        await answer.read()
+                    finally:
+                        await answer.aclose()
 
     async def post(
         self,
@@ -122,19 +129,6 @@ class Endpoint:
 
     def _headers(self) -> dict[str, str]:
         return {} if self._key is None else {"Authorization": f"Bearer {self._key.get_secret_value()}"}
-
-    async def _offered(self) -> tuple[str, ...]:
-        try:
-            async with asyncio.timeout(MODELS_DEADLINE_S):
-                answer = await self.pool.open(
-                    Call(self._address, self.name, MODELS_PATH, method="GET", headers=self._headers())
-                )
-                try:
-                    return model_names(await answer.read()) if answer.status == 200 else ()
-                finally:
-                    await answer.aclose()
-        except (EndpointError, TimeoutError):
-            return ()
 
     async def _refusal(self, answer: Answer, private: Iterable[str]) -> EndpointError:
         try:

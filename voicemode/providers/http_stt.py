@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import SecretStr
 
+from voicemode.core.failover import UNDECLARED, Declared
 from voicemode.errors import EndpointError
 from voicemode.interfaces import Transcript, TranscriptionRequest
 from voicemode.providers.endpoint import Endpoint
@@ -32,9 +33,10 @@ class HttpTranscriber:
         *,
         models: Sequence[str] = ("whisper-1",),
         key: SecretStr | None = None,
+        declared: Callable[[], Declared] = lambda: UNDECLARED,
     ) -> None:
         """Opens nothing. Raises SettingsError for an unusable address."""
-        self._endpoint = Endpoint(base_url, pool, "stt", models=models, key=key)
+        self._endpoint = Endpoint(base_url, pool, "stt", models=models, key=key, declared=declared)
 
     @property
     def name(self) -> str:
@@ -52,7 +54,7 @@ class HttpTranscriber:
         """
         answer = await self._endpoint.post(
             TRANSCRIPTIONS_PATH,
-            form=transcription_fields(request, model=await self._endpoint.model()),
+            form=transcription_fields(request, model=self._endpoint.model),
             upload=("speech.wav", encode_wav(request.audio), "audio/wav"),
             private=request.options,
             first_byte_s=self._endpoint.pool.first_byte_s + request.audio.seconds,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from pydantic import SecretStr
 
 from voicemode.audio import AudioChunk
+from voicemode.core.failover import UNDECLARED, Declared
 from voicemode.errors import EndpointError
 from voicemode.interfaces import SpeechRequest
 from voicemode.providers.decode import NotAudioError, decode
@@ -42,10 +43,11 @@ class HttpSynthesizer:
         models: Sequence[str] = ("tts-1",),
         voices: Sequence[str] = (),
         key: SecretStr | None = None,
+        declared: Callable[[], Declared] = lambda: UNDECLARED,
     ) -> None:
         """``voices`` are in order of preference. Opens nothing. Raises SettingsError for an unusable address."""
-        self._endpoint = Endpoint(base_url, pool, "tts", models=models, key=key)
-        self._voice = voices[0] if voices else DEFAULT_VOICE
+        self._endpoint = Endpoint(base_url, pool, "tts", models=models, key=key, declared=declared)
+        self._voices = tuple(voices)
         self._format: Container | None = None
 
     @property
@@ -89,8 +91,8 @@ class HttpSynthesizer:
     async def _ask(self, request: SpeechRequest, wanted: Container) -> Answer:
         body = speech_body(
             request,
-            model=await self._endpoint.model(),
-            voice=request.voice or self._voice,
+            model=self._endpoint.model,
+            voice=request.voice or self._endpoint.voice(self._voices, request.language) or DEFAULT_VOICE,
             response_format=wanted,
         )
         return await self._endpoint.post(SPEECH_PATH, content=body, private=(request.text,))
