@@ -6,15 +6,13 @@ import asyncio
 import json
 import os
 import stat
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.runtime.another_process import another_process
 from voicemode.core.breaker import Failure
 from voicemode.providers.http import HttpPool
 from voicemode.providers.registry import Builtin, Registry
@@ -25,34 +23,6 @@ from voicemode.settings import Settings
 
 AN_ENDPOINT = EndpointReport(task="tts", name="http://127.0.0.1:7001/v1", origin="named", requests=3, voices=("nova",))
 OWN = f"endpoints-{os.getpid()}.json"
-
-WRITER = """
-import asyncio, sys
-from pathlib import Path
-from voicemode.runtime.snapshots import Snapshots
-
-async def main():
-    snapshots = Snapshots(Path(sys.argv[1]), "another", lambda: [])
-    snapshots.settled()
-    while not list(Path(sys.argv[1]).glob("*.json")):
-        await asyncio.sleep(0.01)
-    print("written", flush=True)
-    await asyncio.sleep(60)
-
-asyncio.run(main())
-"""
-
-
-@contextmanager
-def another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that has written its file, until the end of the block or earlier."""
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "written\n"
-            yield process
-        finally:
-            process.kill()
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -19,10 +19,14 @@ from voicemode.cli.devices import EXAMPLES as DEVICES_EXAMPLES
 from voicemode.cli.devices import devices
 from voicemode.cli.doctor import EXAMPLES as DOCTOR_EXAMPLES
 from voicemode.cli.doctor import doctor
+from voicemode.cli.endpoints import EXAMPLES as ENDPOINTS_EXAMPLES
+from voicemode.cli.endpoints import endpoints
 from voicemode.cli.failure import FAILED, tell
 from voicemode.cli.mcp import EXAMPLES as MCP_EXAMPLES
 from voicemode.cli.mcp import mcp
 from voicemode.cli.output import print_json
+from voicemode.cli.status import EXAMPLES as STATUS_EXAMPLES
+from voicemode.cli.status import status
 from voicemode.errors import VoicemodeError
 
 __all__ = ["app", "run"]
@@ -45,6 +49,8 @@ app = typer.Typer(
 app.command(epilog=CONVERSE_EXAMPLES)(converse)
 app.command(epilog=DOCTOR_EXAMPLES)(doctor)
 app.command(epilog=DEVICES_EXAMPLES)(devices)
+app.command(epilog=STATUS_EXAMPLES)(status)
+app.command(epilog=ENDPOINTS_EXAMPLES)(endpoints)
 app.add_typer(config_app, name="config")
 app.command(epilog=MCP_EXAMPLES)(mcp)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from voicemode.core.failover import Choice, Need, Origin, Task
+from voicemode.engines.builtin import POCKETSPHINX
 from voicemode.errors import EndpointError
 from voicemode.providers.address import check_address
 from voicemode.providers.http import Answer, Call, HttpPool
@@ -104,7 +105,7 @@ def _seen(shelf: Shelf[Any], need: Need, looks: Mapping[tuple[Task, str], Look],
     def see(choice: Choice, place: int | None) -> Seen:
         entry = shelf[choice.name]
         asked = looks.get((shelf.task, entry.name), _JUST_FOUND)
-        look = _look_inside(entry.name, installed) if entry.origin is Origin.BUILTIN else asked
+        look = _look_inside(entry.name, installed, need) if entry.origin is Origin.BUILTIN else asked
         return Seen(
             report=report_from(entry, shelf.task, now), look=look, place=place, reasons=choice.reasons, voice=choice.voice
         )
@@ -119,10 +120,12 @@ _JUST_FOUND = Look(works=True, words="was found a moment ago")
 """Of an endpoint that came while the others were looked at."""
 
 
-def _look_inside(engine: str, installed: Mapping[str, str]) -> Look:
-    if engine in installed:
-        return Look(works=True, words=f"is installed ({installed[engine]})")
-    return Look(works=False, words="is not installed", remedy="Run: pip install 'voicemode[builtin]'.")
+def _look_inside(engine: str, installed: Mapping[str, str], need: Need) -> Look:
+    if engine not in installed:
+        return Look(works=False, words="is not installed", remedy="Run: pip install 'voicemode[builtin]'.")
+    if engine == POCKETSPHINX and not (need.language or "en").lower().startswith("en"):
+        return Look(works=False, words=f"understands English only, not '{need.language}'")
+    return Look(works=True, words=f"is installed ({installed[engine]})")
 
 
 # -- over HTTP
