@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import subprocess
@@ -24,6 +25,7 @@ class FaultProxy:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._names = itertools.count(1)
 
     def start(self) -> Self:
         self._process = subprocess.Popen(
@@ -48,7 +50,7 @@ class FaultProxy:
         The first ``after`` POSTs pass. Besides the proxy's own faults there are "refused", "unknown_name" and "no_tls".
         """
         if fault == "unknown_name":
-            return "http://nowhere.invalid/v1"
+            return f"http://nowhere-{next(self._names)}.invalid/v1"
         if fault == "refused":
             return f"http://127.0.0.1:{_closed_port()}/v1"
         scheme = "https" if fault in ("no_tls", "self_signed") else "http"
