@@ -195,6 +195,24 @@ class EndpointError(VoicemodeError):
         status = f" (HTTP {self.status})" if self.status is not None else ""
         return f"{self.endpoint}: {self.detail}{status}."
 
+    @property
+    def remedy(self) -> str:  # type: ignore[override]
+        match self.status:
+            case None if not self.reached:
+                return "Start it, or name another endpoint; 'voicemode endpoints' lists what is reachable."
+            case None:
+                return "Call again: another endpoint is asked first if there is one." if self.retryable else ""
+            case 401 | 403:
+                return "Give it a key it accepts with 'voicemode config set'; 'voicemode doctor' says which one."
+            case 404 | 405:
+                return "Check its address, which should end before /audio, usually in /v1, and the model's name."
+            case 429 | 503 if self.retry_after_s is not None:
+                return f"Call again in {max(self.retry_after_s, 1):.0f} s, or name another endpoint."
+            case status if status >= 500 or self.retryable:
+                return "Call again; if it goes on, look at the endpoint's logs."
+            case _:
+                return ""
+
 
 class SpeechFailedError(VoicemodeError):
     """Every endpoint that could have done it failed.

@@ -14,6 +14,7 @@ from mcp.types import CallToolResult
 
 from voicemode.errors import SettingsError, VoicemodeError
 from voicemode.runtime.checks import Check, Part, State
+from voicemode.runtime.endpoint_report import EndpointReport
 from voicemode.tools.voice_status import TOOL, describe, voice_status
 
 _GOOD = [
@@ -37,6 +38,23 @@ class FakeVoice:
     async def diagnose(self, **asked: Any) -> list[Check]:
         self.asked.append(asked)
         return self.checks
+
+    def endpoints(self) -> list[EndpointReport]:
+        return [
+            EndpointReport(
+                task="tts",
+                name="http://a/v1",
+                origin="named",
+                state="open",
+                retry_in_s=12.0,
+                last_error="Too busy.",
+                last_error_age_s=3.0,
+                voices=("nova",) * 60,
+            ),
+            EndpointReport(
+                task="tts", name="http://b/v1", origin="found", requests=3, success_rate=1.0, first_byte_median_ms=180
+            ),
+        ]
 
 
 def call(voice: FakeVoice | VoicemodeError) -> CallToolResult:
@@ -89,6 +107,18 @@ def test_the_structured_result_holds_every_part() -> None:
     assert structured["can_listen"] is True
 
 
+def test_each_endpoint_comes_with_its_state_and_figures() -> None:
+    """What is empty is left out, and so are long lists: an agent pays for every word, and the paragraph has none of it."""
+    result = call(FakeVoice(_GOOD))
+    assert result.structured_content is not None
+    left_alone, well = result.structured_content["endpoints"]
+    assert (left_alone["state"], left_alone["retry_in_s"], left_alone["last_error"]) == ("open", 12.0, "Too busy.")
+    assert (well["origin"], well["requests"], well["success_rate"], well["first_byte_median_ms"]) == ("found", 3, 1.0, 180)
+    assert "nova" not in json.dumps(result.structured_content)
+    assert "first_byte_p95_ms" not in well
+    assert len(text_of(result)) < 400
+
+
 def test_it_never_asks_for_the_microphone_to_be_opened() -> None:
     """The microphone is opened inside converse, or when a person asks for it, and at no other time."""
     voice = FakeVoice(_GOOD)
@@ -101,6 +131,9 @@ def test_a_voice_that_cannot_be_built_is_an_error() -> None:
     result = call(SettingsError("VOICEMODE_TTS_BASE_URLS", "an address begins with 'ftp'"))
     assert result.is_error
     assert "VOICEMODE_TTS_BASE_URLS" in text_of(result)
+    assert result.structured_content is not None
+    assert result.structured_content["code"] == "bad_setting"
+    assert result.structured_content["error"] == text_of(result)
 
 
 def test_its_description_is_small() -> None:

@@ -41,7 +41,8 @@ def register_resources(server: MCPServer[Any], app: App) -> None:
     @server.resource("voicemode://status", mime_type="application/json", description="What would be used, and problems.")
     async def status() -> str:
         voice = await app.voice()
-        return json.dumps([asdict(check) for check in await voice.diagnose()], indent=1)
+        checks = [asdict(check) for check in await voice.diagnose()]
+        return json.dumps({"checks": checks, "endpoints": [each.as_json() for each in voice.endpoints()]}, indent=1)
 
     @server.resource("voicemode://voices", mime_type="application/json", description="Voices that can be asked for.")
     async def voices() -> str:

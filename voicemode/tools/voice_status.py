@@ -14,6 +14,7 @@ from voicemode.runtime.checks import Check, Part, State, used
 from voicemode.serving.spec import ToolSpec
 
 if TYPE_CHECKING:  # the server hands it over at the call
+    from voicemode.runtime.endpoint_report import EndpointReport
     from voicemode.serving.app import App
 
 __all__ = ["TOOL", "Finding", "VoiceStatus", "describe"]
@@ -35,16 +36,20 @@ class VoiceStatus(BaseModel):
     can_listen: bool
     uses: dict[str, str] = Field(description="Device or engine of each part that a conversation would use now")
     findings: list[Finding] = Field(description="Every part in the order it is needed; endpoints in the order they are tried")
+    endpoints: list[dict[str, Any]] = Field([], description="State and figures of each endpoint")
 
 
 async def voice_status(ctx: Context[Any, Any]) -> Annotated[CallToolResult, VoiceStatus]:
     """Tell which devices and speech engines converse would use and why, and what is wrong. Opens no microphone."""
     app: App = ctx.request_context.lifespan_context
     try:
-        checks = await (await app.voice(ctx)).diagnose()
+        voice = await app.voice(ctx)
+        checks = await voice.diagnose()
     except VoicemodeError as error:
-        return CallToolResult(content=[TextContent(type="text", text=str(error))], is_error=True)
+        facts = {"code": error.code, "error": str(error)}
+        return CallToolResult(content=[TextContent(type="text", text=str(error))], structured_content=facts, is_error=True)
     status = describe(checks)
+    status.endpoints = [_brief(endpoint) for endpoint in voice.endpoints()]
     text = TextContent(type="text", text=_paragraph(status))
     return CallToolResult(content=[text], structured_content=status.model_dump(mode="json", exclude_defaults=True))
 
@@ -61,6 +66,13 @@ def describe(checks: Sequence[Check]) -> VoiceStatus:
         uses=uses,
         findings=[Finding(part=check.name, state=check.state, detail=check.detail, remedy=check.remedy) for check in checks],
     )
+
+
+def _brief(endpoint: EndpointReport) -> dict[str, Any]:
+    """What is known of it; its lists of models and voices are long, and the resource has them."""
+    facts = endpoint.as_json()
+    lists = ("models", "voices", "formats", "languages")
+    return {name: value for name, value in facts.items() if name not in lists and value not in (None, "", False)}
 
 
 def _paragraph(status: VoiceStatus) -> str:
