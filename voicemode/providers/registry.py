@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from voicemode.core.failover import UNDECLARED, Declared, Origin
+from voicemode.core.failover import UNDECLARED, Declared, Origin, Task
 from voicemode.interfaces import Synthesizer, Transcriber
 from voicemode.providers.http import HttpPool
 from voicemode.providers.http_stt import HttpTranscriber
@@ -35,9 +36,15 @@ class Registry:
         self._pool, self._builtin = pool, builtin
         self._settings = settings
         self._services: tuple[Service, ...] = ()
+        self._sites: Mapping[Task, Sequence[Site]] = {}
         self.tts: Shelf[Synthesizer] = Shelf("tts")
         self.stt: Shelf[Transcriber] = Shelf("stt")
         self.configure(settings)
+
+    def shelves(self) -> Iterator[Shelf[Any]]:
+        """Every task's."""
+        yield self.tts
+        yield self.stt
 
     @property
     def settings(self) -> Settings:
@@ -46,8 +53,18 @@ class Registry:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """Those that answer on this machine, as far as is known."""
+        """Those that were found on this machine."""
         return self._services
+
+    def sites(self, task: Task) -> Sequence[Site]:
+        """Every endpoint of a task in order of preference, without the built-in engines."""
+        return self._sites.get(task, ())
+
+    def declare(self, task: Task, name: str, declared: Declared) -> None:
+        """An endpoint said what it can do; one that has left meanwhile is ignored."""
+        for shelf in self.shelves():
+            if shelf.task == task:
+                shelf.declare(name, declared)
 
     def configure(self, settings: Settings, services: Iterable[Service] | None = None) -> None:
         """Put the endpoints of these settings, and of these services, on the shelves.
@@ -56,21 +73,31 @@ class Registry:
         address that cannot be used, and then changes nothing.
         """
         services = self._services if services is None else tuple(services)
-        tts, stt = sites(settings, "tts", services), sites(settings, "stt", services)
-        self._settings, self._services = settings, services
+        known = {shelf.task: sites(settings, shelf.task, services) for shelf in self.shelves()}
+        self._settings, self._services, self._sites = settings, services, known
         builtin = self._builtin if settings.builtin else Builtin()
-        _fill(self.tts, tts, self._synthesizer, builtin.tts, builtin.tts_declared)
-        _fill(self.stt, stt, self._transcriber, builtin.stt, builtin.stt_declared)
+        _fill(self.tts, known["tts"], self._synthesizer, builtin.tts, builtin.tts_declared)
+        _fill(self.stt, known["stt"], self._transcriber, builtin.stt, builtin.stt_declared)
 
     def found(self, services: Iterable[Service]) -> None:
-        """Exactly these services answer on this machine now."""
+        """Exactly these services are there on this machine."""
         self.configure(self._settings, services)
 
     def _synthesizer(self, site: Site) -> Synthesizer:
-        return HttpSynthesizer(site.url, self._pool, models=site.models, voices=site.voices, key=site.key)
+        declared = _declared(self.tts, site.url)
+        return HttpSynthesizer(site.url, self._pool, models=site.models, voices=site.voices, key=site.key, declared=declared)
 
     def _transcriber(self, site: Site) -> Transcriber:
-        return HttpTranscriber(site.url, self._pool, models=site.models, key=site.key)
+        declared = _declared(self.stt, site.url)
+        return HttpTranscriber(site.url, self._pool, models=site.models, key=site.key, declared=declared)
+
+
+def _declared(shelf: Shelf[E], name: str) -> Callable[[], Declared]:
+    def declared() -> Declared:
+        entry = shelf.get(name)
+        return UNDECLARED if entry is None else entry.declared
+
+    return declared
 
 
 def _fill(

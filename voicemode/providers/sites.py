@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -15,7 +16,7 @@ from voicemode.core.failover import UNDECLARED, Declared, Origin, Task
 from voicemode.providers.address import check_address
 from voicemode.settings import Settings
 
-__all__ = ["OPENAI_URL", "Service", "Site", "sites"]
+__all__ = ["OPENAI_URL", "Service", "Site", "named_ports", "sites"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 """Used only where VOICEMODE_OPENAI_API_KEY is set, which is the consent to it, and VOICEMODE_LOCAL_ONLY is not."""
@@ -26,6 +27,32 @@ OPENAI_MODELS: Mapping[Task, tuple[str, ...]] = {
     "chat": ("gpt-4o-mini",),
 }
 """https://platform.openai.com/docs/models; the first one that is offered."""
+
+OPENAI_DECLARED: Mapping[Task, Declared] = {
+    "tts": Declared(
+        models=OPENAI_MODELS["tts"],
+        voices=(
+            "alloy",
+            "ash",
+            "ballad",
+            "coral",
+            "echo",
+            "fable",
+            "nova",
+            "onyx",
+            "sage",
+            "shimmer",
+            "verse",
+            "marin",
+            "cedar",
+        ),
+        formats=("mp3", "opus", "aac", "flac", "wav", "pcm"),
+        streams=True,
+    ),
+    "stt": Declared(models=OPENAI_MODELS["stt"]),
+    "chat": Declared(models=OPENAI_MODELS["chat"], streams=True),
+}
+"""https://platform.openai.com/docs/guides/text-to-speech; written down, so that nobody asks the cloud who does not use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +92,22 @@ def sites(settings: Settings, task: Task, services: Iterable[Service] = ()) -> l
     """
     known: dict[str, Site] = {}
     for site in (*_named(settings, task), *_found(settings, task, services), *_cloud(settings, task)):
-        known.setdefault(site.url, site)
+        known.setdefault(_where(site), site)
     return list(known.values())
+
+
+def named_ports(settings: Settings, task: Task) -> frozenset[int]:
+    """The ports of this machine that the person named for a task; what is there needs no finding.
+
+    Raises SettingsError for an address that cannot be used.
+    """
+    return frozenset(urlsplit(site.url).port or 0 for site in _named(settings, task) if not site.remote)
+
+
+def _where(site: Site) -> str:
+    """The same for every way of writing one address of this machine."""
+    parts = urlsplit(site.url)
+    return site.url if site.remote else f"{parts.scheme}://localhost:{parts.port}{parts.path}"
 
 
 def _named(settings: Settings, task: Task) -> Iterator[Site]:
@@ -103,4 +144,5 @@ def _cloud(settings: Settings, task: Task) -> Iterator[Site]:
             key=settings.openai_api_key,
             models=OPENAI_MODELS[task],
             voices=settings.voices,
+            declared=OPENAI_DECLARED[task],
         )
