@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voicemode.core.failover import Need, Task
@@ -13,16 +13,18 @@ from voicemode.core.speculation import TranscriptionPace
 from voicemode.engines.builtin import ESPEAK, builtin_available
 from voicemode.engines.builtin_stt import BuiltinTranscriber
 from voicemode.engines.builtin_tts import BuiltinSynthesizer
-from voicemode.engines.choose_vad import choose_detector
+from voicemode.engines.choose_vad import DetectorChoice, choose_detector
 from voicemode.engines.devices import Device, find_input, find_output, refresh
 from voicemode.engines.microphone import SoundDeviceMicrophone
 from voicemode.engines.speaker import SoundDeviceSpeaker
+from voicemode.errors import SettingsError
 from voicemode.interfaces import Microphone, Speaker
 from voicemode.load_config import LoadedSettings
 from voicemode.providers.failover_stt import FailoverTranscriber
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.providers.http import HttpPool
 from voicemode.providers.registry import Builtin, Registry
+from voicemode.providers.speech_cache import SpeechCache
 from voicemode.runtime.checks import Check, in_thread
 from voicemode.runtime.conversation import Conversations
 from voicemode.runtime.diagnosis import Subject, diagnose
@@ -49,6 +51,8 @@ class Voice:
     builtin_synthesizer: BuiltinSynthesizer
     snapshots: Snapshots
     """What this process tells others about its endpoints."""
+    apply: Callable[[LoadedSettings], Subject] = field(repr=False)
+    """Puts other settings in force in all parts. Raises SettingsError, and then changes nothing."""
 
     @property
     def registry(self) -> Registry:
@@ -68,6 +72,14 @@ class Voice:
         if not listen:
             return await diagnose(self.subject)
         return await diagnose(replace(self.subject, make_microphone=lambda: build_microphone(self.settings)))
+
+    def renewed(self, loaded: LoadedSettings) -> Voice:
+        """The same product under other settings, to be used and closed in the place of this one.
+
+        Conversations under way and parked ones go on as they began; ``base_dir`` stays what it was. Raises SettingsError, and
+        then changes nothing.
+        """
+        return replace(self, settings=loaded.settings, subject=self.apply(loaded))
 
     async def builtin_voices(self) -> list[str]:
         """Voices of the built-in synthesizer; what an endpoint has, its own documentation tells."""
@@ -91,13 +103,12 @@ def build_microphone(settings: Settings) -> Microphone:
 def build_voice(loaded: LoadedSettings, environ: Mapping[str, str], client: str) -> Voice:
     """The product on this machine's sound card. ``client`` is who holds the floor. Raises SettingsError; opens nothing."""
     settings = loaded.settings
-    folder = settings.base_dir
     return _voice(
         loaded,
         environ,
-        make_microphone=lambda: build_microphone(settings),
-        make_speaker=lambda: SoundDeviceSpeaker(settings.output_device),
-        floor=Floor(folder, client, settings.floor_wait_s),
+        make_microphone=build_microphone,
+        make_speaker=lambda settings: SoundDeviceSpeaker(settings.output_device),
+        floor=Floor(settings.base_dir, client, settings.floor_wait_s),
         program=client,
     )
 
@@ -111,14 +122,16 @@ def build_file_voice(loaded: LoadedSettings, environ: Mapping[str, str], questio
     if reply is None:
         drained.set()
 
-    def no_microphone() -> Microphone:
-        raise AssertionError("nothing listens without a file to hear")
+    def make_microphone(_: Settings) -> Microphone:
+        if question is None:
+            raise AssertionError("nothing listens without a file to hear")
+        return FileMicrophone(question, drained)
 
     return _voice(
         loaded,
         environ,
-        make_microphone=no_microphone if question is None else lambda: FileMicrophone(question, drained),
-        make_speaker=lambda: FileSpeaker(reply, drained),
+        make_microphone=make_microphone,
+        make_speaker=lambda _: FileSpeaker(reply, drained),
         floor=None,
         program="voicemode converse",
     )
@@ -128,50 +141,106 @@ def _voice(
     loaded: LoadedSettings,
     environ: Mapping[str, str],
     *,
-    make_microphone: Callable[[], Microphone],
-    make_speaker: Callable[[], Speaker],
+    make_microphone: Callable[[Settings], Microphone],
+    make_speaker: Callable[[Settings], Speaker],
     floor: Floor | None,
     program: str,
 ) -> Voice:
     settings = loaded.settings
     pool = HttpPool(settings)
-    journal = Journal(settings.base_dir / "pending")
     builtin = BuiltinSynthesizer(environ)
     registry = Registry(settings, pool, Builtin(builtin, BuiltinTranscriber(environ)))
-    detector = functools.cache(lambda: choose_detector(settings.vad))
-    parts = TurnParts(
+    shared = _Shared(
         make_microphone=make_microphone,
         make_speaker=make_speaker,
-        # The floor sees to it that one utterance is heard at a time, so one detector serves them all.
-        make_detector=lambda: detector().detector,
+        pool=pool,
+        registry=registry,
         synthesizer=FailoverSynthesizer(registry.tts),
         transcriber=FailoverTranscriber(registry.stt),
-        journal=journal,
-        pace=TranscriptionPace(),
-        start_timeout_s=settings.start_timeout_s,
-        chime=settings.audio_feedback,
+        journal=Journal(settings.base_dir / "pending"),
     )
+    conversations = Conversations(shared.parts(settings), floor)
+
+    def apply(loaded: LoadedSettings) -> Subject:
+        shared.configure(loaded.settings)
+        conversations.use(shared.parts(loaded.settings))
+        if floor is not None:
+            floor.wait_s = loaded.settings.floor_wait_s
+        return shared.subject(loaded)
+
     snapshots = Snapshots(settings.base_dir / "run", program, lambda: report(registry))
     for shelf in each_shelf(registry):
         shelf.on_settled = snapshots.settled
-    subject = Subject(
-        settings=settings,
-        registry=registry,
-        floor=Floor(settings.base_dir, "voicemode", 0),
-        journal=journal,
-        find_input=lambda: _newly(find_input, settings.input_device).name,
-        find_output=lambda: _newly(find_output, settings.output_device).name,
-        find_detector=lambda: (detector().detector.name, detector().reason),
-        find_builtin=builtin_available,
-        look_now=_look_nowhere,
-        openai_key_elsewhere=loaded.openai_key_elsewhere,
-        warnings=loaded.warnings,
-    )
-    return Voice(settings, Conversations(parts, floor), pool, subject, builtin, snapshots)
+    return Voice(settings, conversations, pool, shared.subject(loaded), builtin, snapshots, apply)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """What stays when settings change, and what is made of it and of the settings in force."""
+
+    make_microphone: Callable[[Settings], Microphone]
+    make_speaker: Callable[[Settings], Speaker]
+    pool: HttpPool
+    registry: Registry
+    synthesizer: FailoverSynthesizer
+    transcriber: FailoverTranscriber
+    journal: Journal
+    pace: TranscriptionPace = field(default_factory=TranscriptionPace)
+    detector: Callable[[str], DetectorChoice] = field(default_factory=lambda: functools.cache(choose_detector))
+    """The floor sees to it that one utterance is heard at a time, so one detector of each kind serves them all."""
+
+    def configure(self, settings: Settings) -> None:
+        """Raises SettingsError, and then changes nothing."""
+        before = self.registry.settings
+        self.pool.configure(settings)  # first: engines that are made look whether their address is allowed
+        try:
+            self.registry.configure(settings)
+        except SettingsError:
+            self.pool.configure(before)
+            raise
+
+    def parts(self, settings: Settings) -> TurnParts:
+        return TurnParts(
+            make_microphone=lambda: self.make_microphone(settings),
+            make_speaker=lambda: self.make_speaker(settings),
+            make_detector=lambda: self.detector(settings.vad).detector,
+            synthesizer=self.synthesizer,
+            transcriber=self.transcriber,
+            journal=self.journal,
+            pace=self.pace,
+            start_timeout_s=settings.start_timeout_s,
+            chime=settings.audio_feedback,
+        )
+
+    def subject(self, loaded: LoadedSettings) -> Subject:
+        settings = loaded.settings
+        return Subject(
+            settings=settings,
+            registry=self.registry,
+            floor=Floor(settings.base_dir, "voicemode", 0),
+            journal=self.journal,
+            find_input=lambda: _newly(find_input, settings.input_device).name,
+            find_output=lambda: _newly(find_output, settings.output_device).name,
+            find_detector=lambda: (self.detector(settings.vad).detector.name, self.detector(settings.vad).reason),
+            find_builtin=builtin_available,
+            look_now=_look_nowhere,
+            openai_key_elsewhere=loaded.openai_key_elsewhere,
+            warnings=loaded.warnings,
+        )
 
 
 async def _look_nowhere() -> None:
     """Until services of this machine are looked for."""
+
+
+def _speech_cache(settings: Settings) -> SpeechCache | None:
+    match settings.speech_cache:
+        case "off":
+            return None
+        case "memory":
+            return SpeechCache()
+        case "disk":
+            return SpeechCache(settings.base_dir / "cache")
 
 
 def _newly(find: Callable[[str], Device], wanted: str) -> Device:

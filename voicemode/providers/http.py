@@ -10,7 +10,7 @@ import asyncio
 import io
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.request import getproxies, proxy_bypass
@@ -145,19 +145,28 @@ class HttpPool:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._client: httpx2.AsyncClient | None = None
+        self.configure(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Heed these settings from the next call on; what is under way goes on under the former ones."""
         self.local_only = settings.local_only
         self.connect_s = settings.connect_timeout_s
         self.first_byte_s = settings.first_byte_timeout_s
         self.stall_s = settings.stall_timeout_s
-        self._client: httpx2.AsyncClient | None = None
+        if self._client is not None:
+            self._client.timeout = self._timeout()
+
+    def _timeout(self) -> httpx2.Timeout:
+        # Reads are timed by Answer, which knows the first byte from the others.
+        return httpx2.Timeout(None, connect=self.connect_s, write=self.stall_s)
 
     def warm(self) -> httpx2.AsyncClient:
         """Build the client, so that the first call need not: about 35 ms, nearly all of it imports. Idempotent."""
         if self._client is None:
             self._client = httpx2.AsyncClient(
-                transport=_Routes(self.local_only),
-                # Reads are timed by Answer, which knows the first byte from the others.
-                timeout=httpx2.Timeout(None, connect=self.connect_s, write=self.stall_s),
+                transport=_Routes(lambda: self.local_only),
+                timeout=self._timeout(),
                 headers={"User-Agent": f"voicemode/{voicemode.__version__}", "Accept-Encoding": "identity"},
                 follow_redirects=False,
                 trust_env=False,
@@ -231,7 +240,7 @@ class _Routes(httpx2.AsyncBaseTransport):
     this one and never while ``local_only`` is on.
     """
 
-    def __init__(self, local_only: bool) -> None:
+    def __init__(self, local_only: Callable[[], bool]) -> None:
         self._local_only = local_only
         # Unencrypted and direct is what a machine with local services uses, and all it uses.
         self._kinds: dict[_Kind, httpx2.AsyncHTTPTransport] = {
@@ -249,7 +258,7 @@ class _Routes(httpx2.AsyncBaseTransport):
         return await transport.handle_async_request(request)
 
     def _proxy(self, url: httpx2.URL) -> str | None:
-        if self._local_only or is_loopback(url.host) or proxy_bypass(url.host):
+        if self._local_only() or is_loopback(url.host) or proxy_bypass(url.host):
             return None
         proxies = getproxies()
         proxy = proxies.get(url.scheme) or proxies.get("all")

@@ -11,14 +11,14 @@ import contextlib
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from voicemode.audio import AudioChunk
-from voicemode.errors import RequestError, SpeechFailedError, VoicemodeError
+from voicemode.errors import LanguageError, RequestError, SpeechFailedError, VoicemodeError
 from voicemode.events import EventSink, TurnEvent, WaitingForFloor
-from voicemode.interfaces import TranscriptionRequest
 from voicemode.runtime.floor import Floor
-from voicemode.runtime.result import Status, TurnRequest, TurnResult
+from voicemode.runtime.recovery import LiveTranscriber, Recovery
+from voicemode.runtime.result import Recovered, Status, TurnRequest, TurnResult
 from voicemode.runtime.turn import Turn, TurnParts
 
 __all__ = ["Conversations", "Outcome"]
@@ -42,17 +42,22 @@ class Outcome:
     """The handle to go on with; None when the conversation is over."""
     error: VoicemodeError | None = None
     """What ended it early; the answers before it stand."""
+    recording: Path | None = None
+    """The recording whose words the answer is; it stays until ``Conversations.hand_over``."""
 
 
 class _Conversation:
     """Turns one after another in a task of its own."""
 
-    def __init__(self, requests: Sequence[TurnRequest], parts: TurnParts, floor: Floor | None, called_at: float) -> None:
+    def __init__(
+        self, requests: Sequence[TurnRequest], parts: TurnParts, recovery: Recovery, floor: Floor | None, called_at: float
+    ) -> None:
         self.handle = f"talk-{secrets.token_hex(4)}"
         self.answers: list[TurnResult] = []
         self.sink: EventSink | None = None
         self._requests = list(requests)
         self._parts = parts
+        self._recovery = recovery
         self._floor = floor
         self._called_at = called_at
         self._turn: Turn | None = None
@@ -69,7 +74,12 @@ class _Conversation:
                 if self._lapsed:
                     return
                 self._turn = Turn(self._parts, request, self._emit, called_at)
-                self.answers.append(await self._turn.run())
+                try:
+                    self.answers.append(await self._turn.run())
+                except SpeechFailedError as error:
+                    if error.recording is not None:
+                        self._recovery.failed(error.recording, request.language, request.options)
+                    raise
                 called_at = time.monotonic()
 
     def outcome(self) -> Outcome:
@@ -121,13 +131,21 @@ class _Conversation:
 class Conversations:
     """All conversations of this process; owns every task they run in."""
 
-    def __init__(self, parts: TurnParts, floor: Floor | None) -> None:
-        """``floor`` is None where no device is used (files)."""
-        self._parts = parts
+    def __init__(self, parts: TurnParts, floor: Floor | None, recovery: Recovery | None = None) -> None:
+        """``floor`` is None where no device is used (files). Without ``recovery`` nothing is tried again by itself."""
+        self._recovery = recovery or Recovery(parts.journal, parts.transcriber)
+        self._parts = replace(parts, transcriber=LiveTranscriber(parts.transcriber, self._recovery))
         self._floor = floor
         self._parked: dict[str, _Conversation] = {}
         self._running: set[_Conversation] = set()
         """Every conversation whose task is not done, parked ones as well."""
+
+    def use(self, parts: TurnParts) -> None:
+        """Make conversations that begin from now on of these; those under way and those parked keep theirs.
+
+        Engines and journal must be the same ones.
+        """
+        self._parts = parts
 
     async def converse(
         self, requests: Sequence[TurnRequest], on_event: EventSink, *, called_at: float, budget_s: float | None
@@ -139,22 +157,35 @@ class Conversations:
         """
         for other in self._parked.values():
             other.lapse()  # the agent chose to say something else instead of going on
-        conversation = _Conversation(requests, self._parts, self._floor, called_at)
+        self._recovery.conversing()
+        conversation = _Conversation(requests, self._parts, self._recovery, self._floor, called_at)
         self._running.add(conversation)
         conversation.task.add_done_callback(lambda task: self._forget(conversation, task))
         return await self._attend(conversation, on_event, budget_s)
 
     async def resume(self, handle: str, on_event: EventSink, *, budget_s: float | None) -> Outcome:
-        """Go on with a conversation, or transcribe a recording that waits. Raises RequestError, MediaError."""
+        """Go on with a conversation, or transcribe a recording that waits. Raises RequestError, MediaError.
+
+        A recording stays until ``hand_over`` is told that its words were delivered.
+        """
         conversation = self._parked.pop(handle, None)
         if conversation is None:
-            return await self._transcribe_pending(handle)
+            return await self._transcribe_pending(handle, budget_s)
         conversation.unpark()
         return await self._attend(conversation, on_event, budget_s)
 
     def pending(self) -> list[str]:
         """Handles that ``resume`` takes now."""
         return [*self._parked, *self._parts.journal.pending()]
+
+    def hand_over(self, outcome: Outcome) -> list[Recovered]:
+        """The outcome is delivered: delete its recording. And what earlier recordings say by now, to be delivered with it.
+
+        Each is given once, by one process.
+        """
+        if outcome.recording is not None:
+            self._recovery.take(outcome.recording)
+        return self._recovery.take()
 
     async def aclose(self) -> None:
         """End every conversation and free devices and engines."""
@@ -185,24 +216,24 @@ class Conversations:
             self._parked.pop(next(iter(self._parked))).end()
         self._parked[conversation.handle] = conversation
 
-    async def _transcribe_pending(self, handle: str) -> Outcome:
-        journal = self._parts.journal
-        path = journal.find(handle) if handle.startswith("utt-") else None
+    async def _transcribe_pending(self, handle: str, budget_s: float | None) -> Outcome:
+        path = self._parts.journal.find(handle) if handle.startswith("utt-") else None
         if path is None:
             known = ", ".join(self.pending()) or "nothing waits"
             raise RequestError("resume", f"there is no conversation '{handle[:80]}'", known)
-        utterance: AudioChunk = await asyncio.to_thread(journal.load, path)
         try:
-            transcript = await self._parts.transcriber.transcribe(TranscriptionRequest(utterance))
+            words = await self._recovery.ask(path, budget_s=budget_s)
         except SpeechFailedError as error:
             return Outcome((), 1, error=SpeechFailedError(error.task, error.attempts, path))
-        journal.discard(path)
-        status = Status.ANSWERED if transcript.text else Status.NO_SPEECH
+        except LanguageError as error:
+            return Outcome((), 1, error=SpeechFailedError("speech-to-text", [error], path))
+        if words is None:
+            return Outcome((), 1, resume=handle)
         answer = TurnResult(
-            status=status,
-            text=transcript.text,
-            confidence=transcript.confidence,
-            stt=transcript.engine,
-            failed=transcript.failed,
+            status=Status.ANSWERED if words.text else Status.NO_SPEECH,
+            text=words.text,
+            confidence=words.confidence,
+            stt=words.engine,
+            failed=words.failed,
         )
-        return Outcome((answer,), 1)
+        return Outcome((answer,), 1, recording=path)

@@ -32,7 +32,8 @@ class Floor:
         self._lock_path = folder / "floor.lock"
         self._note_path = folder / "floor.json"
         self._holder = holder
-        self._wait_s = wait_s
+        self.wait_s = wait_s
+        """May be changed; holds that wait already heed it too."""
 
     @contextlib.asynccontextmanager
     async def hold(self, on_wait: Callable[[str], None] | None = None) -> AsyncIterator[None]:
@@ -59,7 +60,7 @@ class Floor:
                 lock.acquire(blocking=False)
             except Timeout:
                 waited = time.monotonic() - began
-                if waited >= self._wait_s:
+                if waited >= self.wait_s:
                     raise FloorTakenError(self.holder(), waited) from None
                 if not told and on_wait is not None:
                     on_wait(self.holder())
