@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from tests.runtime.parts import Stage, quiet, run, spoken
+from voicemode.audio import AudioChunk
 from voicemode.errors import EndpointError, RequestError, SpeechFailedError
 from voicemode.events import TurnEvent
 from voicemode.runtime import conversation as module
 from voicemode.runtime.conversation import Conversations, Outcome
 from voicemode.runtime.floor import Floor
-from voicemode.runtime.result import Status, TurnRequest
+from voicemode.runtime.recovery import Recovery
+from voicemode.runtime.result import Recovered, Status, TurnRequest
 from voicemode.testing import FakeMicrophone, FakeTranscriber, tone
 
 DOWN = SpeechFailedError("speech-to-text", [EndpointError("http://down", "refused")])
@@ -167,10 +169,51 @@ class TestRecordings:
             assert isinstance(failed.error, SpeechFailedError)
             assert failed.error.recording is not None
             assert talk.pending() == [failed.error.recording.stem]
-            return await talk.resume(failed.error.recording.stem, ignore, budget_s=5)
+            outcome = await talk.resume(failed.error.recording.stem, ignore, budget_s=5)
+            assert stage.recordings == [outcome.recording], "until its words are delivered"
+            assert talk.hand_over(outcome) == [], "they are in the answer already"
+            return outcome
 
         assert [answer.text for answer in run(scenario).answers] == ["at last"]
         assert stage.recordings == []
+
+    def test_what_failed_comes_with_a_later_result_by_itself(self, tmp_path: Path) -> None:
+        """After the next utterance that an endpoint understood, the one before is tried again; its words come once."""
+        stage = Answers(tmp_path, DOWN, DOWN, "second", "first, at last")
+        recovery = Recovery(stage.parts.journal, stage.parts.transcriber, lambda: stage.parts.transcriber)
+        talk = Conversations(stage.parts, None, recovery)
+
+        async def scenario() -> tuple[Outcome, list[Recovered]]:
+            failed = await converse(talk, "Well?")
+            assert isinstance(failed.error, SpeechFailedError)
+            assert talk.hand_over(failed) == []
+            answered = await converse(talk, "And?")
+            while not (recovered := talk.hand_over(answered)):
+                await asyncio.sleep(0.01)
+            assert failed.error.recording is not None
+            assert [words.handle for words in recovered] == [failed.error.recording.stem]
+            assert talk.hand_over(answered) == []
+            await talk.aclose()
+            return answered, recovered
+
+        answered, recovered = run(scenario)
+        assert {answered.answers[0].text, recovered[0].text} == {"second", "first, at last"}
+        assert stage.recordings == []
+
+    def test_a_slow_transcription_of_a_recording_keeps_to_the_budget(self, tmp_path: Path) -> None:
+        """The handle is given back, and the next call gets the words."""
+        stage = Stage(tmp_path, transcriber=FakeTranscriber(["in the end"], delay_s=0.2))
+        path = stage.parts.journal.new_path()
+        stage.parts.journal.keep(path, AudioChunk(tone(0.5), 16_000))
+        stage.parts.journal.release(path)
+        talk = Conversations(stage.parts, None)
+
+        async def scenario() -> tuple[Outcome, Outcome]:
+            return await talk.resume(path.stem, ignore, budget_s=0.05), await talk.resume(path.stem, ignore, budget_s=5)
+
+        first, second = run(scenario)
+        assert (first.resume, first.answers) == (path.stem, ())
+        assert [answer.text for answer in second.answers] == ["in the end"]
 
     def test_a_recording_that_fails_again_still_waits(self, tmp_path: Path) -> None:
         """The error names it again, and nothing is lost."""

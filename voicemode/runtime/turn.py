@@ -29,7 +29,7 @@ from voicemode.core.listener import Listener
 from voicemode.core.sentences import split
 from voicemode.core.speakable import speakable
 from voicemode.core.speculation import TranscriptionPace
-from voicemode.errors import MicrophoneSilentError, SoundError, SpeechFailedError
+from voicemode.errors import LanguageError, MicrophoneSilentError, RequestError, SoundError, SpeechFailedError
 from voicemode.events import (
     EventSink,
     ListeningStarted,
@@ -96,7 +96,12 @@ class Turn:
         self._speaker: Speaker | None = None
         self._listening: Listening | None = None
         self._recording: Path | None = None
+        """What was written and may still be withdrawn; None before and after."""
+        self._claimed: Path | None = None
+        """What was last written and is claimed until the turn ends, or its words are there."""
         self._transcribing_since = self._transcribed_at = called_at
+        self._cloud: dict[str, None] = {}
+        """Endpoints outside this machine that may have got words of this turn, in order."""
 
     async def run(self) -> TurnResult:
         """Speak and listen. Raises any VoicemodeError; frees both devices in every case."""
@@ -147,7 +152,9 @@ class Turn:
         spoken = None
         if pieces:
             asked = self._request
-            request = SpeechRequest("", voice=asked.voice, speed=asked.speed, language=asked.language)
+            request = SpeechRequest(
+                "", voice=asked.voice, speed=asked.speed, language=asked.language, on_remote=self._on_remote
+            )
             self._mark(Mark.TTS_REQUEST)
             spoken = await speak(pieces, request, self._parts.synthesizer, speaker, self._first_chunk)
         if then_chime:
@@ -267,11 +274,11 @@ class Turn:
     def _transcribe(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
         self._emit(TranscriptionStarted(self._now()))
         began = self._transcribing_since = time.monotonic()
-        self._recording = self._recording or self._parts.journal.new_path()
+        self._recording = self._claimed = self._recording or self._parts.journal.new_path()
         # Written here and not in a thread, where it could still be written after the recording was withdrawn:
         # a minute is 2 MB, which takes a few milliseconds.
         self._parts.journal.keep(self._recording, utterance)
-        request = TranscriptionRequest(utterance, self._request.language, self._request.options)
+        request = TranscriptionRequest(utterance, self._request.language, self._request.options, self._on_remote)
         task = asyncio.create_task(self._parts.transcriber.transcribe(request))
         task.add_done_callback(lambda done: self._note_transcribed(done, began))
         return task
@@ -289,6 +296,8 @@ class Turn:
             transcript = await heard.transcription
         except SpeechFailedError as error:
             raise SpeechFailedError(error.task, error.attempts, recording) from error
+        except (LanguageError, RequestError) as error:  # the only endpoint's reason, which is the caller's to mend
+            raise SpeechFailedError("speech-to-text", [error], recording) from error
         finally:
             heard.transcription.cancel()
         self._marks.set(Mark.STT_DONE, self._transcribed_at)
@@ -302,6 +311,8 @@ class Turn:
         if self._recording is not None:
             self._parts.journal.discard(self._recording)
             self._recording = None
+        if self._claimed is not None:
+            self._parts.journal.release(self._claimed)  # what stays on disk may be transcribed by anybody now
 
     # -- telling
 
@@ -324,8 +335,12 @@ class Turn:
             stt=transcript.engine if transcript else "",
             vad=vad,
             failed=(*(spoken.failed if spoken else ()), *(transcript.failed if transcript else ())),
+            cloud=tuple(self._cloud),
             timings_ms=self._marks.timings_ms(),
         )
+
+    def _on_remote(self, endpoint: str) -> None:
+        self._cloud[endpoint] = None
 
     def _emit(self, event: TurnEvent) -> None:
         self._on_event(event)
