@@ -22,7 +22,7 @@ from voicemode.core.breaker import BreakerState
 from voicemode.core.health import Health
 from voicemode.core.voices import VoiceTraits, has_voice, nearest_voice, traits
 
-__all__ = ["UNDECLARED", "Candidate", "Choice", "Decision", "Declared", "Need", "Origin", "Task", "choose"]
+__all__ = ["UNDECLARED", "Candidate", "Choice", "Decision", "Declared", "Need", "Origin", "Task", "choose", "in_order"]
 
 Task: TypeAlias = Literal["tts", "stt", "chat"]
 
@@ -124,6 +124,13 @@ def choose(candidates: Sequence[Candidate], need: Need, now: float) -> Decision:
         Choice(c.name, (_inability(c, need) or _absence(c.health, now),)) for c in candidates if c not in admitted
     )
     return Decision(order, passed_over)
+
+
+def in_order(candidates: Sequence[Candidate], need: Need) -> list[Choice]:
+    """Everyone who can do it in the order of the person, whatever their health: for what needs no request."""
+    able = [candidate for candidate in candidates if _inability(candidate, need) is None]
+    able.sort(key=lambda candidate: (_tier(candidate), len(_shortcomings(candidate, need))))
+    return [Choice(candidate.name, (), _voice(candidate, need)) for candidate in able]
 
 
 def _tier(candidate: Candidate) -> tuple[int, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from voicemode.audio import AudioChunk
 from voicemode.core.breaker import Failure
@@ -14,6 +14,7 @@ from voicemode.errors import EndpointError, RequestError, VoicemodeError
 from voicemode.interfaces import SpeechRequest, Synthesis, Synthesizer
 from voicemode.providers.racing import THEIR_FAULT, Won, failure_of, race
 from voicemode.providers.shelf import Entry, Shelf
+from voicemode.providers.speech_cache import Phrase, Recording, SpeechCache
 
 __all__ = ["FailoverSynthesis", "FailoverSynthesizer"]
 
@@ -26,30 +27,40 @@ GRACE_S = 0.4
 HEAD_START_S = 0.5
 """A substitute is asked so long before the listener would notice: it needs time for its first sound as well."""
 
+_SLICE_S = 0.5
+"""A remembered phrase is handed out in parts, as if it were spoken: nobody has to resample all of it before the first."""
+
 
 class FailoverSynthesizer:
     """A Synthesizer over a shelf of them. Closing it closes them."""
 
-    def __init__(self, shelf: Shelf[Synthesizer]) -> None:
-        self._shelf = shelf
+    def __init__(self, shelf: Shelf[Synthesizer], cache: SpeechCache | None = None) -> None:
+        """``cache``: where phrases are kept; None: nowhere."""
+        self._shelf, self._cache = shelf, cache
 
     @property
     def name(self) -> str:
         return ", ".join(entry.name for entry in self._shelf)
 
     def synthesize(self, request: SpeechRequest) -> FailoverSynthesis:
-        return FailoverSynthesis(self._shelf, request)
+        return FailoverSynthesis(self._shelf, request, self._cache)
 
     async def aclose(self) -> None:
         for entry in self._shelf:
             await entry.engine.aclose()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Opening:
     """A synthesis whose first chunk is there."""
 
-    def __init__(self, synthesis: Synthesis, chunks: AsyncIterator[AudioChunk], first: AudioChunk | None) -> None:
-        self.synthesis, self.chunks, self.first = synthesis, chunks, first
+    request: SpeechRequest
+    """As the endpoint was asked."""
+    synthesis: Synthesis
+    chunks: AsyncIterator[AudioChunk]
+    """Those after the first."""
+    first: AudioChunk | None
+    """None when it ended without one."""
 
 
 class FailoverSynthesis:
@@ -59,8 +70,9 @@ class FailoverSynthesis:
     its error; its breaker is then open, so that asking for the text again asks another endpoint first.
     """
 
-    def __init__(self, shelf: Shelf[Synthesizer], request: SpeechRequest) -> None:
+    def __init__(self, shelf: Shelf[Synthesizer], request: SpeechRequest, cache: SpeechCache | None = None) -> None:
         self._shelf, self._request = shelf, request
+        self._cache = cache if cache is not None and cache.keeps(request.text) else None
         self._need = Need(
             task="tts",
             language=request.language,
@@ -75,11 +87,12 @@ class FailoverSynthesis:
         self._asked = False
         """Somebody was asked already, and either failed or is late."""
         self._closed = False
+        self._engine = ""
 
     @property
     def engine(self) -> str:
-        """Who speaks; empty until the first chunk is there."""
-        return self._won.entry.name if self._won is not None else ""
+        """Who speaks, or spoke it when it was kept; empty until the first chunk is there."""
+        return self._engine
 
     @property
     def attempts(self) -> tuple[VoicemodeError, ...]:
@@ -94,7 +107,11 @@ class FailoverSynthesis:
     async def __aiter__(self) -> AsyncGenerator[AudioChunk]:
         """Raises EndpointError or EngineError after the first chunk; before it SpeechFailedError, or its only reason."""
         try:
-            won = None if self._closed else await self._run()
+            kept = await self._recall()
+            for part in _sliced(kept) if kept is not None else ():
+                if not self._closed:
+                    yield part
+            won = await self._run() if kept is None and not self._closed else None
             if won is not None:
                 async with aclosing(self._stream(won)) as chunks:
                     async for chunk in chunks:
@@ -116,6 +133,30 @@ class FailoverSynthesis:
             self._won.entry.health.abandoned(self._won.ticket, self._shelf.clock())
             await self._won.answer.synthesis.aclose()
 
+    async def _recall(self) -> AudioChunk | None:
+        """The phrase, if one of those who may be asked has spoken it before; that needs no endpoint."""
+        if self._cache is not None:
+            for entry, voice in self._rememberable():
+                kept = await self._cache.get(_phrase(entry, replace(self._request, voice=voice)))
+                if kept is not None:
+                    self._engine = entry.name
+                    return kept
+        return None
+
+    def _rememberable(self) -> Iterator[tuple[Entry[Synthesizer], str | None]]:
+        """Whose kept phrases are as good as the answer of whoever would be asked now: those preferred to it, and its equals.
+
+        In the middle of a message it is only who speaks it, while it works.
+        """
+        previous, order = self._need.previous, self._shelf.decide(self._need).order
+        able = sorted(self._shelf.in_order(self._need), key=lambda choice: choice.name != previous)
+        for choice in able:
+            entry = self._shelf[choice.name]
+            if not order or choice.name == previous or entry.place <= self._shelf[order[0].name].place:
+                yield entry, choice.voice
+            if order and choice.name == previous == order[0].name:
+                return
+
     async def _run(self) -> Won[Synthesizer, _Opening] | None:
         """The race; None when it was closed from outside."""
         spare_s = max(self._request.spare_s - HEAD_START_S, 0.0)
@@ -125,40 +166,49 @@ class FailoverSynthesis:
         if self._closed:  # and what came of it was taken back
             return None
         self._racing, self._won = None, racing.result()
+        self._engine = self._won.entry.name
         return self._won
 
     async def _open(self, entry: Entry[Synthesizer], choice: Choice) -> _Opening:
         request = replace(self._request, voice=choice.voice)
         substitutes, self._asked = self._substitutes(entry), True
         try:
-            return await _begin(entry.engine.synthesize(request))
+            return await _begin(entry.engine, request)
         except (RequestError, EndpointError) as error:
             if not substitutes or request.voice is None or failure_of(error)[0] is not Failure.DECLINED:
                 raise
         # The voice belongs to an endpoint that failed; any voice is better than none.
-        return await _begin(entry.engine.synthesize(replace(request, voice=None)))
+        return await _begin(entry.engine, replace(request, voice=None))
 
     def _substitutes(self, entry: Entry[Synthesizer]) -> bool:
         """Whether it speaks in the place of an endpoint that is preferred to it, or its equal, and out of order."""
-        place, now = (entry.origin, entry.rank), self._shelf.clock()
-        others = [other for other in self._shelf if other.name != entry.name and (other.origin, other.rank) <= place]
+        now = self._shelf.clock()
+        others = [other for other in self._shelf if other.name != entry.name and other.place <= entry.place]
         out_of_order = any(not other.health.breaker.admits(now) for other in others)
         return self._asked or bool(self._request.previous) or out_of_order
 
     async def _stream(self, won: Won[Synthesizer, _Opening]) -> AsyncGenerator[AudioChunk]:
         health, clock = won.entry.health, self._shelf.clock
+        recording = Recording() if self._cache is not None else None
         try:
             if won.answer.first is not None:
                 async with aclosing(self._paced(won, won.answer.first)) as chunks:
                     async for chunk in chunks:
+                        if recording is not None:
+                            recording.add(chunk)
                         yield chunk
         except THEIR_FAULT as error:
             if not self._closed:
                 failure, retry_after_s = failure_of(error)
                 health.failed(won.ticket, clock(), failure, error.problem, retry_after_s)
                 raise
-        else:
-            health.worked(won.ticket, clock())
+            return
+        if self._closed:
+            return
+        health.worked(won.ticket, clock())
+        sound = recording.sound() if recording is not None else None
+        if self._cache is not None and sound is not None:
+            await self._cache.put(_phrase(won.entry, won.answer.request), sound)
 
     async def _paced(self, won: Won[Synthesizer, _Opening], first: AudioChunk) -> AsyncGenerator[AudioChunk]:
         """The chunks, as long as they come fast enough to be heard or nobody else could do it faster."""
@@ -186,10 +236,11 @@ class FailoverSynthesis:
         return any(self._shelf[choice.name].health.breaker.admits(now) for choice in order)
 
 
-async def _begin(synthesis: Synthesis) -> _Opening:
+async def _begin(engine: Synthesizer, request: SpeechRequest) -> _Opening:
+    synthesis = engine.synthesize(request)
     chunks = aiter(synthesis)
     try:
-        return _Opening(synthesis, chunks, await anext(chunks, None))
+        return _Opening(request, synthesis, chunks, await anext(chunks, None))
     except BaseException:
         await synthesis.aclose()
         raise
@@ -197,3 +248,13 @@ async def _begin(synthesis: Synthesis) -> _Opening:
 
 async def _discard(opening: _Opening) -> None:
     await opening.synthesis.aclose()
+
+
+def _phrase(entry: Entry[Synthesizer], request: SpeechRequest) -> Phrase:
+    return Phrase(entry.name, entry.variant, request.voice, request.speed, request.language, request.text)
+
+
+def _sliced(sound: AudioChunk) -> Iterator[AudioChunk]:
+    step = max(round(_SLICE_S * sound.sample_rate), 1)
+    for start in range(0, len(sound.samples), step):
+        yield AudioChunk(sound.samples[start : start + step], sound.sample_rate)

@@ -122,6 +122,7 @@ def _entry(shelf: Shelf[E], site: Site, make: Callable[[Site], E]) -> Entry[E]:
         remote=site.remote,
         declared=site.declared,
         health=shelf.new_health(),
+        variant=f"{','.join(site.models)} {','.join(site.voices)}",
         made_of=made_of,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
-from voicemode.core.failover import UNDECLARED, Candidate, Decision, Declared, Need, Origin, Task, choose
+from voicemode.core.failover import UNDECLARED, Candidate, Choice, Decision, Declared, Need, Origin, Task, choose, in_order
 from voicemode.core.health import Health
 from voicemode.core.race import Runner
 
@@ -52,12 +52,19 @@ class Entry(Generic[E]):
     """What is sent to it leaves this machine."""
     declared: Declared = UNDECLARED
     health: Health
+    variant: str = ""
+    """The models and voices it was set to use: what decides, besides the request, how it sounds."""
     made_of: object = None
     """The settings behind the engine besides its name; when they change, the endpoint is asked again at once."""
 
     @property
     def name(self) -> str:
         return self.engine.name
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """In the person's order; those of one place are equals."""
+        return (self.origin, self.rank)
 
     @property
     def last_resort(self) -> bool:
@@ -123,6 +130,10 @@ class Shelf(Generic[E]):
     def decide(self, need: Need, *, without: Collection[str] = ()) -> Decision:
         """Who would be asked now, in which order, and why. ``without`` are names that do not count."""
         return choose(self._candidates(without), need, self.clock())
+
+    def in_order(self, need: Need) -> list[Choice]:
+        """Everyone who can do it in the order of the person, whatever their health."""
+        return in_order(self._candidates(), need)
 
     def _candidates(self, without: Collection[str] = ()) -> list[Candidate]:
         return [
