@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from voicemode.core.schedule import Agenda, backed_off, jittered
+from voicemode.core.schedule import Agenda, Pace, Sight, backed_off, jittered
 
 
 @pytest.mark.parametrize(("chance", "seconds"), [(0.0, 8.0), (0.5, 10.0), (1.0, 12.0)])
@@ -53,3 +53,30 @@ def test_what_left_is_forgotten_even_while_it_is_handed_out() -> None:
     assert agenda.next_at() == math.inf
     agenda.put("a", 5.0)
     assert agenda.take_due(5.0) == ["a"]
+
+
+def test_what_is_not_there_is_looked_for_most_often_and_strangers_are_left_in_peace() -> None:
+    """A service that is started is found within seconds; somebody's web app is asked twice a minute."""
+    pace = Pace()
+    pauses = [pace.after_port(sight, 0.5) for sight in (Sight.ABSENT, Sight.SILENT, Sight.FOUND, Sight.STRANGER)]
+    assert pauses == sorted(pauses)
+    assert pace.after_port(Sight.ABSENT, 1.0) < 4.0
+    assert pace.after_port(Sight.STRANGER, 0.0) > 20.0
+
+
+def test_a_remote_endpoint_that_answered_is_asked_no_more() -> None:
+    """Others are, about once a minute."""
+    pace = Pace()
+    assert pace.after_named(remote=True, answered=True, chance=0.5) == math.inf
+    assert pace.after_named(remote=True, answered=False, chance=0.5) == 60.0
+    assert pace.after_named(remote=False, answered=True, chance=0.5) == 60.0
+
+
+@pytest.mark.parametrize(("remote", "longest"), [(False, 5.0), (True, 60.0)])
+def test_an_endpoint_that_is_down_is_asked_less_and_less(remote: bool, longest: float) -> None:
+    """One of this machine is soon found again, whoever restarts it; one elsewhere is spared."""
+    pace, pause = Pace(), 0.0
+    for _ in range(20):
+        pause = pace.while_down(pause, remote=remote, chance=1.0)
+    assert pause == longest
+    assert pace.while_down(0.0, remote=remote, chance=1.0) == 1.0

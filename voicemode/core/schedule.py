@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
-__all__ = ["Agenda", "backed_off", "jittered"]
+__all__ = ["Agenda", "Pace", "Sight", "backed_off", "jittered"]
 
 SPREAD = 0.2
 """Part of an interval by which it is shortened or lengthened, so that processes that began together do not stay together."""
@@ -28,6 +30,56 @@ def backed_off(previous_s: float, base_s: float, cap_s: float, chance: float) ->
     Decorrelated jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
     """
     return min(cap_s, base_s + chance * (max(base_s, 3 * previous_s) - base_s))
+
+
+class Sight(StrEnum):
+    """What a look at a port of this machine showed."""
+
+    FOUND = "found"
+    """What was looked for."""
+    STRANGER = "stranger"
+    """Something else answers there."""
+    SILENT = "silent"
+    """It accepts and does not answer in time, or is in trouble: busy, or loading."""
+    ABSENT = "absent"
+    """Nothing listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """After how many seconds something is looked at again, on the average."""
+
+    absent_s: float = 3.0
+    """A service that is started is found within so many seconds; refusing a connection costs this machine nothing."""
+    silent_s: float = 10.0
+    found_s: float = 15.0
+    """Another program may have taken its port."""
+    stranger_s: float = 30.0
+    """Somebody's web app, whose log should not fill up with our questions."""
+    named_s: float = 60.0
+    """A named endpoint of this machine may have been given other models or voices."""
+    down_s: float = 1.0
+    """An endpoint that could not be reached, at first; then longer and longer, up to the next two."""
+    down_local_s: float = 5.0
+    down_remote_s: float = 60.0
+
+    def after_port(self, sight: Sight, chance: float) -> float:
+        """When a known port is looked at again."""
+        pauses = {
+            Sight.ABSENT: self.absent_s,
+            Sight.SILENT: self.silent_s,
+            Sight.FOUND: self.found_s,
+            Sight.STRANGER: self.stranger_s,
+        }
+        return jittered(pauses[sight], chance)
+
+    def after_named(self, *, remote: bool, answered: bool, chance: float) -> float:
+        """When a named endpoint that is not known to be down is asked again what it has. A remote one that answered: never."""
+        return math.inf if remote and answered else jittered(self.named_s, chance)
+
+    def while_down(self, previous_s: float, *, remote: bool, chance: float) -> float:
+        """When an endpoint that cannot be reached is asked again; ``previous_s`` is the pause before, 0 at first."""
+        return backed_off(previous_s, self.down_s, self.down_remote_s if remote else self.down_local_s, chance)
 
 
 class Agenda(Generic[K]):
