@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from voicemode.core.failover import UNDECLARED, Declared, Origin, Task
-from voicemode.interfaces import Synthesizer, Transcriber
+from voicemode.interfaces import Responder, Synthesizer, Transcriber
 from voicemode.providers.http import HttpPool
+from voicemode.providers.http_chat import HttpResponder
 from voicemode.providers.http_stt import HttpTranscriber
 from voicemode.providers.http_tts import HttpSynthesizer
 from voicemode.providers.shelf import E, Entry, Shelf
@@ -39,12 +40,14 @@ class Registry:
         self._sites: Mapping[Task, Sequence[Site]] = {}
         self.tts: Shelf[Synthesizer] = Shelf("tts")
         self.stt: Shelf[Transcriber] = Shelf("stt")
+        self.chat: Shelf[Responder] = Shelf("chat")
         self.configure(settings)
 
     def shelves(self) -> Iterator[Shelf[Any]]:
         """Every task's."""
         yield self.tts
         yield self.stt
+        yield self.chat
 
     @property
     def settings(self) -> Settings:
@@ -78,6 +81,7 @@ class Registry:
         builtin = self._builtin if settings.builtin else Builtin()
         _fill(self.tts, known["tts"], self._synthesizer, builtin.tts, builtin.tts_declared)
         _fill(self.stt, known["stt"], self._transcriber, builtin.stt, builtin.stt_declared)
+        _fill(self.chat, known["chat"], self._responder, None, UNDECLARED)
 
     def found(self, services: Iterable[Service]) -> None:
         """Exactly these services are there on this machine."""
@@ -90,6 +94,10 @@ class Registry:
     def _transcriber(self, site: Site) -> Transcriber:
         declared = _declared(self.stt, site.url)
         return HttpTranscriber(site.url, self._pool, models=site.models, key=site.key, declared=declared)
+
+    def _responder(self, site: Site) -> Responder:
+        declared = _declared(self.chat, site.url)
+        return HttpResponder(site.url, self._pool, models=site.models, key=site.key, declared=declared)
 
 
 def _declared(shelf: Shelf[E], name: str) -> Callable[[], Declared]:
