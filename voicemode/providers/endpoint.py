@@ -33,7 +33,7 @@ _MEANINGS: Mapping[int, str] = {
     401: "wants a key, or another one",
     403: "does not allow it",
     404: "does not know the path or the model",
-    405: "is no speech endpoint",
+    405: "does not take such requests",
     413: "finds the request too long",
     415: "does not offer the audio format",
     422: "does not accept the request",
@@ -127,6 +127,10 @@ class Endpoint:
             return answer
         raise await self._refusal(answer, private)
 
+    def reason(self, content_type: str, body: bytes, private: Iterable[str]) -> str:
+        """The endpoint's own words about a failure, without the key and without ``private``; empty when it has none."""
+        return error_reason(content_type, body, [*private, *([self._key.get_secret_value()] if self._key else [])])
+
     def _headers(self) -> dict[str, str]:
         return {} if self._key is None else {"Authorization": f"Bearer {self._key.get_secret_value()}"}
 
@@ -140,8 +144,7 @@ class Endpoint:
             await answer.aclose()
         if 300 <= answer.status < 400:
             return EndpointError(self.name, "redirects elsewhere, which is not followed", answer.status, retryable=False)
-        secrets = [*private, *([self._key.get_secret_value()] if self._key else [])]
-        reason = error_reason(answer.content_type, body, secrets)
+        reason = self.reason(answer.content_type, body, private)
         meaning = _MEANINGS.get(answer.status, "failed" if answer.status >= 500 else "does not accept the request")
         if answer.status == 401 and self._key is None:
             meaning = f"wants a key ({self._key_setting})"
