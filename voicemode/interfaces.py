@@ -6,8 +6,8 @@ Everything asynchronous may be cancelled at any await and must then free what it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from voicemode.audio import AudioChunk, Samples
@@ -142,6 +142,8 @@ class SpeechRequest:
     """Who spoke the piece before, and keeps the word while it works: a voice must not change in mid-message."""
     spare_s: float = 0.0
     """How long the listener hears what is queued already, and so does not notice a late engine."""
+    on_remote: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    """Told the name of each endpoint outside this machine that may have got the text, whether it served or not."""
 
 
 class Synthesis(Protocol):
@@ -186,6 +188,8 @@ class TranscriptionRequest:
     """BCP 47; None lets the engine detect it."""
     options: tuple[str, ...] = ()
     """The answers that are expected, if they are known: a grammar for engines that take one, a hint for the others."""
+    on_remote: Callable[[str], None] | None = field(default=None, repr=False)
+    """As ``SpeechRequest.on_remote``, of the sound."""
 
 
 @dataclass(frozen=True, slots=True)

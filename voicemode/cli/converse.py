@@ -170,6 +170,8 @@ def _remark(answer: TurnResult | None) -> int:
     screen = about()
     for failure in answer.failed if answer is not None else ():
         screen.print(f"Tried before: {printable(failure)}", style="dim", soft_wrap=True)
+    if answer is not None and answer.cloud:
+        screen.print(f"Sent to another machine: {printable(', '.join(answer.cloud))}", style="dim", soft_wrap=True)
     if answer is None or answer.status is Status.NO_SPEECH:
         made_sound = answer is not None and answer.stt
         screen.print("There was a sound, but no words were recognised." if made_sound else "Nobody spoke.")
@@ -193,5 +195,6 @@ def _facts(answer: TurnResult | None) -> dict[str, Any]:
         "ended_by": answer.ended_by,
         "engines": {"tts": answer.tts, "stt": answer.stt, "vad": answer.vad},
         "failed": list(answer.failed),
+        "cloud": list(answer.cloud),
         "timings_ms": answer.timings_ms,
     }

@@ -11,6 +11,7 @@ from voicemode.errors import EndpointError
 from voicemode.interfaces import Transcript, TranscriptionRequest
 from voicemode.providers.endpoint import Endpoint
 from voicemode.providers.http import HttpPool
+from voicemode.providers.leaving import leaving
 from voicemode.wire.openai_audio import (
     SILENT_LOG_PROBABILITY,
     TRANSCRIPTIONS_PATH,
@@ -52,13 +53,14 @@ class HttpTranscriber:
         The answer may take as long as the utterance lasted, on top of the deadline of the first byte: the upload is
         part of it, and an engine that is slower than speech is of no use in a conversation.
         """
-        answer = await self._endpoint.post(
-            TRANSCRIPTIONS_PATH,
-            form=transcription_fields(request, model=self._endpoint.model),
-            upload=("speech.wav", encode_wav(request.audio), "audio/wav"),
-            private=request.options,
-            first_byte_s=self._endpoint.pool.first_byte_s + request.audio.seconds,
-        )
+        with leaving(self.name, request.on_remote):
+            answer = await self._endpoint.post(
+                TRANSCRIPTIONS_PATH,
+                form=transcription_fields(request, model=self._endpoint.model),
+                upload=("speech.wav", encode_wav(request.audio), "audio/wav"),
+                private=request.options,
+                first_byte_s=self._endpoint.pool.first_byte_s + request.audio.seconds,
+            )
         try:
             written = parse_transcription(answer.content_type, await answer.read())
         except AnswerError as error:

@@ -14,6 +14,7 @@ from voicemode.interfaces import SpeechRequest
 from voicemode.providers.decode import NotAudioError, decode
 from voicemode.providers.endpoint import Endpoint
 from voicemode.providers.http import Answer, HttpPool
+from voicemode.providers.leaving import leaving
 from voicemode.wire.openai_audio import SPEECH_PATH, AudioCoding, Container, audio_coding, is_web_page, speech_body
 
 __all__ = ["HttpSynthesis", "HttpSynthesizer"]
@@ -95,7 +96,8 @@ class HttpSynthesizer:
             voice=request.voice or self._endpoint.voice(self._voices, request.language) or DEFAULT_VOICE,
             response_format=wanted,
         )
-        return await self._endpoint.post(SPEECH_PATH, content=body, private=(request.text,))
+        with leaving(self.name, request.on_remote):
+            return await self._endpoint.post(SPEECH_PATH, content=body, private=(request.text,))
 
 
 class HttpSynthesis:

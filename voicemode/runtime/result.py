@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Recovered", "Status", "TurnRequest", "TurnResult"]
+__all__ = ["Recovered", "Status", "TurnRequest", "TurnResult", "sent_out"]
 
 
 class Status(StrEnum):
@@ -58,8 +59,15 @@ class TurnResult:
     """Which speech detector listened; empty when nobody did."""
     failed: tuple[str, ...] = ()
     """Endpoints that were tried and failed, each with its reason."""
+    cloud: tuple[str, ...] = ()
+    """Endpoints outside this machine that may have got the message or what the person said, whether they served or not."""
     timings_ms: dict[str, int] = field(default_factory=dict)
     """As in ``core.latency.Marks.timings_ms``."""
+
+
+def sent_out(results: Iterable[TurnResult]) -> list[str]:
+    """The endpoints outside this machine of several turns, each once."""
+    return list(dict.fromkeys(name for result in results for name in result.cloud))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

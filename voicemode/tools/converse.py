@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from voicemode.engines.builtin import BETTER_STT
 from voicemode.errors import RequestError, VoicemodeError
 from voicemode.runtime.arguments import turn_request
-from voicemode.runtime.result import Status, TurnRequest, TurnResult
+from voicemode.runtime.result import Status, TurnRequest, TurnResult, sent_out
 from voicemode.serving.progress import progress
 from voicemode.serving.spec import ToolSpec
 
@@ -56,6 +56,7 @@ class ConverseResult(Answer):
     resume: str = Field("", description="With still_listening: pass it to go on")
     engines: dict[str, str] = {}
     failed: list[str] = []
+    cloud: list[str] = Field([], description="Outside this machine, got the words")
     timings_ms: dict[str, int] = {}
 
 
@@ -141,6 +142,7 @@ def _success(outcome: Outcome, *, several: bool) -> CallToolResult:
         resume=outcome.resume or "",
         engines={kind: name for kind, name in (("tts", last.tts), ("stt", last.stt), ("vad", last.vad)) if name},
         failed=list(last.failed),
+        cloud=sent_out(outcome.answers),
         timings_ms=last.timings_ms,
     )
     if not outcome.resume:
@@ -169,6 +171,8 @@ def _sentences(outcome: Outcome, *, several: bool) -> str:
     said = [_sentence(result) for result in outcome.answers]
     if several:
         said = [f"{index}. {line}" for index, line in enumerate(said, 1)]
+    if cloud := sent_out(outcome.answers):
+        said.append(f"Sent to another machine: {', '.join(cloud)}.")
     if outcome.resume:
         said.append(f"Still listening. Call converse again now with resume='{outcome.resume}'; nothing is lost.")
     return "\n".join(said)
