@@ -18,11 +18,12 @@ from voicemode.engines.devices import Device, find_input, find_output, refresh
 from voicemode.engines.microphone import SoundDeviceMicrophone
 from voicemode.engines.speaker import SoundDeviceSpeaker
 from voicemode.errors import SettingsError
-from voicemode.interfaces import Microphone, Speaker
+from voicemode.interfaces import Microphone, Speaker, SpeechDetector, Transcriber
 from voicemode.load_config import LoadedSettings
 from voicemode.providers.failover_stt import FailoverTranscriber
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.providers.http import HttpPool
+from voicemode.providers.patient_stt import PatientTranscriber, endpoints_ready
 from voicemode.providers.registry import Builtin, Registry
 from voicemode.providers.speech_cache import SpeechCache
 from voicemode.runtime.checks import Check, in_thread
@@ -31,12 +32,13 @@ from voicemode.runtime.diagnosis import Subject, diagnose
 from voicemode.runtime.endpoint_report import EndpointReport, each_shelf, report
 from voicemode.runtime.floor import Floor
 from voicemode.runtime.journal import Journal
+from voicemode.runtime.recovery import Recovery
 from voicemode.runtime.snapshots import Snapshots
 from voicemode.runtime.survey import Seen, survey
 from voicemode.runtime.turn import TurnParts
 from voicemode.settings import Settings
 
-__all__ = ["Voice", "build_file_voice", "build_microphone", "build_voice"]
+__all__ = ["Ears", "Voice", "build_ears", "build_file_voice", "build_microphone", "build_voice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,31 @@ class Voice:
         await self.snapshots.aclose()
         await self.builtin_synthesizer.aclose()
         await self.pool.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What turns recordings into text. Close it."""
+
+    transcriber: Transcriber
+    journal: Journal
+    make_detector: Callable[[], SpeechDetector]
+    """Raises EngineError."""
+    pool: HttpPool
+
+    async def aclose(self) -> None:
+        """Free engines and connections. Idempotent."""
+        await self.transcriber.aclose()
+        await self.pool.aclose()
+
+
+def build_ears(loaded: LoadedSettings, environ: Mapping[str, str]) -> Ears:
+    """The part of the product that listens to recordings; it uses no sound card. Raises SettingsError; opens nothing."""
+    settings = loaded.settings
+    pool = HttpPool(settings)
+    registry = Registry(settings, pool, Builtin(stt=BuiltinTranscriber(environ)))
+    journal = Journal(settings.base_dir / "pending")
+    return Ears(PatientTranscriber(registry.stt), journal, lambda: choose_detector(settings.vad).detector, pool)
 
 
 def build_microphone(settings: Settings) -> Microphone:
@@ -159,7 +186,8 @@ def _voice(
         transcriber=FailoverTranscriber(registry.stt),
         journal=Journal(settings.base_dir / "pending"),
     )
-    conversations = Conversations(shared.parts(settings), floor)
+    recovery = Recovery(shared.journal, PatientTranscriber(registry.stt), lambda: endpoints_ready(registry.stt))
+    conversations = Conversations(shared.parts(settings), floor, recovery)
 
     def apply(loaded: LoadedSettings) -> Subject:
         shared.configure(loaded.settings)

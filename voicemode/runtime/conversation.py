@@ -134,7 +134,7 @@ class Conversations:
     def __init__(self, parts: TurnParts, floor: Floor | None, recovery: Recovery | None = None) -> None:
         """``floor`` is None where no device is used (files). Without ``recovery`` nothing is tried again by itself."""
         self._recovery = recovery or Recovery(parts.journal, parts.transcriber)
-        self._parts = replace(parts, transcriber=LiveTranscriber(parts.transcriber, self._recovery))
+        self._parts = self._attentive(parts)
         self._floor = floor
         self._parked: dict[str, _Conversation] = {}
         self._running: set[_Conversation] = set()
@@ -145,7 +145,7 @@ class Conversations:
 
         Engines and journal must be the same ones.
         """
-        self._parts = parts
+        self._parts = self._attentive(parts)
 
     async def converse(
         self, requests: Sequence[TurnRequest], on_event: EventSink, *, called_at: float, budget_s: float | None
@@ -205,6 +205,10 @@ class Conversations:
             conversation.park()
             self._park(conversation)
         return outcome
+
+    def _attentive(self, parts: TurnParts) -> TurnParts:
+        """So that recovery knows when live speech is transcribed."""
+        return replace(parts, transcriber=LiveTranscriber(parts.transcriber, self._recovery))
 
     def _forget(self, conversation: _Conversation, task: asyncio.Task[None]) -> None:
         self._running.discard(conversation)
