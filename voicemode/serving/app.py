@@ -1,41 +1,80 @@
-"""What the tools of a server share: settings, and the product behind them, built at first use."""
+"""What the tools of a server share: the settings in force, and the product behind them, built at first use."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import importlib
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver import Context
 
+from voicemode.errors import SettingsError
 from voicemode.load_config import LoadedSettings
+from voicemode.serving.settings_watch import SettingsWatch
 
 if TYPE_CHECKING:
     from voicemode.assemble import Voice
 
 __all__ = ["App"]
 
+_log = logging.getLogger(__name__)
+
 
 class App:
     """What tools reach through the lifespan context. The sound stack is built at the first call that needs it."""
 
     def __init__(self, loaded: LoadedSettings, environ: Mapping[str, str]) -> None:
-        self.loaded = loaded
         self.environ = environ
+        self._watch = SettingsWatch(loaded, environ)
+        self._seen = loaded
         self._voice: asyncio.Task[Voice] | None = None
+        self._renewed: Voice | None = None
+        """The voice with the settings that came after those it was built with; None while there were none."""
+        self._applied = loaded
+        """What the voice, if there is one, was built with or renewed to."""
+
+    @property
+    def loaded(self) -> LoadedSettings:
+        """The settings in force at this moment; the files are looked at."""
+        loaded = self._watch.current()
+        if loaded is not self._seen:
+            for warning in loaded.warnings:
+                if warning not in self._seen.warnings:
+                    _log.warning("%s", warning)
+            if loaded.settings.log_level != self._seen.settings.log_level:
+                logging.getLogger().setLevel(loaded.settings.log_level.upper())
+            self._seen = loaded
+        return loaded
+
+    @property
+    def trouble(self) -> SettingsError | None:
+        """Why the settings files as they are now are not in force; None when they are."""
+        return self._watch.trouble
 
     async def voice(self, ctx: Context[Any, Any] | None = None) -> Voice:
-        """The assembled product. Raises VoicemodeError."""
+        """The assembled product under the settings in force. Raises VoicemodeError."""
         if self._voice is None or (self._voice.done() and self._voice.exception() is not None):
-            self._voice = asyncio.create_task(self._build(self.client_name(ctx) if ctx is not None else ""))
-        return await asyncio.shield(self._voice)
+            self._applied = self.loaded
+            self._voice = asyncio.create_task(self._build(self._applied, self.client_name(ctx) if ctx is not None else ""))
+        try:
+            built = await asyncio.shield(self._voice)
+        except SettingsError as error:
+            if self.trouble is None:
+                raise
+            # What it was built with is wrong, but the files say something else by now, which is wrong too.
+            raise self.trouble from error
+        loaded = self.loaded
+        if loaded is not self._applied:
+            self._renewed, self._applied = built.renewed(loaded), loaded
+        return self._renewed or built
 
-    async def _build(self, client: str) -> Voice:
+    async def _build(self, loaded: LoadedSettings, client: str) -> Voice:
         # numpy, soxr and PortAudio take half a second to import: in a thread, so that pings are answered meanwhile.
-        return await asyncio.to_thread(_assemble, self.loaded, self.environ, client)
+        return await asyncio.to_thread(_assemble, loaded, self.environ, client)
 
     @staticmethod
     def client_name(ctx: Context[Any, Any]) -> str:
