@@ -14,9 +14,19 @@ import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, AudioChunk, Samples
 from voicemode.errors import DeviceLostError, EndpointError, SoundError, VoicemodeError
-from voicemode.interfaces import CapturedBlock, SpeechRequest, Transcript, TranscriptionRequest
+from voicemode.interfaces import CapturedBlock, ChatRequest, SpeechRequest, Transcript, TranscriptionRequest
 
-__all__ = ["FakeDetector", "FakeMicrophone", "FakeSpeaker", "FakeSynthesis", "FakeSynthesizer", "FakeTranscriber", "tone"]
+__all__ = [
+    "FakeAnswer",
+    "FakeDetector",
+    "FakeMicrophone",
+    "FakeResponder",
+    "FakeSpeaker",
+    "FakeSynthesis",
+    "FakeSynthesizer",
+    "FakeTranscriber",
+    "tone",
+]
 
 _ENGINE_RATE = 24_000
 
@@ -282,6 +292,94 @@ class FakeTranscriber:
         if isinstance(answer, VoicemodeError):
             raise answer
         return Transcript(answer, self.name)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class FakeResponder:
+    """Answers each request with ``answer`` in pieces of ``piece_chars``; after ``fail_after`` pieces it raises ``error``.
+
+    Of a request with a partial answer that ``answer`` begins with, it gives the rest; ``repeats`` makes it say all again.
+    ``first_piece_s`` is how long it thinks before it speaks.
+    """
+
+    def __init__(
+        self,
+        answer: str = "Good morning. How are you?",
+        *,
+        name: str = "fake",
+        piece_chars: int = 4,
+        first_piece_s: float = 0.0,
+        fail_after: int | None = None,
+        error: VoicemodeError | None = None,
+        repeats: bool = False,
+    ) -> None:
+        self.answer = answer
+        self.piece_chars = piece_chars
+        self.first_piece_s = first_piece_s
+        self.fail_after = fail_after
+        self.error = error or EndpointError(name, "told to fail")
+        self.repeats = repeats
+        self.requests: list[ChatRequest] = []
+        self.answers: list[FakeAnswer] = []
+        self.closed = False
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def respond(self, request: ChatRequest) -> FakeAnswer:
+        self.requests.append(request)
+        self.answers.append(FakeAnswer(self, request))
+        return self.answers[-1]
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class FakeAnswer:
+    """One request to a FakeResponder."""
+
+    def __init__(self, owner: FakeResponder, request: ChatRequest) -> None:
+        self.owner = owner
+        self.request = request
+        self.given = 0
+        """Pieces handed out."""
+        self.closed = False
+        self._finish_reason = ""
+
+    @property
+    def engine(self) -> str:
+        return self.owner.name
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        return (self.engine,)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def finish_reason(self) -> str:
+        return self._finish_reason
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        owner = self.owner
+        text = owner.answer if owner.repeats else owner.answer.removeprefix(self.request.partial)
+        await asyncio.sleep(owner.first_piece_s)
+        for start in range(0, len(text), owner.piece_chars):
+            if self.given == owner.fail_after:
+                raise owner.error
+            if self.closed:
+                return
+            self.given += 1
+            yield text[start : start + owner.piece_chars]
+        if self.given == owner.fail_after:
+            raise owner.error
+        self._finish_reason = "stop"
 
     async def aclose(self) -> None:
         self.closed = True
