@@ -21,6 +21,7 @@ class Behaviour:
     """Close the port."""
     tts_mode: str = "ok"
     stt_mode: str = "ok"
+    chat_mode: str = "ok"
     models_mode: str = "ok"
     error_text: str = "stub: told to fail"
     """What a failing status says; {input} and {key} stand for what the request brought."""
@@ -55,3 +56,16 @@ class Behaviour:
     stt_delay_s: float = 0.0
     stt_answer: Any = None
     """The whole JSON answer of a transcription, instead of one made of ``stt_text``."""
+
+    chat_text: str = "Paris is the capital of France. It lies on the Seine. Two million people live there. Shall I go on?"
+    chat_modes: list[str] = field(default_factory=list)
+    """Modes of the next answers, one each; then ``chat_mode`` holds."""
+    chat_after_s: float = 0.0
+    """Seconds before the first word."""
+    chat_every_s: float = 0.0
+    """Seconds between two deltas."""
+    chat_streams: bool = True
+    """Otherwise it answers one JSON object, whatever was asked for."""
+    chat_goes_on: str = "rest"
+    """What it says after a partial answer: "rest", "whole" (all of ``chat_text``), "sentence" (from the last one's beginning),
+    or "refused" (400, unless the last message is the person's)."""

@@ -30,6 +30,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from tests.stubs.behaviour import Behaviour
+from tests.stubs.chat import CHAT_PATH, chat
 from tests.stubs.ports import Port
 from tests.stubs.sound import RATE, encode, speech
 
@@ -140,13 +141,15 @@ class Site:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        kinds = {"/v1/audio/speech": "tts", "/v1/audio/transcriptions": "stt", "/v1/models": "models"}
+        kinds = {"/v1/audio/speech": "tts", "/v1/audio/transcriptions": "stt", "/v1/models": "models", CHAT_PATH: "chat"}
         kind = kinds.get(scope["path"], "unknown")
         event = self.log.begin(self.number, kind, request)
         exchange = Exchange(self.behaviour, event, request, send)
         if kind == "tts":
             said = await request.json()
             await _until_gone(self._speech(exchange, said), receive, event)
+        elif kind == "chat":
+            await _until_gone(chat(exchange, await request.json()), receive, event)
         elif kind == "stt":
             await self._upload(request, event)
             await _until_gone(self._transcription(exchange), receive, event)
