@@ -20,8 +20,9 @@ from voicemode.errors import (
     SpeechFailedError,
 )
 from voicemode.events import SpeechEnded, SpeechStarted
+from voicemode.interfaces import SpeechRequest, Transcript, TranscriptionRequest
 from voicemode.runtime.result import Status, TurnRequest
-from voicemode.testing import FakeMicrophone, FakeSpeaker, FakeSynthesizer, FakeTranscriber, tone
+from voicemode.testing import FakeMicrophone, FakeSpeaker, FakeSynthesis, FakeSynthesizer, FakeTranscriber, tone
 
 ASK = TurnRequest(message="How are you?")
 TELL = TurnRequest(message="Done.", wait_for_response=False)
@@ -87,6 +88,26 @@ class TestListening:
         result = Stage(tmp_path).hold(ASK)
         assert (result.status, result.text) == (Status.ANSWERED, "the answer")
         assert (result.tts, result.stt, result.vad, result.ended_by) == ("fake", "fake", "fake", "silence")
+
+    def test_endpoints_of_other_machines_that_got_words_are_named(self, tmp_path: Path) -> None:
+        """Both directions, each once, also one that did not serve in the end."""
+
+        class FarSynthesizer(FakeSynthesizer):
+            def synthesize(self, request: SpeechRequest) -> FakeSynthesis:
+                assert request.on_remote is not None
+                request.on_remote("http://far/v1")
+                return super().synthesize(request)
+
+        class FarTranscriber(FakeTranscriber):
+            async def transcribe(self, request: TranscriptionRequest) -> Transcript:
+                assert request.on_remote is not None
+                for name in ("http://far/v1", "http://farther/v1"):
+                    request.on_remote(name)
+                return await super().transcribe(request)
+
+        stage = Stage(tmp_path, synthesizer=FarSynthesizer(), transcriber=FarTranscriber())
+        assert stage.hold(ASK).cloud == ("http://far/v1", "http://farther/v1")
+        assert Stage(tmp_path).hold(ASK).cloud == ()
 
     def test_every_sample_of_the_speech_is_transcribed(self, tmp_path: Path) -> None:
         """0 ms are clipped at either end."""

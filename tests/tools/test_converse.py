@@ -1,0 +1,72 @@
+"""What ``converse`` tells beside the words."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from mcp.types import CallToolResult
+
+from voicemode.load_config import LoadedSettings
+from voicemode.runtime.conversation import Outcome
+from voicemode.runtime.result import Status, TurnResult
+from voicemode.settings import Settings
+from voicemode.tools.converse import converse
+
+FAR, FARTHER = "https://far.example/v1", "https://farther.example/v1"
+
+
+def call(*answers: TurnResult) -> CallToolResult:
+    """The tool, over conversations that ended so."""
+    outcome = Outcome(answers, len(answers))
+
+    class Talk:
+        async def converse(self, *_: Any, **__: Any) -> Outcome:
+            return outcome
+
+        def hand_over(self, _: Outcome) -> list[Any]:
+            return []
+
+    class App:
+        loaded = LoadedSettings(Settings(), {})
+
+        @staticmethod
+        def client_name(_: Any) -> str:
+            return "claude-code"
+
+        async def voice(self, _: Any) -> Any:
+            return SimpleNamespace(conversations=Talk())
+
+    async def report_progress(*_: Any, **__: Any) -> None:
+        """Nobody watches."""
+
+    context: Any = SimpleNamespace(request_context=SimpleNamespace(lifespan_context=App()), report_progress=report_progress)
+    return asyncio.run(converse(context, message="How are you?"))
+
+
+def said(result: CallToolResult) -> str:
+    (block,) = result.content
+    assert block.type == "text"
+    return block.text
+
+
+def answered(*cloud: str) -> TurnResult:
+    return TurnResult(status=Status.ANSWERED, text="Fine.", confidence="good", tts="x", stt="x", cloud=cloud)
+
+
+def test_words_that_left_this_machine_are_named() -> None:
+    """In a sentence and for programs; each endpoint once, whatever the number of questions."""
+    result = call(answered(FAR), answered(FAR, FARTHER))
+    assert f"Sent to another machine: {FAR}, {FARTHER}." in said(result)
+    assert said(result).count("Sent to") == 1
+    assert result.structured_content is not None
+    assert result.structured_content["cloud"] == [FAR, FARTHER]
+
+
+def test_where_no_words_left_nothing_is_said_of_it() -> None:
+    """An agent pays for every word."""
+    result = call(answered())
+    assert "another machine" not in said(result)
+    assert result.structured_content is not None
+    assert "cloud" not in result.structured_content
