@@ -30,6 +30,12 @@ class Behaviour:
     key: str | None = None
     """Requests without it are answered with 401."""
     models: list[str] = field(default_factory=lambda: ["tts-1", "whisper-1"])
+    rows: list[dict[str, Any]] | None = None
+    """The rows of the list of models, instead of those made of ``models``."""
+    voice_list: Any = None
+    """The whole JSON answer of /v1/audio/voices; None: there is no such path."""
+    whisper_cpp: str | None = None
+    """Be whisper.cpp's server: no list of models, and this is the path it transcribes at."""
 
     formats: list[str] = field(default_factory=lambda: ["pcm", "wav", "mp3", "opus", "flac", "aac"])
     """Other values of response_format are answered with 400."""

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +22,9 @@ _DEADLINE_S = 20.0
 class SpeechStub:
     """The stub in a process of its own, from ``start`` (or ``with``) to ``stop``. Its calls block for a millisecond."""
 
-    def __init__(self, sites: int = 2) -> None:
-        self._sites = sites
+    def __init__(self, sites: int = 2, ports: Sequence[int] = ()) -> None:
+        """``ports`` are those of the first sites; the others take free ones."""
+        self._sites, self._wanted = sites, ",".join(map(str, ports))
         self._process: subprocess.Popen[str] | None = None
         self._ports: list[int] = []
         self._admin = 0
@@ -45,7 +46,7 @@ class SpeechStub:
 
     def start(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.stubs.speech_server", "--sites", str(self._sites)],
+            [sys.executable, "-m", "tests.stubs.speech_server", "--sites", str(self._sites), "--ports", self._wanted],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -81,7 +82,7 @@ class SpeechStub:
         self._ask("POST", "/reset", {})
 
     def events(self, kind: str | None = None, site: int | None = None) -> list[dict[str, Any]]:
-        """What happened, in order of arrival. ``kind`` is "tts", "stt" or "models"."""
+        """What happened, in order of arrival. ``kind`` is "tts", "stt", "models" or "voices"."""
         events: list[dict[str, Any]] = json.loads(self._ask("GET", "/events"))
         return [e for e in events if kind in (None, e["kind"]) and site in (None, e["site"])]
 

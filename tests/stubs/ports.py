@@ -19,8 +19,9 @@ KEEP_ALIVE_S = 5
 class Port:
     """The number is chosen once and kept."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app, self.number = app, 0
+    def __init__(self, app: ASGIApp, number: int = 0) -> None:
+        """``number`` is the port; 0 takes any free one."""
+        self._app, self.number = app, number
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -37,6 +38,7 @@ class Port:
             self._app,
             log_level="critical",
             access_log=False,
+            server_header=False,
             lifespan="off",
             ws="none",
             timeout_keep_alive=KEEP_ALIVE_S,

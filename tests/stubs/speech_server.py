@@ -1,5 +1,5 @@
 """A stub of speech services: the real OpenAI audio API over real sockets, with sound that costs nothing and failures on
-demand. It runs as a process of its own: ``python -m tests.stubs.speech_server [--sites 2]``.
+demand. It runs as a process of its own: ``python -m tests.stubs.speech_server [--sites 2] [--ports 8880]``.
 
 It prints one JSON line with its ports and leaves when standard input ends. Each site has a port and a behaviour of its
 own; one more port takes orders:
@@ -19,7 +19,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -131,9 +131,9 @@ class Exchange:
 class Site:
     """One port with the API of a speech service."""
 
-    def __init__(self, number: int, log: Log) -> None:
+    def __init__(self, number: int, log: Log, port: int = 0) -> None:
         self.number, self.log, self.behaviour = number, log, Behaviour()
-        self.port = Port(self)
+        self.port = Port(self, port)
 
     async def apply(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
@@ -141,11 +141,19 @@ class Site:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        kinds = {"/v1/audio/speech": "tts", "/v1/audio/transcriptions": "stt", "/v1/models": "models", CHAT_PATH: "chat"}
+        kinds = {
+            "/v1/audio/speech": "tts",
+            "/v1/audio/transcriptions": "stt",
+            "/v1/models": "models",
+            CHAT_PATH: "chat",
+            "/v1/audio/voices": "voices",
+        }
         kind = kinds.get(scope["path"], "unknown")
         event = self.log.begin(self.number, kind, request)
         exchange = Exchange(self.behaviour, event, request, send)
-        if kind == "tts":
+        if self.behaviour.whisper_cpp is not None and not (kind == "stt" and request.method == "POST"):
+            await self._as_whisper_cpp(exchange)
+        elif kind == "tts":
             said = await request.json()
             await _until_gone(self._speech(exchange, said), receive, event)
         elif kind == "chat":
@@ -155,13 +163,27 @@ class Site:
             await _until_gone(self._transcription(exchange), receive, event)
         elif kind == "models":
             await _until_gone(self._models(exchange), receive, event)
+        elif kind == "voices" and self.behaviour.voice_list is not None:
+            await exchange.answer(200, "application/json", json.dumps(self.behaviour.voice_list).encode())
         else:
             await exchange.refuse(404, f"no such path: {scope['path']}")
 
     async def _models(self, exchange: Exchange) -> None:
         if not await exchange.fails(self.behaviour.models_mode, ""):
-            rows = [{"id": model, "object": "model"} for model in self.behaviour.models]
+            rows = self.behaviour.rows
+            if rows is None:
+                rows = [{"id": model, "object": "model"} for model in self.behaviour.models]
             await exchange.answer(200, "application/json", json.dumps({"object": "list", "data": rows}).encode())
+
+    async def _as_whisper_cpp(self, exchange: Exchange) -> None:
+        """Everything but a transcription: a page at /, OPTIONS where it transcribes, and else an empty 404."""
+        request = exchange.request
+        if request.method == "OPTIONS" and request.url.path == self.behaviour.whisper_cpp:
+            await exchange.answer(200, "text/plain", b"", server="whisper.cpp")
+        elif request.url.path == "/":
+            await exchange.answer(200, "text/html", b"<html><title>Whisper.cpp Server</title></html>", server="whisper.cpp")
+        else:
+            await exchange.answer(404, "text/plain", b"", server="whisper.cpp")
 
     async def _speech(self, exchange: Exchange, body: dict[str, Any]) -> None:
         b, event = self.behaviour, exchange.event
@@ -293,9 +315,9 @@ class Admin:
         return Response(self._log.uploads.get(request.path_params["id"], b""), media_type="audio/wav")
 
 
-async def serve(sites: int) -> None:
+async def serve(sites: int, ports: Sequence[int] = ()) -> None:
     log = Log()
-    running = [Site(number, log) for number in range(sites)]
+    running = [Site(number, log, port) for number, port in zip(range(sites), [*ports, *[0] * sites], strict=False)]
     admin = Admin(running, log)
     for site in running:
         await site.port.open()
@@ -316,7 +338,9 @@ async def serve(sites: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A stub of OpenAI-compatible speech services, for tests.")
     parser.add_argument("--sites", type=int, default=2, help="how many endpoints to serve (default 2)")
-    asyncio.run(serve(parser.parse_args().sites))
+    parser.add_argument("--ports", default="", help="ports of the first endpoints, by commas (default: free ones)")
+    chosen = parser.parse_args()
+    asyncio.run(serve(chosen.sites, [int(port) for port in chosen.ports.split(",") if port]))
 
 
 if __name__ == "__main__":
