@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -217,3 +217,5 @@ class _Chunks:
         coming, self._coming = self._coming, None
         if coming is not None and coming.cancel():
             await asyncio.wait({coming})
+        if isinstance(self._chunks, AsyncGenerator):
+            await self._chunks.aclose()
