@@ -30,15 +30,20 @@ def stub(stub_process: SpeechStub) -> SpeechStub:
 
 @pytest.fixture
 def start(stub: SpeechStub, sound_card: VirtualSoundCard) -> Iterator[Start]:
-    """Start a server that has done its handshake; keywords are settings without VOICEMODE_, upper or lower case."""
+    """Start a server that has done its handshake; keywords are settings without VOICEMODE_, upper or lower case.
+
+    None leaves a setting out, so that a file may say it.
+    """
     sound_card.add_speaker()
     sound_card.add_microphone()
     with ExitStack() as stack:
 
-        def begin(*, env: dict[str, str] | None = None, argv: tuple[str, ...] = SERVER, **settings: str) -> ServerProcess:
+        def begin(
+            *, env: dict[str, str] | None = None, argv: tuple[str, ...] = SERVER, **settings: str | None
+        ) -> ServerProcess:
             stubs = {"tts_base_urls": stub.url, "stt_base_urls": stub.url}
             chosen = {**stubs, "builtin": "false", "discovery": "false", **settings}
-            variables = {f"VOICEMODE_{name.upper()}": value for name, value in chosen.items()}
+            variables = {f"VOICEMODE_{name.upper()}": value for name, value in chosen.items() if value is not None}
             process = ServerProcess({**sound_card.env, **variables, **(env or {})}, argv=argv)
             server = stack.enter_context(process)
             server.initialize()

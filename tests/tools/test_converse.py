@@ -30,6 +30,7 @@ def call(*answers: TurnResult) -> CallToolResult:
 
     class App:
         loaded = LoadedSettings(Settings(), {})
+        warning = ""
 
         @staticmethod
         def client_name(_: Any) -> str:

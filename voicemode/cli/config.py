@@ -208,7 +208,7 @@ def _confirm(name: str, path: Path) -> None:
     screen.print(f"{name} = {printable(facts.value)}  ({facts.source})", soft_wrap=True)
     if facts.source != _DEFAULT and not facts.source.startswith(str(path)):
         screen.print(f"{facts.source} wins over {path}.", style="yellow", soft_wrap=True)
-    screen.print("MCP servers that are running keep the settings they started with.", style="dim")
+    screen.print("MCP servers that are running take it up at their next call.", style="dim")
 
 
 def _warn(loaded: LoadedSettings) -> None:

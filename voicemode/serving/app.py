@@ -51,9 +51,9 @@ class App:
         return loaded
 
     @property
-    def trouble(self) -> SettingsError | None:
-        """Why the settings files as they are now are not in force; None when they are."""
-        return self._watch.trouble
+    def warning(self) -> str:
+        """That the settings files as they are now are not in force, and why; empty when they are."""
+        return self._watch.warning
 
     async def voice(self, ctx: Context[Any, Any] | None = None) -> Voice:
         """The assembled product under the settings in force. Raises VoicemodeError."""
@@ -63,10 +63,10 @@ class App:
         try:
             built = await asyncio.shield(self._voice)
         except SettingsError as error:
-            if self.trouble is None:
+            if self._watch.trouble is None:
                 raise
             # What it was built with is wrong, but the files say something else by now, which is wrong too.
-            raise self.trouble from error
+            raise self._watch.trouble from error
         loaded = self.loaded
         if loaded is not self._applied:
             self._renewed, self._applied = built.renewed(loaded), loaded

@@ -35,6 +35,13 @@ class SettingsWatch:
         self.trouble: SettingsError | None = None
         """Why the files as they are now are not in force; None when they are."""
 
+    @property
+    def warning(self) -> str:
+        """What a person should be told about it; empty when the files are in force."""
+        if self.trouble is None:
+            return ""
+        return f"The settings have changed but cannot be used, so those from before are in force: {self.trouble}"
+
     def current(self) -> LoadedSettings:
         """What is in force now; the same object as long as nothing changes."""
         stamps = self._look()
@@ -52,8 +59,7 @@ class SettingsWatch:
             _check_addresses(loaded.settings)
         except SettingsError as error:
             self.trouble = error
-            warning = f"The settings have changed but cannot be used, so those from before are in force: {error}"
-            self._in_force = replace(self._last_good, warnings=(*self._last_good.warnings, warning))
+            self._in_force = replace(self._last_good, warnings=(*self._last_good.warnings, self.warning))
             return
         self.trouble = None
         self._in_force = self._last_good = self._without_what_waits(loaded)

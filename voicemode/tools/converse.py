@@ -57,6 +57,7 @@ class ConverseResult(Answer):
     engines: dict[str, str] = {}
     failed: list[str] = []
     cloud: list[str] = Field([], description="Outside this machine, got the words")
+    warning: str = ""
     timings_ms: dict[str, int] = {}
 
 
@@ -104,9 +105,10 @@ async def converse(
             else:
                 outcome = await talk.converse(requests, sink, called_at=called_at, budget_s=budget_s)
     except VoicemodeError as error:
-        return _failure(error)
+        return _with_warning(_failure(error), app.warning)
     several = turns is not None or outcome.asked > 1
-    return _success(outcome, several=several) if outcome.error is None else _failure(outcome.error, outcome)
+    result = _success(outcome, several=several) if outcome.error is None else _failure(outcome.error, outcome)
+    return _with_warning(result, app.warning)
 
 
 TOOL = ToolSpec(function=converse, title="Talk with the person", open_world=True)
@@ -161,6 +163,15 @@ def _failure(error: VoicemodeError, outcome: Outcome | None = None) -> CallToolR
 def _tool_result(result: ConverseResult, line: str) -> CallToolResult:
     structured = result.model_dump(mode="json", exclude_defaults=True)
     return CallToolResult(content=[TextContent(type="text", text=line)], structured_content=structured)
+
+
+def _with_warning(result: CallToolResult, warning: str) -> CallToolResult:
+    """The same, and what is wrong with the settings besides."""
+    if not warning:
+        return result
+    content = [*result.content, TextContent(type="text", text=warning)]
+    facts = {**(result.structured_content or {}), "warning": warning}
+    return result.model_copy(update={"content": content, "structured_content": facts})
 
 
 def _answer(result: TurnResult) -> Answer:
