@@ -5,6 +5,10 @@
        └───────────it worked───────────┼───────────────────────────┤
                                        └────────it failed──────────┘
 
+Every change of state begins a new *era*. A request carries the era it was sent in, and what becomes of it counts only while
+that era lasts: requests that fail together are one failure, a request from before the failure cannot end the try of another
+one, and an answer to an old key says nothing about the new one.
+
 Times are seconds of any clock that only grows; they are passed in, and so is chance.
 """
 
@@ -62,26 +66,23 @@ class Breaker:
     chance: Callable[[], float]
     """Gives a number from 0 to 1, evenly; back-off is spread by it."""
     state: BreakerState = BreakerState.CLOSED
+    """HALF_OPEN: exactly one request that was sent to try is under way."""
     until: float = 0.0
     """While OPEN: when a request may try again; infinite until settings change."""
     cause: Failure | None = None
     """While not CLOSED: what opened it."""
+    era: int = 0
+    """Counts the changes of state and of settings."""
     _pause_s: float = 0.0
     """The last back-off; 0 after a success."""
     _strikes: int = 0
     """Times late in a row."""
-    _trying: bool = False
-    """While HALF_OPEN: the one request is under way."""
+    _told: bool = False
+    """While OPEN: the endpoint said itself not to be asked for some of the time; the rest is our guess."""
 
     def admits(self, now: float) -> bool:
         """Whether a request may be sent now. Changes nothing."""
-        match self.state:
-            case BreakerState.CLOSED:
-                return True
-            case BreakerState.OPEN:
-                return now >= self.until
-            case BreakerState.HALF_OPEN:
-                return not self._trying
+        return self.state is BreakerState.CLOSED or (self.state is BreakerState.OPEN and now >= self.until)
 
     def is_probe(self, now: float) -> bool:
         """Whether a request sent now would be the one that tries. Changes nothing."""
@@ -89,30 +90,36 @@ class Breaker:
 
     def admits_early(self) -> bool:
         """Whether one request may try before the time is up, because nobody else is left: only our own back-off forbids it."""
-        return self.state is BreakerState.OPEN and self.cause not in (Failure.FORBIDDEN, Failure.BUSY)
+        return self.state is BreakerState.OPEN and not self._told
 
-    def begin(self, now: float) -> None:
-        """A request is sent. Raises ValueError unless ``admits`` or ``admits_early`` says yes."""
+    def begin(self, now: float) -> int:
+        """A request is sent; the era it belongs to. Raises ValueError unless ``admits`` or ``admits_early`` says yes."""
         if not self.admits(now) and not self.admits_early():
             raise ValueError(f"{self.state} until {self.until}")
-        if self.state is not BreakerState.CLOSED:
-            self.state = BreakerState.HALF_OPEN
-            self._trying = True
+        if self.state is BreakerState.OPEN:
+            self._turn(BreakerState.HALF_OPEN)
+        return self.era
 
-    def worked(self) -> None:
-        """A request was served, so the endpoint is well."""
-        self.state, self.cause = BreakerState.CLOSED, None
-        self.until = self._pause_s = 0.0
-        self._strikes, self._trying = 0, False
+    def worked(self, era: int | None = None) -> None:
+        """A request was served, so the endpoint is well. ``era`` is what ``begin`` returned; None: the present one."""
+        if era in (None, self.era):
+            self._close()
 
-    def failed(self, now: float, failure: Failure, retry_after_s: float | None = None) -> None:
-        """A request failed. ``retry_after_s`` is how long the endpoint itself asked to be left alone."""
+    def failed(self, now: float, failure: Failure, retry_after_s: float | None = None, era: int | None = None) -> None:
+        """A request failed. ``retry_after_s`` is how long the endpoint itself asked to be left alone, and then goes before our
+        own back-off; ``era`` as in ``worked``.
+        """
+        asked_s = min(retry_after_s or 0.0, RETRY_AFTER_CAP_S)
+        if self.state is BreakerState.OPEN or era not in (None, self.era):
+            if asked_s > 0:
+                self._heed(now + asked_s)
+            return
         match failure:
             case Failure.DECLINED:
-                self.worked()
+                self._close()
                 return
             case Failure.FORBIDDEN:
-                self._open(math.inf, failure)
+                self._open(math.inf, failure, told=True)
                 return
             case Failure.LATE:
                 self._strikes += 1
@@ -120,19 +127,14 @@ class Breaker:
                     return
             case Failure.UNREACHABLE | Failure.BROKEN | Failure.BUSY:
                 pass
-        asked_s = 0.0 if retry_after_s is None else min(retry_after_s, RETRY_AFTER_CAP_S)
-        if self.state is BreakerState.OPEN:
-            # It began before the breaker opened. Requests that fail together are one failure, not a row of them.
-            self.until = max(self.until, now + asked_s)
-            return
         self._pause_s = self._next_pause_s()
-        self._open(now + max(self._pause_s, asked_s), failure)
+        pause_s = asked_s if asked_s > 0 else self._pause_s
+        self._open(now + pause_s, failure, told=asked_s > 0 or failure is Failure.BUSY)
 
-    def abandoned(self, now: float) -> None:
-        """The request was given up from this side: nothing was learnt, and another one may try."""
-        if self.state is BreakerState.HALF_OPEN and self._trying:
-            self.state, self._trying = BreakerState.OPEN, False
-            self.until = now
+    def abandoned(self, era: int | None = None) -> None:
+        """The request was given up from this side: nothing was learnt, and all is as before it. ``era`` as in ``worked``."""
+        if self.state is BreakerState.HALF_OPEN and era in (None, self.era):
+            self._turn(BreakerState.OPEN)
 
     def reachable(self, now: float) -> None:
         """A health check was answered: somebody listens again, which the next request may use."""
@@ -140,11 +142,27 @@ class Breaker:
             self.until = min(self.until, now)
 
     def settings_changed(self) -> None:
-        """Whatever was wrong may have been mended."""
-        self.worked()
+        """Whatever was wrong may have been mended, and what was sent before tells nothing about it."""
+        self._close()
+        self.era += 1
 
-    def _open(self, until: float, cause: Failure) -> None:
-        self.state, self.until, self.cause, self._trying = BreakerState.OPEN, until, cause, False
+    def _heed(self, until: float) -> None:
+        """A request of an earlier era brings a wish of the endpoint's; an open breaker can still grant it."""
+        if self.state is BreakerState.OPEN:
+            self.until, self._told = max(self.until, until), True
+
+    def _open(self, until: float, cause: Failure, *, told: bool) -> None:
+        self._turn(BreakerState.OPEN)
+        self.until, self.cause, self._told = until, cause, told
+
+    def _close(self) -> None:
+        self._turn(BreakerState.CLOSED)
+        self.until = self._pause_s = 0.0
+        self.cause, self._strikes = None, 0
+
+    def _turn(self, state: BreakerState) -> None:
+        if state is not self.state:
+            self.state, self.era = state, self.era + 1
 
     def _next_pause_s(self) -> float:
         """Decorrelated jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/."""

@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias
 
 from voicemode.core.breaker import BreakerState
 from voicemode.core.health import Health
-from voicemode.core.voices import VoiceTraits, has_voice, nearest_voice, traits
+from voicemode.core.voices import VoiceTraits, base_language, has_voice, nearest_voice, traits
 
 __all__ = ["UNDECLARED", "Candidate", "Choice", "Decision", "Declared", "Need", "Origin", "Task", "choose", "in_order"]
 
@@ -50,7 +50,7 @@ class Declared:
     voices: tuple[str, ...] | None = None
     formats: tuple[str, ...] | None = None
     languages: tuple[str, ...] | None = None
-    """BCP 47; a language without region stands for all of its regions."""
+    """BCP 47; regions are not told apart."""
     streams: bool | None = None
     """The first sound or word comes before the last one is made."""
 
@@ -106,24 +106,59 @@ class Decision:
     passed_over: tuple[Choice, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Able:
+    """A candidate that can do it, and what the decision needs to know of it."""
+
+    candidate: Candidate
+    shortcomings: tuple[str, ...]
+    expected_s: float | None
+
+    @property
+    def tier(self) -> tuple[int, int]:
+        return _tier(self.candidate)
+
+    @property
+    def doubtful(self) -> bool:
+        return self.candidate.health.breaker.state is not BreakerState.CLOSED
+
+    def standing(self, need: Need) -> tuple[bool, int, int, int, bool]:
+        """Points 2 to 5 of this file's head; less is better."""
+        return self.candidate.name != need.previous, *self.tier, len(self.shortcomings), self.doubtful
+
+    def load(self, fastest_s: float) -> tuple[float, int, float]:
+        """Point 6; less is better."""
+        tally = self.candidate.health.tally
+        near = self.expected_s is None or self.expected_s <= max(fastest_s * SAME_X, fastest_s + SAME_S)
+        return (0.0 if near or self.expected_s is None else self.expected_s), tally.in_flight, tally.last_used
+
+
 def choose(candidates: Sequence[Candidate], need: Need, now: float) -> Decision:
     """Decide. ``now`` is in the seconds of the clock that the health was told in."""
-    able = [candidate for candidate in candidates if _inability(candidate, need) is None]
-    admitted = [candidate for candidate in able if candidate.health.breaker.admits(now)]
-    if not admitted:
-        # Better to ask too early than not at all: whoever is due first, unless it said itself when to come back.
-        early = [candidate for candidate in able if candidate.health.breaker.admits_early()]
-        admitted = sorted(early, key=lambda candidate: candidate.health.breaker.until)[:1]
-    fastest_s = {tier: _fastest_s(admitted, tier, now) for tier in {_tier(candidate) for candidate in admitted}}
-    ordered = sorted(admitted, key=lambda c: (*_standing(c, need), *_load(c, fastest_s[_tier(c)], now)))
-    order = tuple(
-        Choice(c.name, _reasons(c, need, now), _voice(c, need), probe=c.health.breaker.state is not BreakerState.CLOSED)
-        for c in ordered
-    )
-    passed_over = tuple(
-        Choice(c.name, (_inability(c, need) or _absence(c.health, now),)) for c in candidates if c not in admitted
-    )
-    return Decision(order, passed_over)
+    admitted, passed_over = [], []
+    inabilities = {candidate.name: _inability(candidate, need) for candidate in candidates}
+    early = _early([candidate for candidate in candidates if inabilities[candidate.name] is None], now)
+    for candidate in candidates:
+        inability, health = inabilities[candidate.name], candidate.health
+        if inability is None and (candidate is early or health.breaker.admits(now)):
+            admitted.append(_Able(candidate, _shortcomings(candidate, need), health.tally.expected_s(now)))
+        else:
+            passed_over.append(Choice(candidate.name, (inability or _absence(health, now),)))
+    fastest_s: dict[tuple[int, int], float] = {}
+    for able in admitted:
+        if able.expected_s is not None:
+            fastest_s[able.tier] = min(fastest_s.get(able.tier, math.inf), able.expected_s)
+    admitted.sort(key=lambda able: (*able.standing(need), *able.load(fastest_s.get(able.tier, 0.0))))
+    order = [Choice(a.candidate.name, _reasons(a, need), _voice(a.candidate, need), probe=a.doubtful) for a in admitted]
+    return Decision(tuple(order), tuple(passed_over))
+
+
+def _early(able: Sequence[Candidate], now: float) -> Candidate | None:
+    """Better to ask too early than not at all: whoever is due first, unless it said itself when to come back."""
+    if any(candidate.health.breaker.admits(now) for candidate in able):
+        return None
+    waiting = (candidate for candidate in able if candidate.health.breaker.admits_early())
+    return min(waiting, key=lambda candidate: candidate.health.breaker.until, default=None)
 
 
 def in_order(candidates: Sequence[Candidate], need: Need) -> list[Choice]:
@@ -135,25 +170,6 @@ def in_order(candidates: Sequence[Candidate], need: Need) -> list[Choice]:
 
 def _tier(candidate: Candidate) -> tuple[int, int]:
     return (candidate.origin, candidate.rank)
-
-
-def _standing(candidate: Candidate, need: Need) -> tuple[bool, int, int, int, bool]:
-    """Points 2 to 5 of this file's head; less is better."""
-    doubtful = candidate.health.breaker.state is not BreakerState.CLOSED
-    return candidate.name != need.previous, *_tier(candidate), len(_shortcomings(candidate, need)), doubtful
-
-
-def _load(candidate: Candidate, fastest_s: float, now: float) -> tuple[float, int, float]:
-    """Point 6; less is better."""
-    tally = candidate.health.tally
-    expected_s = tally.expected_s(now)
-    near = expected_s is None or expected_s <= max(fastest_s * SAME_X, fastest_s + SAME_S)
-    return (0.0 if near or expected_s is None else expected_s), tally.in_flight, tally.last_used
-
-
-def _fastest_s(candidates: Sequence[Candidate], tier: tuple[int, int], now: float) -> float:
-    known = (candidate.health.tally.expected_s(now) for candidate in candidates if _tier(candidate) == tier)
-    return min((seconds for seconds in known if seconds is not None), default=0.0)
 
 
 # -- what it can do
@@ -170,28 +186,29 @@ def _inability(candidate: Candidate, need: Need) -> str | None:
 
 
 def _covers(languages: Sequence[str], wanted: str) -> bool:
-    def base(tag: str) -> str:
-        return tag.replace("_", "-").partition("-")[0].casefold()
-
-    return base(wanted) in {base(language) for language in languages}
+    return base_language(wanted) in {base_language(language) for language in languages}
 
 
-def _shortcomings(candidate: Candidate, need: Need) -> list[str]:
+def _shortcomings(candidate: Candidate, need: Need) -> tuple[str, ...]:
     """What it lacks of the wishes that are not musts."""
     declared = candidate.declared
     found = []
     if need.voice is not None and declared.voices is not None and not has_voice(declared.voices, need.voice):
         nearest = _voice(candidate, need)
-        found.append(f"has no voice '{need.voice}'" + (f", its nearest is '{nearest}'" if nearest != need.voice else ""))
+        told = f", its nearest is '{nearest}'" if nearest not in (None, need.voice) else ""
+        found.append(f"has no voice '{need.voice}'{told}")
     if need.format is not None and declared.formats is not None and need.format not in declared.formats:
         found.append(f"does not offer {need.format}")
     if need.streaming and declared.streams is False:
         found.append("does not stream")
-    return found
+    return tuple(found)
 
 
 def _voice(candidate: Candidate, need: Need) -> str | None:
-    """The voice to ask for. A name that follows no known scheme has no nearest: the endpoint is asked and says no itself."""
+    """The voice to ask for; None: the endpoint's own choice, as none of its voices is like the wanted one.
+
+    A name that follows no known scheme has no nearest: the endpoint is asked and says no itself.
+    """
     voices = candidate.declared.voices
     if need.voice is None or voices is None or has_voice(voices, need.voice) or traits(need.voice) == VoiceTraits():
         return need.voice
@@ -209,20 +226,17 @@ _ORIGINS = {
 }
 
 
-def _reasons(candidate: Candidate, need: Need, now: float) -> tuple[str, ...]:
+def _reasons(able: _Able, need: Need) -> tuple[str, ...]:
+    candidate, health = able.candidate, able.candidate.health
     place = _ORIGINS[candidate.origin]
     if candidate.origin is Origin.NAMED:
         place += f" at place {candidate.rank + 1}"
-    reasons = [place, *_shortcomings(candidate, need)]
-    if candidate.name == need.previous:
-        reasons.insert(0, "spoke the sentence before")
-    if candidate.health.breaker.state is not BreakerState.CLOSED:
-        reasons.append(f"is tried again after: {candidate.health.trouble.rstrip('.')}")
-    return (*reasons, _pace(candidate.health, now))
+    before = ["spoke the sentence before"] if candidate.name == need.previous else []
+    doubt = [f"is tried again after: {health.trouble.rstrip('.')}"] if able.doubtful else []
+    return (*before, place, *able.shortcomings, *doubt, _pace(able.expected_s, health.tally.in_flight))
 
 
-def _pace(health: Health, now: float) -> str:
-    expected_s, in_flight = health.tally.expected_s(now), health.tally.in_flight
+def _pace(expected_s: float | None, in_flight: int) -> str:
     busy = f", {in_flight} in flight" if in_flight else ""
     return ("latency not known yet" if expected_s is None else f"answers in about {expected_s * 1000:.0f} ms") + busy
 

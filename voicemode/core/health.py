@@ -17,7 +17,7 @@ def _nobody() -> None:
 
 @dataclass(slots=True)
 class Health:
-    """Every request is told of four times at most: ``begin``, ``first_byte``, and how it ended.
+    """Every request is told of three times at most: ``begin``, ``first_byte``, and how it ended. Only the first end counts.
 
     Times are seconds of any clock that only grows.
     """
@@ -29,6 +29,8 @@ class Health:
     trouble_at: float | None = None
     on_settled: Callable[[], None] = _nobody
     """Called after each request's end, whichever it was."""
+    _eras: dict[int, int] = field(default_factory=dict, repr=False)
+    """The breaker's era in which each request under way was sent, by ticket."""
 
     @classmethod
     def new(cls, chance: Callable[[], float], on_settled: Callable[[], None] = _nobody) -> Health:
@@ -37,36 +39,46 @@ class Health:
 
     def begin(self, now: float, load: float = 1.0) -> int:
         """A request is sent; the ticket names it from here on. Raises ValueError where the breaker forbids it."""
-        self.breaker.begin(now)
-        return self.tally.began(now, load)
+        era = self.breaker.begin(now)
+        ticket = self.tally.began(now, load)
+        self._eras[ticket] = era
+        return ticket
 
     def first_byte(self, ticket: int, now: float) -> None:
         self.tally.first_byte(ticket, now)
 
     def worked(self, ticket: int, now: float) -> None:
+        if (era := self._eras.pop(ticket, None)) is None:
+            return
         self.tally.worked(ticket, now)
-        self.breaker.worked()
+        self.breaker.worked(era)
         self.on_settled()
 
     def failed(self, ticket: int, now: float, failure: Failure, reason: str, retry_after_s: float | None = None) -> None:
         """``reason`` is one sentence; ``retry_after_s`` is the endpoint's own wish."""
+        if (era := self._eras.pop(ticket, None)) is None:
+            return
         self.trouble, self.trouble_at = reason, now
         if failure is Failure.DECLINED:
             self.tally.abandoned(ticket, now)
         else:
             self.tally.failed(ticket)
-        self.breaker.failed(now, failure, retry_after_s)
+        self.breaker.failed(now, failure, retry_after_s, era)
         self.on_settled()
 
     def late(self, ticket: int, now: float, reason: str) -> None:
         """Another endpoint had to do it, or did it first although it was asked later."""
+        if (era := self._eras.pop(ticket, None)) is None:
+            return
         self.trouble, self.trouble_at = reason, now
         self.tally.abandoned(ticket, now)
-        self.breaker.failed(now, Failure.LATE)
+        self.breaker.failed(now, Failure.LATE, era=era)
         self.on_settled()
 
     def abandoned(self, ticket: int, now: float) -> None:
         """Nobody waits for the answer any more; the endpoint is not to blame."""
+        if (era := self._eras.pop(ticket, None)) is None:
+            return
         self.tally.abandoned(ticket, now)
-        self.breaker.abandoned(now)
+        self.breaker.abandoned(era)
         self.on_settled()

@@ -76,10 +76,14 @@ class Race:
     """The state of one request. Ask ``next`` what to do until it says Wait or Lost, then again when something happened."""
 
     def __init__(self, runners: Iterable[Runner], *, spare_s: float = 0.0) -> None:
-        """``runners`` in order of preference. ``spare_s`` is how long the listener does not notice that nothing comes."""
+        """``runners`` in order of preference. ``spare_s`` is how long, from the first ``next`` on, the listener does not
+        notice that nothing comes; so long nobody is late.
+        """
         self._waiting = deque(runners)
         self._running: list[_Running] = []
         self._spare_s = spare_s
+        self._noticed_at: float | None = None
+        """When the spare time is over; None before the first ``next``."""
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -88,15 +92,22 @@ class Race:
 
     def next(self, now: float) -> Step:
         """What to do at ``now``. Start and Drop are done with by being returned."""
+        if self._noticed_at is None:
+            self._noticed_at = now + self._spare_s
         if not self._running:
             return self._start(now, self._waiting.popleft()) if self._waiting else Lost()
-        first = self._running[0]
         if not self._waiting:
             return Wait(math.inf)
-        at, substitute = self._substitution(first)
+        # With two under way the first gives up its place, but not before somebody may be asked beside the second.
+        first, last = self._running[0], self._running[-1]
+        at, substitute = self._substitution(last)
+        if first is not last:
+            asked = first.runner
+            at = max(at, first.since + (asked.resort_s if substitute.last_resort else asked.lost_s))
+        at = max(at, self._noticed_at)
         if now < at:
             return Wait(at)
-        if len(self._running) > 1:
+        if first is not last:
             self._running.remove(first)
             return Drop(first.runner.name)
         self._waiting.remove(substitute)
@@ -115,17 +126,13 @@ class Race:
         self._running.append(_Running(runner, now))
         return Start(runner.name, hedge)
 
-    def _substitution(self, first: _Running) -> tuple[float, Runner]:
-        """When somebody else is to be asked although ``first`` may still answer, and who; somebody waits."""
-        asked = first.runner
-        hedges = [r for r in self._waiting if not r.last_resort and (asked.remote or not r.remote)]
-        others = [r for r in self._waiting if not r.last_resort]
-        if len(self._running) > 1:  # a place is free only once ``first`` is given up
-            seconds, substitute = (asked.lost_s, others[0]) if others else (asked.resort_s, self._waiting[0])
-        elif hedges:
-            seconds, substitute = asked.late_s, hedges[0]
-        elif others:
-            seconds, substitute = asked.lost_s, others[0]
-        else:
-            seconds, substitute = asked.resort_s, self._waiting[0]
-        return first.since + max(seconds, self._spare_s), substitute
+    def _substitution(self, running: _Running) -> tuple[float, Runner]:
+        """When somebody is to be asked although ``running`` may still answer, and who; somebody waits."""
+        asked = running.runner
+        for seconds, suits in (
+            (asked.late_s, lambda runner: not runner.last_resort and (asked.remote or not runner.remote)),
+            (asked.lost_s, lambda runner: not runner.last_resort),
+        ):
+            if substitute := next(filter(suits, self._waiting), None):
+                return running.since + seconds, substitute
+        return running.since + asked.resort_s, self._waiting[0]

@@ -6,12 +6,13 @@ Azure. A name that follows none of them says nothing, and any voice is then as n
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["VoiceTraits", "has_voice", "nearest_voice", "preferred_voice", "traits"]
+__all__ = ["VoiceTraits", "base_language", "has_voice", "nearest_voice", "preferred_voice", "traits"]
 
 Gender: TypeAlias = Literal["female", "male"]
 
@@ -56,41 +57,79 @@ _KOKORO = {
 """The first letter of "af_sky": https://huggingface.co/hexgrad/Kokoro-82M/blob/main/VOICES.md."""
 
 _KOKORO_NAME = re.compile(r"([abefhijpz])([fm])_\w+")
-_ESPEAK_NAME = re.compile(r"([a-z]{2}(?:-[a-z0-9]{2,8})*|[a-z]{3}(?:-[a-z0-9]{2,8})+)(?:\+([fm])\w*)?")
-_PIPER_NAME = re.compile(r"([a-z]{2})_([a-z]{2})-\w+-(?:x_low|low|medium|high)")
-_AZURE_NAME = re.compile(r"([a-z]{2,3}-[a-z]{2})-\w+neural")
+_ESPEAK_NAME = re.compile(
+    r"([a-z]{2}|[a-z]{3}(?=-)|cmn|yue)"  # three letters alone may as well be somebody's name
+    r"((?:-(?:latn|cyrl|hans|hant|shaw))?(?:-(?:[a-z]{2}|\d{3}))?)"
+    r"(?:(?<=-..)-\w{3,8}|-x-\w{2,8})?(?:\+([fm])\w*)?"
+)
+"""https://github.com/espeak-ng/espeak-ng/blob/master/docs/languages.md; "+f3" is one of its variants."""
+_PIPER_NAME = re.compile(r"([a-z]{2})_([a-z]{2})-([\w-]+)-(?:x_low|low|medium|high)")
+"""https://github.com/rhasspy/piper/blob/master/VOICES.md."""
+_AZURE_NAME = re.compile(r"([a-z]{2,3})(?:-[a-z]{4})?(-[a-z]{2})(?:-\w+)?-[\w:]+neural")
+"""https://learn.microsoft.com/azure/ai-services/speech-service/language-support."""
+_TOLD_GENDER = re.compile(r"(?:\b|_)(female|male)(?:\b|_)")
+
+_ALIASES = {"cmn": "zh", "nb": "no"}
+"""Codes that some services use for what others call by the wider one."""
 
 
+def base_language(tag: str) -> str:
+    """The language of a BCP 47 tag without script and region: "en" of "en_GB"."""
+    base = tag.replace("_", "-").partition("-")[0].casefold()
+    return _ALIASES.get(base, base)
+
+
+@functools.lru_cache(maxsize=2048)
 def traits(name: str) -> VoiceTraits:
     """What the name tells. Of a blend such as "af_sky+af_bella" the first voice counts."""
     folded = name.strip().casefold()
     if folded in _OPENAI:
         return VoiceTraits(None, _OPENAI[folded])
-    if kokoro := _KOKORO_NAME.match(folded):
-        return VoiceTraits(_KOKORO[kokoro[1]], "female" if kokoro[2] == "f" else "male")
     if piper := _PIPER_NAME.fullmatch(folded):
-        return VoiceTraits(f"{piper[1]}-{piper[2]}")
+        told = _TOLD_GENDER.search(piper[3])
+        return VoiceTraits(f"{piper[1]}-{piper[2]}", _gender(told[1] if told else ""))
     if azure := _AZURE_NAME.fullmatch(folded):
-        return VoiceTraits(azure[1])
+        return VoiceTraits(azure[1] + azure[2])
+    if kokoro := _KOKORO_NAME.match(folded):
+        return VoiceTraits(_KOKORO[kokoro[1]], _gender(kokoro[2]))
     if espeak := _ESPEAK_NAME.fullmatch(folded):
-        gender: Gender | None = {"f": "female", "m": "male"}.get(espeak[2] or "")  # type: ignore[assignment]
-        return VoiceTraits(espeak[1], gender)
+        return VoiceTraits(_ALIASES.get(espeak[1], espeak[1]) + espeak[2], _gender(espeak[3]))
     return VoiceTraits()
+
+
+def _gender(told: str | None) -> Gender | None:
+    """Of "female", "male" or their first letter."""
+    match told:
+        case "f" | "female":
+            return "female"
+        case "m" | "male":
+            return "male"
+        case _:
+            return None
 
 
 def has_voice(voices: Sequence[str], wanted: str) -> bool:
     """Whether a service with these voices can speak as ``wanted``, which may blend several of them: "af_sky(2)+af_bella"."""
-    known = {voice.casefold() for voice in voices}
-    parts = [re.sub(r"\([\d.]*\)$", "", part.strip()).casefold() for part in wanted.split("+")]
+    known = _folded(tuple(voices))
+    parts = (re.sub(r"\([\d.]*\)$", "", part.strip()).casefold() for part in wanted.split("+"))
     return wanted.casefold() in known or all(part in known for part in parts)
 
 
+@functools.lru_cache(maxsize=64)
+def _folded(voices: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(voice.casefold() for voice in voices)
+
+
 def nearest_voice(voices: Sequence[str], wanted: str, language: str | None = None) -> str | None:
-    """The voice nearest to ``wanted``; among equals the one listed first. None of no voices.
+    """The voice nearest to ``wanted``; among equals the one listed first. None when not one has anything in common with it.
 
     ``language`` (BCP 47) is what is to be spoken; without it the language of the wanted voice counts.
     """
-    like = traits(wanted)
+    return _nearest_voice(tuple(voices), traits(wanted), language)
+
+
+@functools.lru_cache(maxsize=256)
+def _nearest_voice(voices: tuple[str, ...], like: VoiceTraits, language: str | None) -> str | None:
     spoken = (language or like.language or "").replace("_", "-").casefold()
 
     def nearness(voice: str) -> int:
@@ -99,10 +138,11 @@ def nearest_voice(voices: Sequence[str], wanted: str, language: str | None = Non
         if its.language is None:  # it may well speak all of them
             score += 3
         elif spoken:
-            score += 4 * (its.language.partition("-")[0] == spoken.partition("-")[0]) + (its.language == spoken)
+            score += 4 * (base_language(its.language) == base_language(spoken)) + (its.language == spoken)
         return score + 2 * (like.gender is not None and its.gender == like.gender)
 
-    return max(voices, key=nearness, default=None)
+    nearest = max(voices, key=nearness, default=None)
+    return nearest if nearest is not None and nearness(nearest) else None
 
 
 def preferred_voice(wanted: Sequence[str], voices: Sequence[str] | None, language: str | None = None) -> str | None:
@@ -116,13 +156,9 @@ def preferred_voice(wanted: Sequence[str], voices: Sequence[str] | None, languag
     at_hand = [voice for voice in wanted if has_voice(voices, voice)]
     if at_hand:
         return next((voice for voice in at_hand if _may_speak(voice, language)), at_hand[0])
-    return nearest_voice(voices, wanted[0] if wanted else "", language)
+    return nearest_voice(voices, wanted[0] if wanted else "", language) or voices[0]
 
 
 def _may_speak(voice: str, language: str | None) -> bool:
     its = traits(voice).language
-    return language is None or its is None or _base(its) == _base(language)
-
-
-def _base(language: str) -> str:
-    return language.replace("_", "-").partition("-")[0].casefold()
+    return language is None or its is None or base_language(its) == base_language(language)
