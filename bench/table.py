@@ -27,9 +27,12 @@ def cells(row: Row, outcome: Measured | None) -> tuple[str, str, str, str, str, 
     return row.title, spread.replace("  ", " "), compared, _distance(outcome), _limit(row), _counted(outcome)
 
 
-def table(results_rows: Sequence[tuple[Row, Measured | None]]) -> Table:
+_TITLE = "voicemode, measured by sound: median (smallest to largest)"
+
+
+def table(results_rows: Sequence[tuple[Row, Measured | None]], *, title: str = _TITLE) -> Table:
     """The whole table."""
-    drawn = Table(title="voicemode, measured by sound: median (smallest to largest)")
+    drawn = Table(title=title)
     drawn.add_column("measured")
     drawn.add_column("figure", no_wrap=True)
     drawn.add_column("compared with")

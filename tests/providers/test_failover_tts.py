@@ -245,6 +245,14 @@ class TestPace:
             await say(shelf)
         assert (state(shelf, "a"), in_flight(shelf), shelf["a"].engine.connected) == (BreakerState.OPEN, {}, 0)
 
+    async def test_one_at_half_speed_is_given_up_after_two_seconds_of_gaps(self) -> None:
+        """All pauses together, less what the listener still had to hear when the piece was asked for."""
+        shelf = shelf_of("tts", Voice("a", chunks=99, every_s=0.2), Voice("b"))
+        with pytest.raises(EndpointError, match=r"too slow: 2\.0 s of sound after 4\.0 s"):
+            await say(shelf)
+        shelf = shelf_of("tts", Voice("a", chunks=40, every_s=0.2), Voice("b"))
+        assert (await say(shelf, SpeechRequest("Hello.", spare_s=3.0))).chunks == 40
+
     async def test_one_that_drips_goes_on_when_there_is_nobody_else(self) -> None:
         """Slow words are better than none; one that is not to be asked is nobody."""
         shelf = shelf_of("tts", Voice("b", 0, EndpointError("b", "wants a key", 401)), Voice("a", chunks=9, every_s=5.0))

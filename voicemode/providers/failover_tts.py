@@ -24,6 +24,9 @@ SLOWEST_X = 0.25
 GRACE_S = 0.4
 """On top of it: one late packet is no slowness."""
 
+GAP_S = 2.0
+"""Nobody listens to more silence than this within one piece, all of it together, while another endpoint could speak."""
+
 HEAD_START_S = 0.5
 """A substitute is asked so long before the listener would notice: it needs time for its first sound as well."""
 
@@ -219,7 +222,7 @@ class FailoverSynthesis:
             received_s += chunk.seconds
             yield chunk  # the time the consumer takes is not the engine's
             asked_at = loop.time()
-            patience_s = (received_s + GRACE_S) / SLOWEST_X - waited_s if self._has_another(won.entry.name) else None
+            patience_s = self._patience_s(received_s) - waited_s if self._has_another(won.entry.name) else None
             try:
                 async with asyncio.timeout(patience_s):
                     chunk = await anext(won.answer.chunks, None)
@@ -228,6 +231,10 @@ class FailoverSynthesis:
                 problem = f"is too slow: {received_s:.1f} s of sound after {waited_s:.1f} s"
                 raise EndpointError(won.entry.name, problem) from None
             waited_s += loop.time() - asked_at
+
+    def _patience_s(self, received_s: float) -> float:
+        """How long all of the sound so far may have been waited for."""
+        return min((received_s + GRACE_S) / SLOWEST_X, received_s + self._request.spare_s + GAP_S)
 
     def _has_another(self, name: str) -> bool:
         """Not one that failed a moment ago, as the shelf would offer when there is nobody else."""

@@ -14,8 +14,12 @@ from voicemode.core.race import Runner
 
 __all__ = ["E", "Engine", "Entry", "Shelf"]
 
-LATE_S: dict[Task, float] = {"tts": 1.5, "stt": 1.5, "chat": 3.0}
+LATE_S: dict[Task, float] = {"tts": 1.5, "stt": 1.5, "chat": 2.5}
 """Seconds after which an endpoint whose pace is not known yet counts as late: dead air is noticed after a second or two."""
+
+LATEST_LATE_S = 2.5
+"""And it does so after this long, however much there is to do: with 30 s of speech nobody can tell a dead engine from a slow
+one, asking another one costs nothing but its time, and a fault may cost the listener 3 s at most."""
 
 PROBE_LATE_S = 0.3
 """And one that is being tried again after a failure."""
@@ -23,10 +27,10 @@ PROBE_LATE_S = 0.3
 EARLIEST_LATE_S = 0.25
 """A p95 below this is no reason to ask two: the person hears no difference."""
 
-LOST_S = 3.0
-"""Nobody waits longer for an endpoint if there is another one."""
+LOST_S = 2.7
+"""Nobody waits longer for an endpoint if there is another one. Below 3 s, because the other one needs time as well."""
 
-RESORT_S: dict[Task, float] = {"tts": 3.0, "stt": 9.0, "chat": 3.0}
+RESORT_S: dict[Task, float] = {"tts": LOST_S, "stt": 9.0, "chat": LOST_S}
 """When even the built-in engine is asked. A robot's voice is better than silence; wrong words are worse than a wait."""
 
 
@@ -148,9 +152,15 @@ class Shelf(Generic[E]):
 
     def _runner(self, entry: Entry[E], load: float, *, probe: bool) -> Runner:
         usual_s = entry.health.tally.usual_p95_s()
-        late_s = max(usual_s * load, EARLIEST_LATE_S) if usual_s is not None else LATE_S[self.task] * load
-        late_s = min(late_s, PROBE_LATE_S) if probe else late_s
-        lost_s = max(LOST_S, 2 * late_s)
+        if usual_s is not None:
+            late_s = max(usual_s * load, EARLIEST_LATE_S)
+            lost_s = max(LOST_S, 2 * late_s)
+        else:
+            late_s = min(LATE_S[self.task] * load, LATEST_LATE_S)
+            # Of long speech it is not capped: nobody's words leave this machine because a local engine is thorough.
+            lost_s = max(LOST_S, 1.5 * LATE_S[self.task] * load) if self.task == "stt" else LOST_S
+        if probe:
+            late_s, lost_s = min(late_s, PROBE_LATE_S), LOST_S
         return Runner(
             name=entry.name,
             late_s=late_s,
