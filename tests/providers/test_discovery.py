@@ -128,7 +128,7 @@ async def test_a_service_that_is_gone_is_kept_for_some_minutes(stub: SpeechStub,
     assert len(discovery.services) == 1
     now = FORGET_S + 1
     assert await discovery.look(port, SETTINGS) is Sight.ABSENT
-    assert discovery.services == ()
+    assert not discovery.services
 
 
 async def test_a_service_may_be_given_a_port(pool: HttpPool) -> None:

@@ -80,6 +80,11 @@ def test_a_service_is_offered_for_what_it_can_do(task: Task, services: int) -> N
     assert len(sites(_settings(), task, [KOKORO, SPEACHES])) == services
 
 
+def test_without_discovery_nothing_is_offered_that_was_found() -> None:
+    """Also when it is switched off after something was found."""
+    assert sites(_settings(discovery=False), "tts", [KOKORO]) == []
+
+
 def test_local_only_refuses_what_is_named_elsewhere() -> None:
     """Before anything is opened, naming the setting."""
     with pytest.raises(SettingsError, match="VOICEMODE_TTS_BASE_URLS"):

@@ -128,7 +128,7 @@ def _named(settings: Settings, task: Task) -> Iterator[Site]:
 
 
 def _found(settings: Settings, task: Task, services: Iterable[Service]) -> Iterator[Site]:
-    for service in services:
+    for service in services if settings.discovery else ():
         if task in service.declared:
             models = getattr(settings, f"{task}_models")
             yield Site(task, service.url, Origin.FOUND, models=models, voices=settings.voices, declared=service.declared[task])
