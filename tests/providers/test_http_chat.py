@@ -1,0 +1,204 @@
+"""Answers of a chat endpoint, over real sockets; the stub fails on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from tests.stubs.behaviour import Behaviour
+from tests.stubs.client import SpeechStub
+from voicemode.core.failover import Declared
+from voicemode.errors import EndpointError, SettingsError
+from voicemode.interfaces import ChatMessage, ChatRequest, Responder
+from voicemode.providers.http import HttpPool
+from voicemode.providers.http_chat import HttpResponder
+from voicemode.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+ASKED = (ChatMessage("system", "You are Dr. Paddington."), ChatMessage("user", "Tell me of the city of Paris, please."))
+REQUEST = ChatRequest(ASKED)
+TEXT = Behaviour().chat_text
+
+
+async def answer(responder: Responder, request: ChatRequest = REQUEST) -> str:
+    return "".join([text async for text in responder.respond(request)])
+
+
+async def fails(responder: Responder, request: ChatRequest = REQUEST) -> tuple[EndpointError, str]:
+    """The error, and the words before it. No error repeats what was said."""
+    words: list[str] = []
+
+    async def listen() -> None:
+        async for text in responder.respond(request):
+            words.append(text)
+
+    with pytest.raises(EndpointError) as caught:
+        await listen()
+    assert caught.value.endpoint == responder.name
+    assert "Paddington" not in str(caught.value)
+    assert "city of Paris" not in str(caught.value)
+    assert str(caught.value).isprintable()
+    return caught.value, "".join(words)
+
+
+async def test_an_endpoint_answers(stub: SpeechStub, pool: HttpPool) -> None:
+    """Every word arrives, the request is what the API's reference says, and why it ended is known."""
+    responder = HttpResponder(stub.url, pool, models=("llama",))
+    stream = responder.respond(REQUEST)
+    assert "".join([text async for text in stream]) == TEXT
+    assert (stream.engine, stream.engines, stream.failed, stream.finish_reason) == (stub.url, (stub.url,), (), "stop")
+    assert stub.events("chat")[0]["body"] == {
+        "model": "llama",
+        "messages": [
+            {"role": "system", "content": "You are Dr. Paddington."},
+            {"role": "user", "content": "Tell me of the city of Paris, please."},
+        ],
+        "stream": True,
+    }
+
+
+async def test_words_leave_before_the_endpoint_has_finished(stub: SpeechStub, pool: HttpPool) -> None:
+    """Speech begins with the first sentence, not with the last."""
+    stub.configure(chat_mode="stall")
+    stream = HttpResponder(stub.url, pool).respond(REQUEST)
+    words = aiter(stream)
+    assert await anext(words) == "Paris"
+    assert "at_done" not in stub.events("chat")[0]
+    await stream.aclose()
+
+
+async def test_an_endpoint_that_does_not_stream_answers_too(stub: SpeechStub, pool: HttpPool) -> None:
+    """In one piece."""
+    stub.configure(chat_streams=False)
+    assert [text async for text in HttpResponder(stub.url, pool).respond(REQUEST)] == [TEXT]
+
+
+async def test_the_connection_is_kept_for_the_next_request(stub: SpeechStub, pool: HttpPool) -> None:
+    """What follows the last word is read as well."""
+    responder = HttpResponder(stub.url, pool)
+    await answer(responder)
+    await answer(responder)
+    assert len({event["client_port"] for event in stub.events("chat")}) == 1
+
+
+async def test_of_several_models_the_first_that_the_endpoint_has_is_used(stub: SpeechStub, pool: HttpPool) -> None:
+    """And without any configured the first that it names."""
+    declared = Declared(models=("small", "large"))
+    await answer(HttpResponder(stub.url, pool, models=("gpt", "large"), declared=lambda: declared))
+    await answer(HttpResponder(stub.url, pool, declared=lambda: declared))
+    assert [event["body"]["model"] for event in stub.events("chat")] == ["large", "small"]
+
+
+async def test_nothing_happens_until_the_answer_is_listened_to(stub: SpeechStub, pool: HttpPool) -> None:
+    """Making one, and closing it unheard, opens nothing."""
+    await HttpResponder(stub.url, pool).respond(REQUEST).aclose()
+    assert stub.events() == []
+
+
+async def test_an_answer_that_is_closed_stops_the_endpoint(stub: SpeechStub, pool: HttpPool) -> None:
+    """Nobody pays for words that nobody hears."""
+    stub.configure(chat_mode="stall")
+    stream = HttpResponder(stub.url, pool).respond(REQUEST)
+    async for _ in stream:
+        break
+    await stream.aclose()
+    await asyncio.to_thread(stub.wait_for, lambda events: "gone_at" in events[0])
+
+
+FAILURES: dict[str, tuple[dict[str, Any], str, int | None]] = {
+    "nothing listens": ({"refuse": True}, "connection refused", None),
+    "no answer": ({"chat_mode": "hang"}, "within 0.5 s", None),
+    "no first word": ({"chat_mode": "comments"}, "sent no word within 0.5 s", None),
+    "400": ({"chat_mode": "400"}, "does not accept the request: stub: told to fail", 400),
+    "401": ({"chat_mode": "401"}, "VOICEMODE_CHAT_API_KEY", 401),
+    "404": ({"chat_mode": "404"}, "does not know the path or the model", 404),
+    "405": ({"chat_mode": "405"}, "does not take such requests", 405),
+    "429": ({"chat_mode": "429"}, "too many requests", 429),
+    "500": ({"chat_mode": "500"}, "failed", 500),
+    "redirect": ({"chat_mode": "redirect", "redirect_to": "http://elsewhere.invalid/"}, "redirects", 307),
+    "a web page": ({"chat_mode": "html"}, "a web page", 200),
+    "an error with status 200": ({"chat_mode": "json"}, "answered an error: stub: told to fail", 200),
+    "no words": ({"chat_mode": "empty"}, "without any words (stop)", 200),
+    "half a json": ({"chat_mode": "garbage", "chat_streams": False}, "not JSON", 200),
+    "shorter than announced, whole": ({"chat_mode": "truncated", "chat_streams": False}, "broke off", None),
+}
+BREAKS: dict[str, tuple[str, int | None]] = {
+    "cut": ("broke off in mid-answer", None),
+    "truncated": ("broke off in mid-answer", None),
+    "unfinished": ("without saying that it was complete", 200),
+    "error": ("answered an error: stub: told to fail", 200),
+    "garbage": ("not JSON", 200),
+    "stall": ("paused for more than 0.3 s in mid-answer", None),
+    "pause": ("paused for more than 0.3 s in mid-answer", None),
+}
+
+
+@pytest.mark.parametrize("behaviour", FAILURES)
+async def test_every_failure_names_endpoint_and_cause_and_the_next_call_works(
+    stub: SpeechStub, hasty_pool: HttpPool, behaviour: str
+) -> None:
+    """Nothing of a failure stays behind, in the client or on the connection."""
+    order, cause, status = FAILURES[behaviour]
+    responder = HttpResponder(stub.url, hasty_pool)
+    stub.configure(**order)
+    error, words = await fails(responder)
+    assert words == ""
+    assert cause in str(error)
+    assert error.status == status
+    stub.reset()
+    assert await answer(responder) == TEXT
+
+
+@pytest.mark.parametrize("mode", BREAKS)
+async def test_words_that_arrived_before_a_failure_are_there(stub: SpeechStub, hasty_pool: HttpPool, mode: str) -> None:
+    """The error comes after them; a comment is no word and keeps nobody waiting."""
+    cause, status = BREAKS[mode]
+    stub.configure(chat_mode=mode)
+    error, words = await fails(HttpResponder(stub.url, hasty_pool))
+    assert words == "Paris is the capital of France. It lies on the"
+    assert cause in str(error)
+    assert error.status == status
+
+
+async def test_a_partial_answer_is_gone_on_with(stub: SpeechStub, pool: HttpPool) -> None:
+    """It is sent as the assistant's own words, and the endpoint says the rest."""
+    partial = "Paris is the capital of France."
+    assert await answer(HttpResponder(stub.url, pool), ChatRequest(ASKED, partial)) == TEXT.removeprefix(partial)
+    assert stub.events("chat")[0]["body"]["messages"][-1] == {"role": "assistant", "content": partial}
+
+
+async def test_an_endpoint_that_refuses_a_partial_answer_is_asked_in_words(stub: SpeechStub, pool: HttpPool) -> None:
+    """Not all let the assistant have the last word."""
+    stub.configure(chat_goes_on="refused")
+    partial = "Paris is the capital of France."
+    assert await answer(HttpResponder(stub.url, pool), ChatRequest(ASKED, partial)) == TEXT.removeprefix(partial)
+    assert [event["body"]["messages"][-1]["role"] for event in stub.events("chat")] == ["assistant", "user"]
+
+
+async def test_nothing_more_to_say_is_an_answer_to_a_partial_one(stub: SpeechStub, pool: HttpPool) -> None:
+    """It was whole but for its mark."""
+    stub.configure(chat_mode="empty")
+    assert await answer(HttpResponder(stub.url, pool), ChatRequest(ASKED, TEXT)) == ""
+
+
+@pytest.mark.parametrize("mode", ["500", "error", "json"])
+async def test_neither_key_nor_conversation_comes_back_in_an_error(stub: SpeechStub, pool: HttpPool, mode: str) -> None:
+    """Also not where the endpoint quotes them in the middle of a stream."""
+    quoted = "bad key top-secret-77 for 'Tell me of the city of Paris, please.' by You are Dr. Paddington."
+    stub.configure(chat_mode=mode, error_text=quoted)
+    error, _ = await fails(HttpResponder(stub.url, pool, key=SecretStr("top-secret-77")))
+    assert "bad key" in str(error)
+    assert "top-secret" not in f"{error} {error!r}"
+    assert stub.events("chat")[0]["authorization"] == "Bearer top-secret-77"
+
+
+async def test_local_only_refuses_a_foreign_endpoint_before_anything_is_opened() -> None:
+    """The setting is named; a name is not even looked up."""
+    pool = HttpPool(Settings.model_validate({"local_only": True}))
+    with pytest.raises(SettingsError) as caught:
+        HttpResponder("https://api.openai.com/v1", pool)
+    assert caught.value.key == "VOICEMODE_CHAT_BASE_URLS"
