@@ -62,6 +62,8 @@ class Pace:
     """An endpoint that could not be reached, at first; then longer and longer, up to the next two."""
     down_local_s: float = 5.0
     down_remote_s: float = 60.0
+    tick_s: float = 0.5
+    """How often to see whether somebody has become unreachable."""
 
     def after_port(self, sight: Sight, chance: float) -> float:
         """When a known port is looked at again."""

@@ -42,9 +42,6 @@ ROUND_S = 2.0
 PROBE_S = 1.5
 """Seconds an endpoint may take to say what it has."""
 
-TICK_S = 0.5
-"""The watch wakes as often as this, to see who has become unreachable."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -183,7 +180,7 @@ class Watch:
         while self._talking or self._clock() - self._touched_at < LINGER_S:
             self._begin_due()
             soon = self._agenda.next_at() - self._clock()
-            await asyncio.sleep(min(max(soon, 0.01), TICK_S))
+            await asyncio.sleep(min(max(soon, 0.01), self._pace.tick_s))
 
     def _begin_due(self) -> None:
         now, places = self._clock(), self._places()
