@@ -42,6 +42,7 @@ class Loudspeaker:
     heard: list[list[float]] = field(default_factory=list)
     """Beginning, end, and value of the samples of each chunk."""
     dropouts: int = 0
+    withdrawals: int = 0
 
     @property
     def audible_until(self) -> float | None:
@@ -63,6 +64,7 @@ class Loudspeaker:
         return len(self.heard)
 
     def withdraw(self, mark: int) -> None:
+        self.withdrawals += 1
         now = _now()
         kept = [each for number, each in enumerate(self.heard) if number < mark or each[0] < now]
         for each in kept[mark:]:
@@ -203,7 +205,7 @@ class TestDying:
         speaker, engines = Loudspeaker(), Engines({(0, piece): after})
         spoken = await _speak(engines, speaker)
         assert speaker.story() == [(number + 10 * (number >= piece), 2.0) for number in range(6)]
-        assert (speaker.dropouts, spoken.engine) == (0, "engine1")
+        assert (speaker.dropouts, speaker.withdrawals, spoken.engine) == (0, 0, "engine1")
         assert spoken.engines == (("engine0", "engine1") if piece else ("engine1",))
         assert spoken.failed == ("engine0: broke off in mid-answer.",)
         assert [r.previous for r in engines.requests].count("engine1") == 5 - piece
