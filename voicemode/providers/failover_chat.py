@@ -170,8 +170,10 @@ class FailoverAnswer:
     def _all_reasons(self, last: VoicemodeError) -> list[VoicemodeError]:
         """One of each endpoint: the first, since those that follow from it say less."""
         reasons = [*self._attempts, *(last.attempts if isinstance(last, SpeechFailedError) else (last,))]
-        named = {getattr(error, "endpoint", error.problem): error for error in reversed(reasons)}
-        return list(reversed(named.values()))
+        first: dict[str, VoicemodeError] = {}
+        for error in reasons:
+            first.setdefault(error.endpoint if isinstance(error, EndpointError) else error.problem, error)
+        return list(first.values())
 
     async def _open(self, entry: Entry[Responder], _: Choice) -> _Opening:
         given = "".join(self._given)

@@ -1,0 +1,281 @@
+"""Answers by whichever chat endpoint can: every word once and in order, whoever breaks off where."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.providers.engines import in_flight, loop_time, put
+from tests.virtual_time import VIRTUAL_TIME
+from voicemode.core.breaker import BreakerState
+from voicemode.errors import EndpointError, SpeechFailedError
+from voicemode.interfaces import ChatMessage, ChatRequest, Responder
+from voicemode.providers.failover_chat import PAUSE_S, FailoverResponder
+from voicemode.providers.shelf import LATE_S, Shelf
+from voicemode.testing import FakeResponder
+
+pytestmark = pytest.mark.anyio
+
+ASKED = (ChatMessage("user", "Tell me of the place."),)
+REQUEST = ChatRequest(ASKED)
+TEXT = "It lies by the sea. A wall goes around it. In the market they sell fish. Shall I go on?"
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    return VIRTUAL_TIME
+
+
+class Slow(FakeResponder):
+    """Pauses for so long after so many pieces."""
+
+    def __init__(self, name: str, after: int, seconds: float, *, every: bool = False) -> None:
+        super().__init__(TEXT, name=name)
+        self.after, self.seconds, self.every = after, seconds, every
+
+    def respond(self, request: ChatRequest) -> SlowAnswer:  # type: ignore[override]
+        self.requests.append(request)
+        return SlowAnswer(self, request)
+
+
+class SlowAnswer:
+    """One request to it."""
+
+    def __init__(self, owner: Slow, request: ChatRequest) -> None:
+        self.owner, self.request, self.finish_reason = owner, request, ""
+        self.engine, self.engines, self.failed = owner.name, (owner.name,), ()
+        self.closed = False
+
+    async def __aiter__(self):  # type: ignore[no-untyped-def]
+        owner = self.owner
+        for number, letter in enumerate(owner.answer.removeprefix(self.request.partial)):
+            if number == owner.after or (owner.every and number):
+                await asyncio.sleep(owner.seconds)
+            yield letter
+        self.finish_reason = "stop"
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def fake(name: str, **more: object) -> FakeResponder:
+    return FakeResponder(TEXT, name=name, **more)  # type: ignore[arg-type]
+
+
+def broken(name: str, after: int, **more: object) -> FakeResponder:
+    """One that breaks off after so many pieces of four letters."""
+    return fake(name, fail_after=after, error=EndpointError(name, "broke off in mid-answer"), **more)
+
+
+def shelf_of(*responders: Responder) -> Shelf[Responder]:
+    shelf: Shelf[Responder] = Shelf("chat", clock=loop_time, chance=lambda: 0.0)
+    for rank, responder in enumerate(responders):
+        put(shelf, responder, rank=rank)
+    return shelf
+
+
+@dataclass(frozen=True)
+class Said:
+    """What became of a request."""
+
+    text: str
+    engines: tuple[str, ...]
+    failed: tuple[str, ...]
+    finish_reason: str
+    longest_wait_s: float
+
+
+async def ask(shelf: Shelf[Responder], request: ChatRequest = REQUEST) -> Said:
+    stream = FailoverResponder(shelf).respond(request)
+    words, waits, at = [], [0.0], loop_time()
+    async for text in stream:
+        assert text
+        assert stream.engine
+        words.append(text)
+        waits.append(loop_time() - at)
+        at = loop_time()
+    assert in_flight(shelf) == {}
+    return Said("".join(words), stream.engines, stream.failed, stream.finish_reason, max(waits))
+
+
+async def test_the_first_that_works_answers_and_the_others_are_not_asked() -> None:
+    """All of it, at once, and why it ended."""
+    second = fake("b")
+    assert await ask(shelf_of(fake("a"), second)) == Said(TEXT, ("a",), (), "stop", 0.0)
+    assert second.requests == []
+
+
+async def test_one_that_fails_before_its_first_word_is_replaced() -> None:
+    """The result says who answered, and why the other did not."""
+    said = await ask(shelf_of(broken("a", 0), fake("b")))
+    assert (said.text, said.engines, said.failed) == (TEXT, ("b",), ("a: broke off in mid-answer.",))
+
+
+async def test_a_late_one_gets_a_second_beside_it_and_the_faster_answers() -> None:
+    """The loser is closed."""
+    late = fake("a", first_piece_s=60.0)
+    said = await ask(shelf_of(late, fake("b")))
+    assert (said.text, said.engines) == (TEXT, ("b",))
+    assert said.longest_wait_s == pytest.approx(LATE_S["chat"])
+    assert late.answers[0].closed
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("after", range(1, 23))
+async def test_wherever_one_breaks_off_every_word_is_there_once(after: int, repeats: bool) -> None:
+    """Whether the next one goes on at the letter or says it all again."""
+    second = fake("b", repeats=repeats)
+    said = await ask(shelf_of(broken("a", after), second))
+    assert said.text == TEXT
+    assert (said.finish_reason, said.failed) == ("stop", ("a: broke off in mid-answer.",))
+    assert second.requests == [ChatRequest(ASKED, TEXT[: 4 * after])]
+    assert said.engines == (("a", "b") if 4 * after < len(TEXT) else ("a",))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=5))
+def test_however_many_break_off_the_whole_answer_is_said(breaks: list[tuple[int, bool]]) -> None:
+    """The last one is well."""
+
+    async def scenario() -> Said:
+        names = [f"e{number}" for number in range(len(breaks))]
+        failing = [broken(name, after, repeats=repeats) for name, (after, repeats) in zip(names, breaks, strict=True)]
+        return await ask(shelf_of(*failing, fake("well")))
+
+    said = asyncio.run(scenario())
+    assert said.text == TEXT
+
+
+async def test_a_caller_may_ask_to_go_on_itself() -> None:
+    """And hears only what is new."""
+    said = await ask(shelf_of(fake("a", repeats=True)), ChatRequest(ASKED, TEXT[:30]))
+    assert said.text == TEXT[30:]
+
+
+async def test_one_that_pauses_in_mid_answer_is_replaced() -> None:
+    """Before the person wonders."""
+    said = await ask(shelf_of(Slow("a", 40, 60.0), fake("b")))
+    assert (said.text, said.engines) == (TEXT, ("a", "b"))
+    assert said.longest_wait_s == pytest.approx(PAUSE_S)
+    assert "is too slow" in said.failed[0]
+
+
+async def test_one_that_drips_is_replaced() -> None:
+    """A letter a second is no conversation."""
+    said = await ask(shelf_of(Slow("a", 1, 1.0, every=True), fake("b")))
+    assert (said.text, said.engines) == (TEXT, ("a", "b"))
+    assert said.longest_wait_s <= PAUSE_S
+
+
+async def test_without_anyone_else_a_slow_answer_is_better_than_none() -> None:
+    """The endpoint's own deadlines hold all the same."""
+    assert (await ask(shelf_of(Slow("a", 40, 60.0)))).text == TEXT
+
+
+async def test_the_time_of_the_listener_is_not_the_endpoints() -> None:
+    """Who speaks the words takes longer than who writes them."""
+    stream = FailoverResponder(shelf_of(fake("a"), fake("b"))).respond(REQUEST)
+    async for _ in stream:
+        await asyncio.sleep(10.0)
+    assert stream.engines == ("a",)
+
+
+async def test_the_only_endpoint_may_go_on_with_its_own_answer_once() -> None:
+    """A connection that was reset is no reason to stop in mid-sentence; twice is."""
+    only = broken("a", 5)
+    with pytest.raises(SpeechFailedError) as caught:
+        await ask(shelf_of(only))
+    assert [request.partial for request in only.requests] == ["", TEXT[:20]]
+    assert [error.problem for error in caught.value.attempts] == ["a: broke off in mid-answer."]
+
+
+async def test_when_all_fail_one_error_names_each_with_its_reason() -> None:
+    """Nobody twice, and the words before it were said."""
+    refusing = fake("b", fail_after=0, error=EndpointError("b", "connection refused", reached=False))
+    stream = FailoverResponder(shelf_of(broken("a", 3), refusing)).respond(REQUEST)
+    words: list[str] = []
+
+    async def listen() -> None:
+        async for text in stream:
+            words.append(text)
+
+    with pytest.raises(SpeechFailedError) as caught:
+        await listen()
+    assert caught.value.task == "chat"
+    assert [error.problem for error in caught.value.attempts] == ["a: broke off in mid-answer.", "b: connection refused."]
+    assert "".join(words).startswith(TEXT[:12])
+
+
+async def test_with_no_endpoint_at_all_the_error_says_so() -> None:
+    """There is none built in."""
+    with pytest.raises(SpeechFailedError, match="No chat endpoint"):
+        await ask(shelf_of())
+
+
+async def test_who_broke_off_is_left_alone_and_who_answered_is_well() -> None:
+    """The next request begins with the one that works."""
+    first, second = broken("a", 3), fake("b")
+    shelf = shelf_of(first, second)
+    await ask(shelf)
+    assert shelf["a"].health.breaker.state is BreakerState.OPEN
+    assert shelf["b"].health.tally.figures().success_rate == 1.0
+    assert (await ask(shelf)).engines == ("b",)
+    assert len(first.requests) == 1
+
+
+async def test_one_that_refuses_in_mid_answer_is_not_asked_for_the_rest() -> None:
+    """Although a refusal of a request says nothing of an endpoint's health."""
+    first = fake("a", fail_after=3, error=EndpointError("a", "answered an error: filtered", 400))
+    said = await ask(shelf_of(first, fake("b")))
+    assert (said.text, said.engines, len(first.requests)) == (TEXT, ("a", "b"), 1)
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 5])
+async def test_an_answer_that_is_closed_leaves_nothing_behind(pieces: int) -> None:
+    """No request in flight, no open breaker, and the endpoint stopped."""
+    first = fake("a")
+    shelf = shelf_of(first, fake("b"))
+    stream = FailoverResponder(shelf).respond(REQUEST)
+    words = aiter(stream)
+    for _ in range(pieces):
+        await anext(words)
+    await stream.aclose()
+    assert in_flight(shelf) == {}
+    assert shelf["a"].health.breaker.state is BreakerState.CLOSED
+    assert all(each.closed for each in first.answers)
+
+
+async def test_closing_from_outside_ends_who_waits_for_the_first_word() -> None:
+    """Without an error: the caller no longer wants it."""
+    waiting = fake("a", first_piece_s=60.0)
+    shelf = shelf_of(waiting)
+    stream = FailoverResponder(shelf).respond(REQUEST)
+
+    async def listen() -> list[str]:
+        return [text async for text in stream]
+
+    listening = asyncio.ensure_future(listen())
+    await asyncio.sleep(1.0)
+    await stream.aclose()
+    assert await listening == []
+    assert in_flight(shelf) == {}
+    assert waiting.answers[0].closed
+
+
+async def test_a_bug_is_not_hidden_by_asking_the_next() -> None:
+    """Only failures of theirs are replaced."""
+    with pytest.raises(ZeroDivisionError):
+        await ask(shelf_of(fake("a", fail_after=2, error=ZeroDivisionError()), fake("b")))
+
+
+async def test_closing_it_closes_all() -> None:
+    """As its name says who they are."""
+    both = [fake("a"), fake("b")]
+    responder = FailoverResponder(shelf_of(*both))
+    assert responder.name == "a, b"
+    await responder.aclose()
+    assert all(each.closed for each in both)
