@@ -29,7 +29,7 @@ from voicemode.providers.speech_cache import SpeechCache
 from voicemode.runtime.checks import Check, in_thread
 from voicemode.runtime.conversation import Conversations
 from voicemode.runtime.diagnosis import Subject, diagnose
-from voicemode.runtime.endpoint_report import EndpointReport, each_shelf, report
+from voicemode.runtime.endpoint_report import EndpointReport, report
 from voicemode.runtime.floor import Floor
 from voicemode.runtime.journal import Journal
 from voicemode.runtime.recovery import Recovery
@@ -197,7 +197,7 @@ def _voice(
         return shared.subject(loaded)
 
     snapshots = Snapshots(settings.base_dir / "run", program, lambda: report(registry))
-    for shelf in each_shelf(registry):
+    for shelf in registry.shelves():
         shelf.on_settled = snapshots.settled
     return Voice(settings, conversations, pool, shared.subject(loaded), builtin, snapshots, apply)
 

@@ -348,6 +348,31 @@ def test_an_endpoint_that_answers_and_is_left_alone_is_not_in_use(tmp_path: Path
     assert "served 0% of 1" in left.detail
 
 
+def test_an_endpoint_that_is_tried_again_is_in_use_with_a_warning(tmp_path: Path, stub: SpeechStub) -> None:
+    """Its time is up; whether it serves is not known yet."""
+    stub.reset()
+    settings = Settings(tts_base_urls=(stub.url,))
+    registry = a_registry(settings)
+    now = 1000.0
+    registry.tts.clock = lambda: now
+    health = registry.tts[stub.url].health
+    health.failed(health.begin(now), now, Failure.BUSY, "It is too busy.", 600.0)
+    now += 601
+    check = of(look(a_subject(tmp_path, settings, registry=registry)), Part.TTS)[0]
+    assert (check.state, check.uses) == (State.WARNING, stub.url)
+    assert "is tried again after: It is too busy" in check.detail
+
+
+def test_a_chat_endpoint_that_is_down_fails_nothing(tmp_path: Path, stub: SpeechStub) -> None:
+    """An agent brings its own answers; who named an endpoint for them wants to know how it is."""
+    stub.reset()
+    stub.configure(0, refuse=True)
+    down, well = of(look(a_subject(tmp_path, Settings(chat_base_urls=stub.urls))), Part.CHAT)
+    assert (down.state, down.uses) == (State.WARNING, "")
+    assert "VOICEMODE_CHAT_BASE_URLS" in down.remedy
+    assert (well.state, well.uses) == (State.OK, stub.urls[1])
+
+
 def test_a_key_of_other_programs_is_mentioned_where_it_would_help(tmp_path: Path, stub: SpeechStub) -> None:
     """It is not used, for nobody agreed to that; with a better endpoint, the consent or LOCAL_ONLY nothing is said."""
     stub.reset()

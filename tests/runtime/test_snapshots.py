@@ -112,6 +112,28 @@ def test_many_requests_are_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(taken) < 20
 
 
+def test_a_second_file_waits_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People look once a second; a disk should not be written for each sentence."""
+    monkeypatch.setattr(module, "EVERY_S", 3600.0)
+    taken: list[EndpointReport] = []
+
+    def take() -> list[EndpointReport]:
+        taken.append(AN_ENDPOINT)
+        return []
+
+    async def run() -> None:
+        own = Snapshots(tmp_path, "me", take)
+        own.settled()
+        await until((tmp_path / OWN).exists)
+        for _ in range(50):
+            own.settled()
+            await asyncio.sleep(0.001)
+        await own.aclose()
+
+    asyncio.run(run())
+    assert len(taken) == 1
+
+
 def test_a_settled_request_of_a_shelf_is_what_writes(tmp_path: Path) -> None:
     """Any end of a request is one, and what is written is how things stand after it."""
     settings = Settings.model_validate({"tts_base_urls": AN_ENDPOINT.name, "builtin": False})

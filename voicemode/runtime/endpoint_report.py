@@ -6,7 +6,7 @@ Nothing here says what was spoken or heard, and nothing holds a key.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from voicemode.core.failover import Task
 from voicemode.providers.registry import Registry
 from voicemode.providers.shelf import Engine, Entry, Shelf
 
-__all__ = ["TASKS", "EndpointReport", "each_shelf", "known_by", "report", "report_from"]
+__all__ = ["TASKS", "EndpointReport", "known_by", "report", "report_from"]
 
 TASKS: Mapping[Task, str] = {"tts": "text-to-speech", "stt": "speech-to-text", "chat": "chat"}
 """As people call them, in the order in which they are shown."""
@@ -84,15 +84,9 @@ def known_by(origin: str, name: str) -> str:
             return "named in the settings"
 
 
-def each_shelf(registry: Registry) -> Iterator[Shelf[Any]]:
-    """The shelves in the order of TASKS."""
-    found = (getattr(registry, task, None) for task in TASKS)
-    return (shelf for shelf in found if shelf is not None)
-
-
 def report(registry: Registry) -> list[EndpointReport]:
     """Every endpoint of every task, in the order of preference."""
-    return [report_from(entry, shelf.task, shelf.clock()) for shelf in each_shelf(registry) for entry in _in_order(shelf)]
+    return [report_from(entry, shelf.task, shelf.clock()) for shelf in registry.shelves() for entry in _in_order(shelf)]
 
 
 def report_from(entry: Entry[E], task: Task, now: float) -> EndpointReport:

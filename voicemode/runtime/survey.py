@@ -19,9 +19,9 @@ from voicemode.providers.address import check_address
 from voicemode.providers.http import Answer, Call, HttpPool
 from voicemode.providers.registry import Registry
 from voicemode.providers.shelf import Shelf
-from voicemode.providers.sites import Site, sites
+from voicemode.providers.sites import Site
 from voicemode.runtime.checks import DEADLINE_S
-from voicemode.runtime.endpoint_report import EndpointReport, each_shelf, report_from
+from voicemode.runtime.endpoint_report import EndpointReport, report_from
 from voicemode.settings import Settings
 from voicemode.wire.openai_audio import MODELS_PATH, is_web_page
 
@@ -89,8 +89,8 @@ async def survey(
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DEADLINE_S):
             await look_now()
-    shelves = list(each_shelf(registry))
-    wanted = [site for shelf in shelves for site in sites(registry.settings, shelf.task, registry.services)]
+    shelves = list(registry.shelves())
+    wanted = [site for shelf in shelves for site in registry.sites(shelf.task)]
     looks = await _look_at_all(wanted, registry.settings)
     found: list[Seen] = []
     for shelf in shelves:
