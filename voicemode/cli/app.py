@@ -27,6 +27,8 @@ from voicemode.cli.mcp import mcp
 from voicemode.cli.output import print_json
 from voicemode.cli.status import EXAMPLES as STATUS_EXAMPLES
 from voicemode.cli.status import status
+from voicemode.cli.transcribe import EXAMPLES as TRANSCRIBE_EXAMPLES
+from voicemode.cli.transcribe import transcribe
 from voicemode.errors import VoicemodeError
 
 __all__ = ["app", "run"]
@@ -47,6 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables, and those may hold keys and transcripts
 )
 app.command(epilog=CONVERSE_EXAMPLES)(converse)
+app.command(epilog=TRANSCRIBE_EXAMPLES)(transcribe)
 app.command(epilog=DOCTOR_EXAMPLES)(doctor)
 app.command(epilog=DEVICES_EXAMPLES)(devices)
 app.command(epilog=STATUS_EXAMPLES)(status)

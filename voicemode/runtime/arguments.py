@@ -10,7 +10,7 @@ from voicemode.runtime.patience import silence_seconds
 from voicemode.runtime.result import TurnRequest
 from voicemode.settings import Settings
 
-__all__ = ["turn_request"]
+__all__ = ["language_tag", "turn_request"]
 
 _MAX_MESSAGE = 20_000
 """Characters: about 20 minutes of speech. More is a mistake, not a message."""
@@ -41,7 +41,7 @@ def turn_request(
         wait_for_response=wait_for_response,
         voice=voice or next(iter(settings.voices), None),
         speed=_speed(settings.tts_speed if speed is None else speed),
-        language=_language(language or settings.language),
+        language=language_tag(language or settings.language),
         silence_s=silence_seconds(patience, settings),
         listen_duration_max=_listen_s(listen_duration_max) or settings.listen_duration_max,
         options=tuple(option.strip() for option in options if option.strip()),
@@ -63,7 +63,8 @@ def _speed(speed: float) -> float:
     return speed
 
 
-def _language(language: str | None) -> str | None:
+def language_tag(language: str | None) -> str | None:
+    """A BCP 47 tag with hyphens; None for none. Raises RequestError."""
     if not language:
         return None
     parts = language.replace("_", "-").split("-")

@@ -85,6 +85,10 @@ class Journal:
         if handle not in self.pending():
             known = ", ".join(self.pending()) or "none is waiting"
             raise RequestError("resume", f"there is no recording '{handle[:80]}'", known)
+        return self.path_of(handle)
+
+    def path_of(self, handle: str) -> Path:
+        """The file of a handle that ``pending`` gave."""
         return self._folder / f"{handle}.wav"
 
     def load(self, path: Path) -> AudioChunk:
