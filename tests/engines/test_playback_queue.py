@@ -141,3 +141,93 @@ def test_the_first_sample_is_dated_by_the_steady_blocks() -> None:
     for audible_at in (5.04, 5.04, 5.04, 5.04, 5.05):
         block(queue, audible_at)
     assert queue.first_audible_at == pytest.approx(5.01)
+
+
+def playing(*counts: int) -> PlaybackQueue:
+    """A queue that plays, of pieces of so many samples; the samples count on from 1."""
+    queue = PlaybackQueue(RATE)
+    for count in counts:
+        queue.push(ramp(queue.pushed + 1, count))
+    queue.release()
+    return queue
+
+
+def heard(queue: PlaybackQueue, blocks: int = 20) -> list[int]:
+    """What is not silence in the next blocks."""
+    return [int(sample) for _ in range(blocks) for sample in block(queue) if sample]
+
+
+def test_what_is_withdrawn_before_its_turn_is_never_heard() -> None:
+    """What was queued before it stays whole, what comes after it follows."""
+    queue = playing(25, 40)
+    queue.withdraw(25)
+    queue.push(ramp(101, 15))
+    assert heard(queue) == [*range(1, 26), *range(101, 116)]
+    assert queue.queued == 0
+
+
+def test_what_plays_when_it_is_withdrawn_fades_out() -> None:
+    """In 5 ms, without a click; what comes after it follows."""
+    queue = playing(5, 60)
+    assert heard(queue, 2) == list(range(1, 21))
+    queue.withdraw(5)
+    queue.push(ramp(101, 15))
+    out = heard(queue)
+    assert out[-15:] == list(range(101, 116))
+    assert len(out) - 15 <= 5
+
+
+def test_withdrawing_what_was_played_already_changes_nothing() -> None:
+    """Nor does withdrawing nothing."""
+    queue = playing(10)
+    assert heard(queue, 1) == list(range(1, 11))
+    queue.withdraw(0)
+    queue.withdraw(10)
+    queue.push(ramp(11, 10))
+    queue.release()
+    assert heard(queue) == list(range(11, 21))
+
+
+def test_a_piece_that_was_held_is_withdrawn_without_a_sound() -> None:
+    """The next one is held again."""
+    queue = PlaybackQueue(RATE)
+    block(queue)
+    queue.push(ramp(1, 8))
+    queue.withdraw(0)
+    assert heard(queue, 2) == []
+    assert queue.dry
+    queue.push(ramp(101, 8))
+    assert heard(queue, 2) == []
+    queue.release()
+    assert heard(queue) == list(range(101, 109))
+
+
+def test_the_repetition_can_be_withdrawn_as_well() -> None:
+    """The engine that took over broke off too, before the device had got that far."""
+    queue = playing(25, 40)
+    queue.withdraw(25)
+    queue.push(ramp(101, 30))
+    queue.withdraw(25)
+    queue.push(ramp(201, 10))
+    assert heard(queue) == [*range(1, 26), *range(201, 211)]
+
+
+def test_two_withdrawals_with_sound_between_them_are_one_too_many() -> None:
+    """The second is left undone: what is between them is never lost."""
+    queue = playing(25, 40)
+    queue.withdraw(25)
+    queue.push(ramp(101, 10))
+    mark = queue.pushed
+    queue.push(ramp(201, 10))
+    queue.withdraw(mark)
+    assert heard(queue) == [*range(1, 26), *range(101, 111), *range(201, 211)]
+
+
+def test_stopping_drops_what_is_left_after_a_withdrawal_too() -> None:
+    """All of it."""
+    queue = playing(25, 40)
+    queue.withdraw(25)
+    queue.cut()
+    block(queue)
+    assert heard(queue) == []
+    assert queue.queued == 0
