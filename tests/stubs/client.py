@@ -22,8 +22,12 @@ _DEADLINE_S = 20.0
 class SpeechStub:
     """The stub in a process of its own, from ``start`` (or ``with``) to ``stop``. Its calls block for a millisecond."""
 
-    def __init__(self, sites: int = 2, ports: Sequence[int] = ()) -> None:
-        """``ports`` are those of the first sites; the others take free ones."""
+    def __init__(self, sites: int = 2, ports: Sequence[int] = (), *, through: Sequence[str] = ()) -> None:
+        """``ports`` are those of the first sites; the others take free ones.
+
+        ``through`` is a command that runs the stub; one in another network takes no orders from here.
+        """
+        self._through = through
         self._sites, self._wanted = sites, ",".join(map(str, ports))
         self._process: subprocess.Popen[str] | None = None
         self._ports: list[int] = []
@@ -46,7 +50,16 @@ class SpeechStub:
 
     def start(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.stubs.speech_server", "--sites", str(self._sites), "--ports", self._wanted],
+            [
+                *self._through,
+                sys.executable,
+                "-m",
+                "tests.stubs.speech_server",
+                "--sites",
+                str(self._sites),
+                "--ports",
+                self._wanted,
+            ],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
