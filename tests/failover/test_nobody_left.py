@@ -74,7 +74,9 @@ async def _turn(faults: FaultProxy, stub: SpeechStub, fault: str, folder: Path) 
             registry.configure(healthy)
             later = await talk.resume(error.recording.stem, stage.events.append, budget_s=None)
             assert [(answer.status, answer.text) for answer in later.answers] == [(Status.ANSWERED, "what is the weather like")]
+            talk.hand_over(later)
             assert stage.recordings == []
+            await talk.aclose()
     except BaseException as error:
         error.add_note(f"the cell: '{fault}'")
         raise
