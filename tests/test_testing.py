@@ -11,7 +11,11 @@ import pytest
 from voicemode.audio import CAPTURE_RATE, AudioChunk
 from voicemode.errors import DeviceBusyError, DeviceLostError, EndpointError, NoInputDeviceError
 from voicemode.interfaces import (
+    AnswerStream,
+    ChatMessage,
+    ChatRequest,
     Microphone,
+    Responder,
     Speaker,
     SpeechDetector,
     SpeechRequest,
@@ -20,7 +24,17 @@ from voicemode.interfaces import (
     Transcriber,
     TranscriptionRequest,
 )
-from voicemode.testing import FakeDetector, FakeMicrophone, FakeSpeaker, FakeSynthesizer, FakeTranscriber, tone
+from voicemode.testing import (
+    FakeDetector,
+    FakeMicrophone,
+    FakeResponder,
+    FakeSpeaker,
+    FakeSynthesizer,
+    FakeTranscriber,
+    tone,
+)
+
+ASKED = ChatRequest((ChatMessage("user", "How are you?"),))
 
 
 def test_each_fake_keeps_its_interface() -> None:
@@ -31,9 +45,11 @@ def test_each_fake_keeps_its_interface() -> None:
     synthesizer: Synthesizer = FakeSynthesizer()
     synthesis: Synthesis = FakeSynthesizer().synthesize(SpeechRequest("hi"))
     transcriber: Transcriber = FakeTranscriber()
-    named = (microphone, speaker, detector, synthesizer, transcriber)
+    responder: Responder = FakeResponder()
+    answer: AnswerStream = FakeResponder().respond(ASKED)
+    named = (microphone, speaker, detector, synthesizer, transcriber, responder)
     assert all(part.name for part in named)
-    assert synthesis.engine == "fake"
+    assert synthesis.engine == answer.engine == "fake"
 
 
 def test_a_tone_has_the_level_that_was_asked_for() -> None:
@@ -200,5 +216,39 @@ def test_the_transcriber_answers_in_turn() -> None:
         assert len(transcriber.requests) == 4
         await transcriber.aclose()
         assert transcriber.closed
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("repeats", "said"), [(False, "c d."), (True, "a b c d.")])
+def test_the_responder_goes_on_with_a_partial_answer_or_says_it_all_again(repeats: bool, said: str) -> None:
+    """As endpoints do; the request is there to be looked at."""
+
+    async def scenario() -> None:
+        responder = FakeResponder("a b c d.", repeats=repeats)
+        stream = responder.respond(ChatRequest(ASKED.messages, "a b "))
+        assert "".join([text async for text in stream]) == said
+        assert stream.finish_reason == "stop"
+        assert responder.requests[0].partial == "a b "
+        await responder.aclose()
+        assert responder.closed
+
+    asyncio.run(scenario())
+
+
+def test_the_responder_breaks_off_where_it_is_told_and_stops_when_closed() -> None:
+    """The pieces before it are given, and there is no reason of an end."""
+
+    async def scenario() -> None:
+        breaking = FakeResponder("abcdef", piece_chars=2, fail_after=2, error=EndpointError("there", "gone")).respond(ASKED)
+        with pytest.raises(EndpointError, match="there"):
+            _ = [text async for text in breaking]
+        assert (breaking.given, breaking.finish_reason) == (2, "")
+        closed = FakeResponder("abcdef", piece_chars=2).respond(ASKED)
+        words = aiter(closed)
+        assert await anext(words) == "ab"
+        await closed.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await anext(words)
 
     asyncio.run(scenario())
