@@ -202,12 +202,13 @@ def test_a_piece_that_was_held_is_withdrawn_without_a_sound() -> None:
     assert heard(queue) == list(range(101, 109))
 
 
-def test_the_repetition_can_be_withdrawn_as_well() -> None:
+@pytest.mark.parametrize("mark", [25, 40, 65])
+def test_the_repetition_can_be_withdrawn_as_well(mark: int) -> None:
     """The engine that took over broke off too, before the device had got that far."""
     queue = playing(25, 40)
     queue.withdraw(25)
     queue.push(ramp(101, 30))
-    queue.withdraw(25)
+    queue.withdraw(mark)
     queue.push(ramp(201, 10))
     assert heard(queue) == [*range(1, 26), *range(201, 211)]
 
