@@ -27,6 +27,7 @@ class Behaviour:
     """What a failing status says; {input} and {key} stand for what the request brought."""
     retry_after_s: int | None = None
     redirect_to: str = ""
+    redirect_status: int = 307
     key: str | None = None
     """Requests without it are answered with 401."""
     models: list[str] = field(default_factory=lambda: ["tts-1", "whisper-1"])

@@ -120,7 +120,7 @@ class Exchange:
         elif mode == "html":
             await self.answer(200, "text/html; charset=utf-8", _HTML)
         elif mode == "redirect":
-            await self.answer(307, "text/plain", b"elsewhere", location=b.redirect_to)
+            await self.answer(b.redirect_status, "text/plain", b"elsewhere", location=b.redirect_to)
         elif mode == "hang":
             await asyncio.Event().wait()
         else:
