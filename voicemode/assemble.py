@@ -26,6 +26,7 @@ from voicemode.providers.http import HttpPool
 from voicemode.providers.patient_stt import PatientTranscriber, endpoints_ready
 from voicemode.providers.registry import Builtin, Registry
 from voicemode.providers.speech_cache import SpeechCache
+from voicemode.providers.watch import Watch
 from voicemode.runtime.checks import Check, in_thread
 from voicemode.runtime.conversation import Conversations
 from voicemode.runtime.diagnosis import Subject, diagnose
@@ -53,6 +54,8 @@ class Voice:
     builtin_synthesizer: BuiltinSynthesizer
     snapshots: Snapshots
     """What this process tells others about its endpoints."""
+    watch: Watch
+    """Finds services and looks after endpoints while somebody converses."""
     apply: Callable[[LoadedSettings], Subject] = field(repr=False)
     """Puts other settings in force in all parts. Raises SettingsError, and then changes nothing."""
 
@@ -92,6 +95,7 @@ class Voice:
     async def aclose(self) -> None:
         """End conversations, then free engines and connections. Idempotent."""
         await self.conversations.aclose()
+        await self.watch.aclose()
         await self.snapshots.aclose()
         await self.builtin_synthesizer.aclose()
         await self.pool.aclose()
@@ -106,9 +110,15 @@ class Ears:
     make_detector: Callable[[], SpeechDetector]
     """Raises EngineError."""
     pool: HttpPool
+    watch: Watch
+
+    async def ready(self) -> None:
+        """Learn who is there, in two seconds at most; recordings are in no hurry, and deserve the best engine."""
+        await self.watch.look_now()
 
     async def aclose(self) -> None:
         """Free engines and connections. Idempotent."""
+        await self.watch.aclose()
         await self.transcriber.aclose()
         await self.pool.aclose()
 
@@ -119,7 +129,13 @@ def build_ears(loaded: LoadedSettings, environ: Mapping[str, str]) -> Ears:
     pool = HttpPool(settings)
     registry = Registry(settings, pool, Builtin(stt=BuiltinTranscriber(environ)))
     journal = Journal(settings.base_dir / "pending")
-    return Ears(PatientTranscriber(registry.stt), journal, lambda: choose_detector(settings.vad).detector, pool)
+    return Ears(
+        transcriber=PatientTranscriber(registry.stt),
+        journal=journal,
+        make_detector=lambda: choose_detector(settings.vad).detector,
+        pool=pool,
+        watch=Watch(registry, pool),
+    )
 
 
 def build_microphone(settings: Settings) -> Microphone:
@@ -182,11 +198,17 @@ def _voice(
         make_speaker=make_speaker,
         pool=pool,
         registry=registry,
+        watch=Watch(registry, pool),
         synthesizer=FailoverSynthesizer(registry.tts),
         transcriber=FailoverTranscriber(registry.stt),
         journal=Journal(settings.base_dir / "pending"),
     )
-    recovery = Recovery(shared.journal, PatientTranscriber(registry.stt), lambda: endpoints_ready(registry.stt))
+
+    def who_recovered() -> Transcriber | None:
+        shared.watch.touch()  # as long as a recording waits, somebody waits for an endpoint
+        return endpoints_ready(registry.stt)
+
+    recovery = Recovery(shared.journal, PatientTranscriber(registry.stt), who_recovered)
     conversations = Conversations(shared.parts(settings), floor, recovery)
 
     def apply(loaded: LoadedSettings) -> Subject:
@@ -199,7 +221,7 @@ def _voice(
     snapshots = Snapshots(settings.base_dir / "run", program, lambda: report(registry))
     for shelf in registry.shelves():
         shelf.on_settled = snapshots.settled
-    return Voice(settings, conversations, pool, shared.subject(loaded), builtin, snapshots, apply)
+    return Voice(settings, conversations, pool, shared.subject(loaded), builtin, snapshots, shared.watch, apply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +232,7 @@ class _Shared:
     make_speaker: Callable[[Settings], Speaker]
     pool: HttpPool
     registry: Registry
+    watch: Watch
     synthesizer: FailoverSynthesizer
     transcriber: FailoverTranscriber
     journal: Journal
@@ -238,6 +261,7 @@ class _Shared:
             pace=self.pace,
             start_timeout_s=settings.start_timeout_s,
             chime=settings.audio_feedback,
+            presence=self.watch.conversation,
         )
 
     def subject(self, loaded: LoadedSettings) -> Subject:
@@ -251,14 +275,10 @@ class _Shared:
             find_output=lambda: _newly(find_output, settings.output_device).name,
             find_detector=lambda: (self.detector(settings.vad).detector.name, self.detector(settings.vad).reason),
             find_builtin=builtin_available,
-            look_now=_look_nowhere,
+            look_now=self.watch.look_now,
             openai_key_elsewhere=loaded.openai_key_elsewhere,
             warnings=loaded.warnings,
         )
-
-
-async def _look_nowhere() -> None:
-    """Until services of this machine are looked for."""
 
 
 def _speech_cache(settings: Settings) -> SpeechCache | None:

@@ -247,6 +247,16 @@ async def test_closing_ends_what_hangs(stub: SpeechStub) -> None:
         assert asyncio.all_tasks() == before
 
 
+async def test_ports_of_chat_are_left_alone_until_somebody_chats(stub: SpeechStub) -> None:
+    """Port 8080 is everybody's, and a spoken conversation needs nothing from it."""
+    stub.configure(0, models=["llama3.2:latest"])
+    async with watching(known(stub, "chat"), known(stub, "tts", site=1)) as (registry, watch), watch.conversation("tts"):
+        await asyncio.to_thread(stub.wait_for, lambda events: len(events) >= 4)
+        assert stub.events(site=0) == []
+        await watch.ready("chat")
+        assert [entry.name for entry in registry.chat] == [stub.url]
+
+
 async def test_one_look_at_everything_for_whoever_asks(stub: SpeechStub) -> None:
     """Ports and named endpoints; it has an end although one hangs, and nothing goes on."""
     stub.configure(1, models_mode="hang")

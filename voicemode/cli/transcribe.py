@@ -123,6 +123,7 @@ class _Job:
 
         ears = build_ears(load_from_process(os.environ), os.environ)
         try:
+            await ears.ready()
             for name in self._files:
                 if self._several and self._kind == "text" and self._output is None:
                     print(f"==> {printable(name)} <==", flush=True)
@@ -235,6 +236,7 @@ async def _transcribe_pending(language: str | None, *, as_json: bool) -> int:
     ears = build_ears(load_from_process(os.environ), os.environ)
     waiting = _Waiting(ears, language, as_json=as_json)
     try:
+        await ears.ready()
         for handle in ears.journal.pending():
             await waiting.transcribe(handle)
     finally:

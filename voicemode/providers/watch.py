@@ -11,7 +11,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence, Set
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeAlias
 
@@ -80,6 +80,8 @@ class Watch:
         """Of those that cannot be reached: the pause before the look that is planned."""
         self._touched_at = -math.inf
         self._talking = 0
+        self._tasks: set[Task] = {"tts", "stt"}
+        """What is looked after in the background; chat only once somebody has needed it."""
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -109,10 +111,11 @@ class Watch:
 
     async def ready(self, task: Task) -> None:
         """Return when the services of this machine have been looked for, if that matters for the first request; in READY_S."""
+        self._tasks.add(task)
         if self._is_served(task):
             return
         now = self._clock()
-        ports = [port for port in self._ports() if task in port.tasks]
+        ports = [port for port in self._ports(self._tasks) if task in port.tasks]
         looks = {self._begin(port) for port in ports if now - self._looked_at.get(port, -math.inf) > FRESH_S}
         deadline = asyncio.get_running_loop().time() + READY_S
         # One that is found is enough: another port may belong to something that takes its time.
@@ -124,7 +127,7 @@ class Watch:
 
     async def look_now(self) -> None:
         """One look at everything, in ROUND_S at most; whoever asks wants to know how things are. Starts no watch."""
-        looks = [self._begin(place) for place in self._places()]
+        looks = [self._begin(place) for place in self._places({shelf.task for shelf in self._registry.shelves()})]
         if looks:
             await asyncio.wait(looks, timeout=ROUND_S)
 
@@ -138,19 +141,18 @@ class Watch:
 
     # -- who is looked at
 
-    def _ports(self) -> list[KnownService]:
-        tasks = {shelf.task for shelf in self._registry.shelves()}
+    def _ports(self, tasks: Set[Task]) -> list[KnownService]:
         return self._discovery.ports(self._registry.settings, tasks)
 
-    def _sites(self) -> Iterator[Site]:
+    def _sites(self, tasks: Set[Task]) -> Iterator[Site]:
         """Endpoints that are asked themselves: the named ones, and whoever cannot be reached. Who is found, its port shows."""
-        for shelf in self._registry.shelves():
-            for site in self._registry.sites(shelf.task):
+        for task in tasks:
+            for site in self._registry.sites(task):
                 if site.origin is Origin.NAMED or (site.origin is Origin.CLOUD and self._down(_Named(site.task, site.url))):
                     yield site
 
-    def _places(self) -> list[_Place]:
-        return [*self._ports(), *(_Named(site.task, site.url) for site in self._sites())]
+    def _places(self, tasks: Set[Task]) -> list[_Place]:
+        return [*self._ports(tasks), *(_Named(site.task, site.url) for site in self._sites(tasks))]
 
     def _is_served(self, task: Task) -> bool:
         """Whether somebody of this machine or of the settings is at hand, who goes before the cloud and the built-in engine."""
@@ -183,7 +185,7 @@ class Watch:
             await asyncio.sleep(min(max(soon, 0.01), self._pace.tick_s))
 
     def _begin_due(self) -> None:
-        now, places = self._clock(), self._places()
+        now, places = self._clock(), self._places(self._tasks)
         self._agenda.keep_only(places)
         for place in places:
             if place not in self._agenda:
@@ -229,7 +231,7 @@ class Watch:
         finally:
             now = self._clock()
             self._looked_at[place] = now
-            if place in self._agenda and place in self._places():
+            if place in self._agenda and place in self._places(self._tasks):
                 self._plan(place, now, usual_s)
 
     async def _look_at_port(self, port: KnownService) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from voicemode.core.failover import Task
 from voicemode.errors import LanguageError, RequestError, SpeechFailedError, VoicemodeError
 from voicemode.events import EventSink, TurnEvent, WaitingForFloor
 from voicemode.runtime.floor import Floor
@@ -68,7 +69,8 @@ class _Conversation:
 
     async def _run(self) -> None:
         hold = self._floor.hold(self._waiting) if self._floor is not None else contextlib.nullcontext()
-        async with hold:
+        first: Task | None = "tts" if self._requests and self._requests[0].message else None
+        async with self._parts.presence(first), hold:
             called_at = self._called_at
             for request in self._requests:
                 if self._lapsed:
@@ -226,7 +228,8 @@ class Conversations:
             known = ", ".join(self.pending()) or "nothing waits"
             raise RequestError("resume", f"there is no conversation '{handle[:80]}'", known)
         try:
-            words = await self._recovery.ask(path, budget_s=budget_s)
+            async with self._parts.presence("stt"):
+                words = await self._recovery.ask(path, budget_s=budget_s)
         except SpeechFailedError as error:
             return Outcome((), 1, error=SpeechFailedError(error.task, error.attempts, path))
         except LanguageError as error:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from voicemode.core.endpointing import (
     SpeechBegan,
     TurnEnded,
 )
+from voicemode.core.failover import Task
 from voicemode.core.latency import Mark, Marks
 from voicemode.core.listener import Listener
 from voicemode.core.sentences import split
@@ -80,6 +82,8 @@ class TurnParts:
     start_timeout_s: float
     chime: str
     """When to chime as the microphone starts to listen: "auto" (only when nothing was spoken), "true" or "false"."""
+    presence: Callable[[Task | None], AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext()
+    """Entered while somebody converses, with what is needed first."""
 
 
 class Turn:
