@@ -24,7 +24,12 @@ class CommandLine:
         return self.home / ".voicemode" / "voicemode.env"
 
     def environment(self, **more: str) -> dict[str, str]:
-        nothing = {"PULSE_SERVER": "unix:/nonexistent", "COLUMNS": "200", "HOME": str(self.home)}
+        nothing = {
+            "PULSE_SERVER": "unix:/nonexistent",
+            "COLUMNS": "200",
+            "HOME": str(self.home),
+            "VOICEMODE_DISCOVERY": "false",
+        }
         return {"PATH": os.environ["PATH"], **nothing, **more}
 
     def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:

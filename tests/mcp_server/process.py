@@ -25,7 +25,7 @@ SERVER = (sys.executable, "-m", "voicemode", "mcp")
 class ServerProcess:
     """A voicemode MCP server of its own, with a HOME of its own. A context manager.
 
-    ``env`` is added to PATH and HOME and nothing else is inherited.
+    ``env`` is added to PATH and HOME and nothing else is inherited; services on this machine are not looked for.
     """
 
     def __init__(self, env: Mapping[str, str], *, argv: Sequence[str] = SERVER, client: str = "test") -> None:
@@ -38,7 +38,7 @@ class ServerProcess:
         self._ids = iter(range(1, 1_000_000))
         self._arrived = threading.Condition()
         self._errors: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        base = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
+        base = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", "VOICEMODE_DISCOVERY": "false"}
         self.process = subprocess.Popen(
             [*argv], stdin=-1, stdout=-1, stderr=-1, env={**base, **env}, cwd=self.home, start_new_session=True
         )
