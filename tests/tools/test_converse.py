@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,14 +11,14 @@ from mcp.types import CallToolResult
 
 from voicemode.load_config import LoadedSettings
 from voicemode.runtime.conversation import Outcome
-from voicemode.runtime.result import Status, TurnResult
+from voicemode.runtime.result import Recovered, Status, TurnResult
 from voicemode.settings import Settings
 from voicemode.tools.converse import converse
 
 FAR, FARTHER = "https://far.example/v1", "https://farther.example/v1"
 
 
-def call(*answers: TurnResult) -> CallToolResult:
+def call(*answers: TurnResult, recovered: Sequence[Recovered] = ()) -> CallToolResult:
     """The tool, over conversations that ended so."""
     outcome = Outcome(answers, len(answers))
 
@@ -26,7 +27,7 @@ def call(*answers: TurnResult) -> CallToolResult:
             return outcome
 
         def hand_over(self, _: Outcome) -> list[Any]:
-            return []
+            return [*recovered]
 
     class App:
         loaded = LoadedSettings(Settings(), {})
@@ -71,3 +72,24 @@ def test_where_no_words_left_nothing_is_said_of_it() -> None:
     assert "another machine" not in said(result)
     assert result.structured_content is not None
     assert "cloud" not in result.structured_content
+
+
+def test_what_was_said_earlier_comes_marked_as_spoken_and_unverified() -> None:
+    """As every answer, and for programs as a field of its own; where it went is named."""
+    earlier = Recovered(handle="utt-1", text="First of all.", engine=FAR, confidence="unknown", cloud=(FAR,))
+    result = call(answered(), recovered=[earlier])
+    facts = result.structured_content or {}
+    assert facts["recovered"] == [{"handle": "utt-1", "text": "First of all.", "engine": FAR, "confidence": "unknown"}]
+    assert facts["text"] == "Fine."
+    assert facts["cloud"] == [FAR]
+    block = result.content[-1]
+    assert block.type == "text"
+    assert "earlier (spoken, unverified;" in block.text
+    assert '"First of all."' in block.text
+    assert f"Sent to another machine: {FAR}." in block.text
+
+
+def test_an_earlier_recording_without_words_is_told_too() -> None:
+    """The agent knows its name, and need not ask for it any more."""
+    result = call(answered(), recovered=[Recovered(handle="utt-1", text="", engine=FAR, confidence="unknown")])
+    assert "utt-1" in getattr(result.content[-1], "text", "")

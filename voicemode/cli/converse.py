@@ -36,7 +36,7 @@ from voicemode.runtime.result import Status, TurnResult
 
 if TYPE_CHECKING:  # the sound stack takes time to load, which --help and completion must not wait for
     from voicemode.assemble import Voice
-    from voicemode.runtime.conversation import Outcome
+    from voicemode.runtime.conversation import Conversations, Outcome
 
 __all__ = ["EXAMPLES", "converse"]
 
@@ -105,11 +105,14 @@ def converse(
             return await parts.conversations.resume(resume, sink, budget_s=None)
         return await parts.conversations.converse([request], sink, called_at=called_at, budget_s=None)
 
-    outcome = asyncio.run(_hold(loaded, ask, question, reply))
-    raise typer.Exit(_show(outcome, as_json=as_json, show_timeline=show_timeline))
+    outcome, talk = asyncio.run(_hold(loaded, ask, question, reply))
+    status = _show(outcome, as_json=as_json, show_timeline=show_timeline)
+    sys.stdout.flush()
+    talk.hand_over(outcome)  # a recording is deleted when its words have been printed, and not before
+    raise typer.Exit(status)
 
 
-async def _hold(loaded: LoadedSettings, ask: _Ask, question: Path | None, reply: Path | None) -> Outcome:
+async def _hold(loaded: LoadedSettings, ask: _Ask, question: Path | None, reply: Path | None) -> tuple[Outcome, Conversations]:
     """Hold the conversation with its state on one line; devices are free when it returns, whatever happened."""
     # Here and not above: see TYPE_CHECKING.
     from voicemode.assemble import build_file_voice, build_voice
@@ -121,7 +124,7 @@ async def _hold(loaded: LoadedSettings, ask: _Ask, question: Path | None, reply:
     screen = about()
     try:
         with screen.status("starting") as line:
-            return await ask(voice, lambda event: _update(screen, line, event))
+            return await ask(voice, lambda event: _update(screen, line, event)), voice.conversations
     finally:
         await voice.aclose()
 

@@ -242,5 +242,6 @@ class Conversations:
             confidence=words.confidence,
             stt=words.engine,
             failed=words.failed,
+            cloud=words.cloud,
         )
         return Outcome((answer,), 1, recording=path)

@@ -68,6 +68,8 @@ class Recovery:
         self._recovered: dict[Path, Recovered] = {}
         self._asked: dict[Path, asyncio.Task[Recovered]] = {}
         """What a caller asked for, and may have left running."""
+        self._cloud: dict[Path, dict[str, None]] = {}
+        """Endpoints outside this machine that may have got each recording, in order."""
         self._retry: asyncio.Task[Recovered] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -206,7 +208,13 @@ class Recovery:
         try:
             utterance = await asyncio.to_thread(self._journal.load, path)
             asked = self._waiting.get(path)
-            request = TranscriptionRequest(utterance, asked.language if asked else None, asked.options if asked else ())
+            cloud = self._cloud.setdefault(path, {})
+            request = TranscriptionRequest(
+                utterance,
+                asked.language if asked else None,
+                asked.options if asked else (),
+                on_remote=lambda endpoint: cloud.update({endpoint: None}),
+            )
             transcript = await transcriber.transcribe(request)
         finally:
             self._journal.release(path)
@@ -216,12 +224,14 @@ class Recovery:
             engine=transcript.engine,
             confidence=transcript.confidence,
             failed=transcript.failed,
+            cloud=tuple(cloud),
         )
         return words
 
     def _forget(self, path: Path) -> None:
         self._recovered.pop(path, None)
         self._waiting.pop(path, None)
+        self._cloud.pop(path, None)
 
 
 class LiveTranscriber:

@@ -83,3 +83,5 @@ class Recovered:
     """As in ``interfaces.Transcript``."""
     failed: tuple[str, ...] = ()
     """Endpoints that were tried before, each with its reason."""
+    cloud: tuple[str, ...] = ()
+    """As ``TurnResult.cloud``, since the recording was kept."""

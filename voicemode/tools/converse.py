@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp.server.mcpserver import Context
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from voicemode.engines.builtin import BETTER_STT
 from voicemode.errors import RequestError, VoicemodeError
 from voicemode.runtime.arguments import turn_request
-from voicemode.runtime.result import Status, TurnRequest, TurnResult, sent_out
+from voicemode.runtime.result import Recovered, Status, TurnRequest, TurnResult, sent_out
 from voicemode.serving.progress import progress
 from voicemode.serving.spec import ToolSpec
 
@@ -56,6 +56,8 @@ class ConverseResult(Answer):
     resume: str = Field("", description="With still_listening: pass it to go on")
     engines: dict[str, str] = {}
     failed: list[str] = []
+    # Not a model of its own: every agent would pay for its schema in every request.
+    recovered: list[dict[str, str]] = Field([], description="Said earlier")
     cloud: list[str] = Field([], description="Outside this machine, got the words")
     warning: str = ""
     timings_ms: dict[str, int] = {}
@@ -108,7 +110,8 @@ async def converse(
         return _with_warning(_failure(error), app.warning)
     several = turns is not None or outcome.asked > 1
     result = _success(outcome, several=several) if outcome.error is None else _failure(outcome.error, outcome)
-    return _with_warning(result, app.warning)
+    # Here, where nothing is awaited any more: whatever is handed over is delivered.
+    return _with_warning(_with_recovered(result, talk.hand_over(outcome)), app.warning)
 
 
 TOOL = ToolSpec(function=converse, title="Talk with the person", open_world=True)
@@ -165,6 +168,23 @@ def _tool_result(result: ConverseResult, line: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=line)], structured_content=structured)
 
 
+def _with_recovered(result: CallToolResult, recovered: Sequence[Recovered]) -> CallToolResult:
+    """The same, and what earlier recordings say besides."""
+    if not recovered:
+        return result
+    words = [{"handle": r.handle, "text": r.text, "engine": r.engine, "confidence": r.confidence} for r in recovered]
+    cloud = dict.fromkeys(endpoint for each in recovered for endpoint in each.cloud)
+    lines = [_earlier(each) for each in recovered]
+    if cloud:
+        lines.append(f"Sent to another machine: {', '.join(cloud)}.")
+    facts = dict(result.structured_content or {})
+    facts["recovered"] = words
+    if cloud:
+        facts["cloud"] = list(dict.fromkeys([*facts.get("cloud", []), *cloud]))
+    content = [*result.content, TextContent(type="text", text="\n".join(lines))]
+    return result.model_copy(update={"content": content, "structured_content": facts})
+
+
 def _with_warning(result: CallToolResult, warning: str) -> CallToolResult:
     """The same, and what is wrong with the settings besides."""
     if not warning:
@@ -187,6 +207,15 @@ def _sentences(outcome: Outcome, *, several: bool) -> str:
     if outcome.resume:
         said.append(f"Still listening. Call converse again now with resume='{outcome.resume}'; nothing is lost.")
     return "\n".join(said)
+
+
+def _earlier(words: Recovered) -> str:
+    if not words.text:
+        return f"The recording {words.handle} was tried again ({words.engine}): no words were recognised in it."
+    return (
+        f"The person said earlier (spoken, unverified; {words.engine}, confidence {words.confidence}; "
+        f'recording {words.handle}): "{words.text}"'
+    )
 
 
 def _sentence(result: TurnResult) -> str:
