@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,12 +24,13 @@ from bench.source import commit, fingerprint
 from bench.table import table
 from tests.failover.ear import Ear
 from tests.failover.endpoints import connected, transcriber
-from tests.failover.kinds import FOR_STT, FOR_TTS, UNREACHABLE
+from tests.failover.kinds import FOR_CHAT, FOR_STT, FOR_TTS, UNREACHABLE
 from tests.stubs.client import SpeechStub
 from tests.stubs.fault_client import AT_CONNECT, FaultProxy
 from tests.stubs.sentence_tones import sentences
 from voicemode.audio import CAPTURE_RATE, AudioChunk
-from voicemode.interfaces import SpeechRequest, TranscriptionRequest
+from voicemode.interfaces import ChatMessage, ChatRequest, SpeechRequest, TranscriptionRequest
+from voicemode.providers.failover_chat import FailoverResponder
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.runtime.playback import speak
 from voicemode.testing import tone
@@ -71,14 +73,25 @@ def _utterance(seconds: float) -> Take:
     return take
 
 
+async def _answer(urls: Urls) -> float:
+    """Until the first words, or the longest pause after them."""
+    at = [time.monotonic()]
+    async with connected(urls, chat_models="stub") as registry:
+        answer = FailoverResponder(registry.chat).respond(ChatRequest((ChatMessage("user", "Hello."),)))
+        at += [time.monotonic() async for _ in answer]
+    return max(later - earlier for earlier, later in pairwise(at))
+
+
 def _cells() -> list[tuple[Row, Take, str, int]]:
     """Row, how to take it, the fault, and how many requests pass before it."""
     tts = [fault for kind in FOR_TTS.values() for fault in kind]
     stt = [fault for kind in FOR_STT.values() for fault in kind]
+    chat = [fault for kind in FOR_CHAT.values() for fault in kind]
     cells: list[tuple[Row, Take, str, int]] = [(_row("speech", fault), _message, fault, 0) for fault in (*tts, *UNREACHABLE)]
     cells += [(_row("speech, 2nd sentence", fault, at_connect=False), _message, fault, 1) for fault in tts]
     cells += [(_row("2 s transcribed", fault), _utterance(2.0), fault, 0) for fault in stt]
     cells += [(_row("30 s transcribed", fault), _utterance(30.0), fault, 0) for fault in ("silent", "drip_body", "refused")]
+    cells += [(_row("answer", fault), _answer, fault, 0) for fault in chat]
     return cells
 
 
