@@ -5,6 +5,7 @@ The driver does step by step what ``providers.racing`` does, with an event queue
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
@@ -13,9 +14,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import pytest
+
 from voicemode.core.breaker import BreakerState, Failure
 from voicemode.core.failover import Choice, Declared, Need, Origin
 from voicemode.core.race import Drop, Lost, Race, Runner, Start, Wait
+from voicemode.core.tally import STALE_S
 from voicemode.providers.shelf import Entry, Shelf
 
 SCHEDULES = 10_000
@@ -335,3 +339,59 @@ def test_ten_thousand_random_schedules_keep_the_rules() -> None:
             raise AssertionError(f"schedule {seed}: {error}") from error
         unserved += sum(call.served_by is None for call in calls)
     assert unserved > SCHEDULES / 100, "the schedules are too kind to show anything"
+
+
+# -- equals under load
+
+
+class Load:
+    """Three equals, and callers who ask again as soon as they were served."""
+
+    def __init__(self, seed: int, callers: int = 6) -> None:
+        self.chance, self.callers, self.left = random.Random(seed), callers, 0
+        self.world = World(self.chance, {})
+        self.usual_s = dict.fromkeys("abc", 0.1)
+        for name in self.usual_s:
+            self.world.behaviours[name] = functools.partial(self.behave, name)
+            self.world.add(name)
+
+    def behave(self, name: str, now: float) -> Fate:
+        return Fate(self.usual_s[name] * self.chance.lognormvariate(0, 0.3))
+
+    def ask(self, requests: int) -> dict[str, float]:
+        """Each endpoint's share of the requests, hedges included."""
+        before, self.left = len(self.world.sent), requests
+        for _ in range(self.callers):
+            self.world.at(self.world.now, self.caller)
+        self.world.run()
+        sent = self.world.sent[before:]
+        return {name: sent.count(name) / len(sent) for name in self.usual_s}
+
+    def caller(self) -> None:
+        if self.left > 0:
+            self.left -= 1
+            Call(self.world, self.caller)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_share_the_load_a_slow_one_is_left_alone_and_comes_back(seed: int) -> None:
+    """Within 15 %; under a tenth from the twentieth request after one became five times slower; all again when it recovered."""
+    load = Load(seed)
+    assert load.ask(600) == pytest.approx(dict.fromkeys("abc", 1 / 3), rel=0.15)
+    load.usual_s["a"] *= 5
+    load.ask(20)
+    assert load.ask(600)["a"] < 0.1
+    load.usual_s["a"] /= 5
+    load.world.now += STALE_S + 1
+    load.ask(60)
+    assert load.ask(600) == pytest.approx(dict.fromkeys("abc", 1 / 3), rel=0.3)
+
+
+def test_an_equal_that_failed_gets_its_share_back() -> None:
+    """The others work, and yet it is tried again once what is known of it is stale."""
+    load = Load(1)
+    load.world.behaviours["a"] = lambda now: Fate(0.01, Failure.BROKEN)
+    assert load.ask(300)["a"] < 0.05
+    load.world.behaviours["a"] = functools.partial(load.behave, "a")
+    load.world.now += STALE_S + 1
+    assert load.ask(600) == pytest.approx(dict.fromkeys("abc", 1 / 3), rel=0.3)

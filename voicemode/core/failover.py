@@ -6,7 +6,7 @@ What counts, in this order:
 2. The endpoint that spoke the sentence before, so that a voice does not change in mid-message.
 3. The order of the person: named endpoints as written, then services found on this machine, then the cloud, then built in.
 4. What it can do: the voice, the sample format, streaming.
-5. Health: one that is being tried again comes after one that works.
+5. Health: one that is to be tried again comes after one that works, but not for ever: after STALE_S it is tried.
 6. Among equals the lowest expected latency, then the fewest requests in flight, then whoever waited longest.
 """
 
@@ -20,14 +20,17 @@ from typing import Literal, TypeAlias
 
 from voicemode.core.breaker import BreakerState
 from voicemode.core.health import Health
+from voicemode.core.tally import STALE_S
 from voicemode.core.voices import VoiceTraits, base_language, has_voice, nearest_voice, traits
 
 __all__ = ["UNDECLARED", "Candidate", "Choice", "Decision", "Declared", "Need", "Origin", "Task", "choose", "in_order"]
 
 Task: TypeAlias = Literal["tts", "stt", "chat"]
 
-SAME_X = 1.5
-"""Endpoints whose latency is within this factor of the best are equals: less is noise."""
+SAME_X = 2.0
+"""Endpoints whose latency is within this factor of the best are equals: less is noise, which at 1.5 shut out one of three
+equals for minutes. Who is somewhat slower still gets less, having more in flight.
+"""
 
 SAME_S = 0.02
 """And so are those within so many seconds of it: nobody hears 20 ms."""
@@ -113,13 +116,15 @@ class _Able:
     candidate: Candidate
     shortcomings: tuple[str, ...]
     expected_s: float | None
+    doubtful: bool
+    """It failed, and lately enough to be worse than one that works."""
 
     @property
     def tier(self) -> tuple[int, int]:
         return _tier(self.candidate)
 
     @property
-    def doubtful(self) -> bool:
+    def probe(self) -> bool:
         return self.candidate.health.breaker.state is not BreakerState.CLOSED
 
     def standing(self, need: Need) -> tuple[bool, int, int, int, bool]:
@@ -141,7 +146,8 @@ def choose(candidates: Sequence[Candidate], need: Need, now: float) -> Decision:
     for candidate in candidates:
         inability, health = inabilities[candidate.name], candidate.health
         if inability is None and (candidate is early or health.breaker.admits(now)):
-            admitted.append(_Able(candidate, _shortcomings(candidate, need), health.tally.expected_s(now)))
+            doubtful = health.breaker.state is not BreakerState.CLOSED and now - health.tally.last_used <= STALE_S
+            admitted.append(_Able(candidate, _shortcomings(candidate, need), health.tally.expected_s(now), doubtful))
         else:
             passed_over.append(Choice(candidate.name, (inability or _absence(health, now),)))
     fastest_s: dict[tuple[int, int], float] = {}
@@ -149,7 +155,7 @@ def choose(candidates: Sequence[Candidate], need: Need, now: float) -> Decision:
         if able.expected_s is not None:
             fastest_s[able.tier] = min(fastest_s.get(able.tier, math.inf), able.expected_s)
     admitted.sort(key=lambda able: (*able.standing(need), *able.load(fastest_s.get(able.tier, 0.0))))
-    order = [Choice(a.candidate.name, _reasons(a, need), _voice(a.candidate, need), probe=a.doubtful) for a in admitted]
+    order = [Choice(a.candidate.name, _reasons(a, need), _voice(a.candidate, need), probe=a.probe) for a in admitted]
     return Decision(tuple(order), tuple(passed_over))
 
 
@@ -232,7 +238,7 @@ def _reasons(able: _Able, need: Need) -> tuple[str, ...]:
     if candidate.origin is Origin.NAMED:
         place += f" at place {candidate.rank + 1}"
     before = ["spoke the sentence before"] if candidate.name == need.previous else []
-    doubt = [f"is tried again after: {health.trouble.rstrip('.')}"] if able.doubtful else []
+    doubt = [f"is tried again after: {health.trouble.rstrip('.')}"] if able.probe else []
     return (*before, place, *able.shortcomings, *doubt, _pace(able.expected_s, health.tally.in_flight))
 
 
