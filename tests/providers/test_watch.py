@@ -119,6 +119,7 @@ async def test_hanging_ports_are_given_up_for_the_built_in_engine(stub: SpeechSt
     async with watching(known(stub, "tts")) as (registry, watch), asyncio.timeout(DEADLINE_S):
         await watch.ready("tts")
         assert registry.tts[first(registry)].origin is Origin.BUILTIN
+        assert ["gone_at" in event for event in stub.events("models")] == [False]
 
 
 async def test_nobody_waits_who_named_an_endpoint(stub: SpeechStub) -> None:

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voicemode.wire.catalog import MOST_ROWS, NAME_CHARS, Model, Voice, parse_models, parse_voices
 
@@ -134,3 +136,22 @@ def test_lists_have_an_end() -> None:
     voices = parse_voices(body)
     assert voices is not None
     assert len(voices) == MOST_ROWS
+
+
+_ANSWERS = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["data", "id", "name", "task", "language", "voices", "voice_id"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.binary(max_size=300) | _ANSWERS.map(lambda answer: json.dumps(answer).encode()))
+def test_no_answer_whatever_breaks_the_reading(body: bytes) -> None:
+    """Names that can be shown, or nothing."""
+    for model in parse_models(body) or ():
+        assert model.name.isprintable()
+    for voice in parse_voices(body) or ():
+        assert voice.name.isprintable()

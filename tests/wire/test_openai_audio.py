@@ -17,7 +17,6 @@ from voicemode.wire.openai_audio import (
     Container,
     audio_coding,
     error_reason,
-    model_names,
     parse_transcription,
     sniff,
     speech_body,
@@ -211,7 +210,6 @@ def test_the_callers_text_is_never_repeated() -> None:
 def test_no_answer_whatever_breaks_the_codec(body: bytes, label: str) -> None:
     """Bytes from outside give a value or AnswerError, never another exception."""
     assert error_reason(label, body, private=("something the user said",)).isprintable()
-    model_names(body)
     sniff(body)
     audio_coding(label, "pcm")
     try:
@@ -235,13 +233,7 @@ def test_no_json_whatever_breaks_the_codec(answer: object) -> None:
     """Fields of the wrong type are as good as missing."""
     body = json.dumps(answer).encode()
     assert error_reason("application/json", body).isprintable()
-    model_names(body)
     try:
         parse_transcription("application/json", body)
     except AnswerError as error:
         assert str(error).isprintable()  # noqa: PT017
-
-
-def test_models_are_listed_by_id() -> None:
-    """Rows without one are skipped."""
-    assert model_names(b'{"data": [{"id": "kokoro"}, {"object": "model"}, {"id": "tts-1"}]}') == ("kokoro", "tts-1")

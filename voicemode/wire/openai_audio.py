@@ -26,7 +26,6 @@ __all__ = [
     "audio_coding",
     "error_reason",
     "is_web_page",
-    "model_names",
     "parse_transcription",
     "sniff",
     "speech_body",
@@ -145,16 +144,6 @@ def parse_transcription(content_type: str, body: bytes) -> Written:
     likely = [p for s in segments if (p := _number(s.get("avg_logprob"))) is not None]
     text = "" if segments and all(_is_silent(s) for s in segments) else answer["text"].strip()
     return Written(text, sum(likely) / len(likely) if likely else None)
-
-
-def model_names(body: bytes) -> tuple[str, ...]:
-    """The ids in an answer of ``GET /models``; empty when it is none."""
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return ()
-    rows = _list(answer.get("data")) if isinstance(answer, dict) else []
-    return tuple(row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str))
 
 
 def audio_coding(content_type: str, asked: Container) -> AudioCoding | None:
