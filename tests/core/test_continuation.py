@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemode.core.continuation import Continuation
+from voicemode.core.continuation import NEAR_CHARS, Continuation
 
 GIVEN = "It is sunny today. Take a hat. The wind is from the nor"
 REST = "th. Have a nice walk."
@@ -116,3 +116,11 @@ def test_a_space_stands_between_words_and_not_within(given_out: str, answer: str
 def test_after_nothing_all_is_new(given_out: str) -> None:
     """At once."""
     assert Continuation(given_out).feed("Hello") == "Hello"
+
+
+def test_an_answer_of_many_like_sentences_is_compared_in_no_time() -> None:
+    """Letters that are looked at, not seconds: whoever sends such a thing must not stop the others."""
+    continuation = Continuation("A. " * 50_000)
+    assert len(continuation._starts) <= NEAR_CHARS + 1
+    assert continuation.feed("A. " * 40_000) == ""
+    assert continuation.feed("Bees.") == "Bees."

@@ -210,6 +210,15 @@ async def test_when_all_fail_one_error_names_each_with_its_reason() -> None:
     assert "".join(words).startswith(TEXT[:12])
 
 
+async def test_one_that_asked_to_be_left_alone_is_told_once() -> None:
+    """It is passed over for the rest of the answer, for the reason that is told already."""
+    busy = fake("a", fail_after=3, error=EndpointError("a", "gets too many requests", 429, retry_after_s=60.0))
+    with pytest.raises(SpeechFailedError) as caught:
+        await ask(shelf_of(busy, broken("b", 0)))
+    assert [error.problem.partition(":")[0] for error in caught.value.attempts] == ["a", "b"]
+    assert len(busy.requests) == 1
+
+
 async def test_with_no_endpoint_at_all_the_error_says_so() -> None:
     """There is none built in."""
     with pytest.raises(SpeechFailedError, match="No chat endpoint"):

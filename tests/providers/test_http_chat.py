@@ -33,8 +33,9 @@ async def fails(responder: Responder, request: ChatRequest = REQUEST) -> tuple[E
     words: list[str] = []
 
     async def listen() -> None:
-        async for text in responder.respond(request):
-            words.append(text)
+        async with asyncio.timeout(10):
+            async for text in responder.respond(request):
+                words.append(text)
 
     with pytest.raises(EndpointError) as caught:
         await listen()

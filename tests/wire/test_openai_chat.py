@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemode.interfaces import ChatMessage, ChatRequest
@@ -122,13 +122,15 @@ class TestAStream:
         assert reader.begun
         assert not reader.ended
 
+    @settings(max_examples=300)
     @given(st.data())
     def test_however_the_bytes_are_cut_the_text_is_the_same(self, data: st.DataObject) -> None:
         """In the middle of a letter, of an end of line, of the mark of byte order."""
-        whole = b"\xef\xbb\xbf: hi\r\n\r\n" + said("Grüße, ", "日本 🙂", " end").replace(b"\n", b"\r\n") + END + DONE
+        split = b'data: {"choices": [{"index": 0,\r\ndata: "delta": {"content": "Two "}}]}\r\n\r\n'
+        whole = b"\xef\xbb\xbf" + said("Grüße, ", "日本 🙂").replace(b"\n", b"\r\n") + split + said(" end") + END + DONE
         cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=12)))
         pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-        assert read(*pieces)[0] == ["Grüße, ", "日本 🙂", " end"]
+        assert read(*pieces)[0] == ["Grüße, ", "日本 🙂", "Two ", " end"]
 
     @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
     def test_each_of_the_three_ends_of_line_is_one(self, end: bytes) -> None:

@@ -11,6 +11,7 @@ the one in which it differs is said from its beginning.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -18,6 +19,9 @@ __all__ = ["Continuation"]
 
 SURE_CHARS = 12
 """A repetition of so many letters is none by chance, wherever it begins."""
+
+NEAR_CHARS = 400
+"""Who does not begin at the beginning begins at most so many letters before the end. It bounds the work."""
 
 LEAST_CHARS = 3
 """Fewer are none in any case: "go go" and "1 1" are sayable."""
@@ -42,8 +46,8 @@ class Continuation:
     given: str
     _target: str = ""
     """What counts of ``given``."""
-    _sentences: set[int] = field(default_factory=set)
-    """Where a sentence of it begins in ``_target``."""
+    _sentences: list[int] = field(default_factory=list)
+    """Where a sentence of it begins in ``_target``, in order."""
     _held: str = ""
     """What came and may still be a repetition."""
     _heard: list[int] = field(default_factory=list)
@@ -59,9 +63,11 @@ class Continuation:
         self._target = _plain(self.given)
         self._settled = not self._target
         counted = [0, *accumulate(len(_plain(character)) for character in self.given)]
-        self._sentences = {0} | {counted[end.end()] for end in _SENTENCE.finditer(self.given)}
+        sentences = {0} | {counted[end.end()] for end in _SENTENCE.finditer(self.given)}
         words = {counted[start.end()] for start in _WORD.finditer(self.given)}
-        self._starts = sorted(start for start in self._sentences | words if start < len(self._target))
+        near = range(max(len(self._target) - NEAR_CHARS, 0), len(self._target))
+        self._sentences = sorted(sentences)
+        self._starts = sorted({0} | (sentences | words).intersection(near))
 
     def feed(self, text: str) -> str:
         """What is certainly new; empty as long as that is open."""
@@ -79,7 +85,7 @@ class Continuation:
         """What is new of what was held back, now that nothing more comes."""
         if self._settled:
             return ""
-        if self._repeated is None and self._sentences.intersection(self._starts):
+        if self._repeated is None and self._begun():
             self._settled = True
             return ""  # it said less of the same, and holds that for all
         return self._settle()
@@ -98,10 +104,11 @@ class Continuation:
 
     def _settle(self) -> str:
         self._settled = True
-        if self._repeated is not None and self._counts(self._held[: self._repeated]):
+        said = self._said_before()
+        if self._repeated is not None and self._repeated >= said and self._counts(self._held[: self._repeated]):
             new = self._held[self._repeated :]
             return new.lstrip() if self.given[-1:].isspace() else new
-        return _joined(self.given, self._held[self._said_before() :])
+        return _joined(self.given, self._held[said:])
 
     def _counts(self, repeated: str) -> bool:
         """Whether it repeats words, and does not just happen to go on with the same letters."""
@@ -111,11 +118,15 @@ class Continuation:
         # Who goes on begins a new word with a space; who begins again does not.
         return len(letters) >= LEAST_CHARS and not letters.isdigit() and not repeated[:1].isspace()
 
+    def _begun(self) -> set[int]:
+        """Sentences that ``_held`` repeats from their beginning, so far."""
+        return set(self._sentences).intersection(self._starts)
+
     def _said_before(self) -> int:
         """Where in ``_held`` the sentence begins that is not one of those given out."""
         heard = len(self._heard)
-        begun = self._sentences.intersection(self._starts)
-        dropped = max((end - start for start in begun for end in self._sentences if end <= start + heard), default=0)
+        ends = [self._sentences[bisect_right(self._sentences, start + heard) - 1] - start for start in self._begun()]
+        dropped = max(ends, default=0)
         at = self._heard[dropped - 1] if dropped > 0 else 0
         return at if self._counts(self._held[:at]) else 0
 
