@@ -10,7 +10,7 @@ import pytest
 from tests.providers.engines import Ear, in_flight, loop_time, put, refused, shelf_of
 from tests.virtual_time import VIRTUAL_TIME
 from voicemode.audio import AudioChunk
-from voicemode.core.breaker import BreakerState
+from voicemode.core.breaker import BreakerState, Failure
 from voicemode.core.failover import Declared, Origin
 from voicemode.errors import EndpointError, EngineError, LanguageError, SpeechFailedError, VoicemodeError
 from voicemode.interfaces import Transcript, TranscriptionRequest
@@ -167,3 +167,17 @@ async def test_on_random_paths_no_request_stays_open() -> None:
             if failure is not None:
                 assert not any(entry.engine.after_s < 1 and entry.engine.error is None for entry in shelf)
             await asyncio.sleep(chance.choice([0.0, 0.5, 5.0, 100.0]))
+
+
+async def test_one_whose_turn_comes_while_its_breaker_is_open_is_asked_when_nobody_else_is_left() -> None:
+    """Another request failed there in the meantime; that is no reason to lose the words."""
+    shelf = shelf_of("stt", Ear("a", EndpointError("a", "crashed"), after_s=1.0), Ear("b"))
+
+    async def another_request_fails() -> None:
+        await asyncio.sleep(0.5)
+        health = shelf["b"].health
+        health.failed(health.begin(loop_time()), loop_time(), Failure.BROKEN, "b: crashed.")
+
+    transcript, _ = await asyncio.gather(hear(shelf), another_request_fails())
+    assert transcript.engine == "b"
+    assert transcript.failed == ("a: crashed.",)

@@ -115,7 +115,6 @@ class _Heat(Generic[E, T]):
         now = self._shelf.clock()
         self._decision = decision = self._shelf.decide(self._need, without=self._had_their_turn)
         self._choices = {choice.name: choice for choice in decision.order}
-        self._had_their_turn |= self._choices.keys()
         self._race = Race(self._shelf.runners(decision, self._load), spare_s=max(self._spare_until - now, 0.0))
         return bool(decision.order)
 
@@ -156,10 +155,10 @@ class _Heat(Generic[E, T]):
         entry = self._shelf[name]
         breaker = entry.health.breaker
         if not breaker.admits(now) and not (breaker.admits_early() and len(self._choices) == 1):
-            # Another request found out in the meantime, or is trying it right now.
+            # Another request found out in the meantime, or is trying it right now. Its turn may come when nobody else is left.
             self._race.failed(name)
-            self._attempts.append(EndpointError(name, f"is left alone after: {entry.health.trouble.rstrip('.')}"))
             return
+        self._had_their_turn.add(name)
         ticket = entry.health.begin(now, self._load)
         task = asyncio.ensure_future(self._ask(entry, choice))
         self._asked.append(_Asked(entry, ticket, task, now))
