@@ -159,7 +159,9 @@ def _store(folder: Path, name: str, sound: AudioChunk, most_bytes: int) -> None:
     data = _HEAD.pack(_MAGIC, sound.sample_rate, hashlib.sha256(pcm).digest()) + pcm
     half = folder / f"{secrets.token_hex(8)}.part"
     with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A parent that mkdir makes on the way would be open to others.
+        for each in (folder.parent, folder):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

@@ -44,7 +44,9 @@ class Journal:
 
         From then on it is claimed, until ``discard`` or ``release``.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A parent that mkdir makes on the way would be open to others.
+        for each in (self._folder.parent, self._folder):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._sweep()
         self._lock(path)  # before it has its name: whoever sees it sees that somebody works on it
         half = path.with_suffix(".part")

@@ -95,7 +95,9 @@ class Snapshots:
         """One step, so that no reader sees half. A disk that is full or read-only costs the figures, not the conversation."""
         half = self._path.with_suffix(".part")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # A parent that mkdir makes on the way would be open to others.
+            for each in (self._folder.parent, self._folder):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._take_lock():
                 return
             descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
