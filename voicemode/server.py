@@ -87,14 +87,17 @@ def _tool(spec: ToolSpec) -> Tool:
     model.model_config["extra"] = "forbid"
     model.model_rebuild(force=True)
     tool.parameters = _lean(model.model_json_schema(by_alias=True))
+    # What a result leaves out says nothing by its default.
+    tool.fn_metadata.output_schema = _lean(tool.fn_metadata.output_schema, "title", "default")
     return tool
 
 
-def _lean(schema: Any) -> Any:
+def _lean(schema: Any, *without: str) -> Any:
     """Drop the titles pydantic adds: they repeat the names, and every agent pays for them in every request."""
+    dropped = without or ("title",)
     if isinstance(schema, dict):
-        return {k: _lean(v) for k, v in schema.items() if not (k == "title" and isinstance(v, str))}
-    return [_lean(item) for item in schema] if isinstance(schema, list) else schema
+        return {k: _lean(v, *dropped) for k, v in schema.items() if k not in dropped or isinstance(v, dict)}
+    return [_lean(item, *dropped) for item in schema] if isinstance(schema, list) else schema
 
 
 def serve(environ: Mapping[str, str]) -> int:
