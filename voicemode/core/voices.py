@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["VoiceTraits", "base_language", "has_voice", "nearest_voice", "preferred_voice", "traits"]
+__all__ = ["Gender", "VoiceTraits", "base_language", "has_voice", "nearest_voice", "preferred_voice", "traits"]
 
 Gender: TypeAlias = Literal["female", "male"]
 
