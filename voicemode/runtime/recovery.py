@@ -162,6 +162,7 @@ class Recovery:
     async def _as_asked(self, path: Path) -> Recovered:
         async with self.live():
             words = await self._transcribe(path, self._transcriber)
+        self._waiting.pop(path, None)  # or the good news would have it tried again before its words are taken
         self.worked()
         return words
 
