@@ -105,4 +105,5 @@ class Room:
         return [sys.executable, "-m", "voicemode", "mcp"], self._addresses()
 
     def _addresses(self) -> dict[str, str]:
-        return {"VOICEMODE_TTS_BASE_URLS": self.stub.url, "VOICEMODE_STT_BASE_URLS": self.stub.url}
+        urls = {"VOICEMODE_TTS_BASE_URLS": self.stub.url, "VOICEMODE_STT_BASE_URLS": self.stub.url}
+        return {**urls, "VOICEMODE_DISCOVERY": "false"}

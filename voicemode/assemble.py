@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from voicemode.core.failover import Need, Task
+from voicemode.core.failover import Declared, Need, Task
 from voicemode.core.speculation import TranscriptionPace
 from voicemode.engines.builtin import ESPEAK, builtin_available
 from voicemode.engines.builtin_stt import BuiltinTranscriber
@@ -40,6 +40,9 @@ from voicemode.runtime.turn import TurnParts
 from voicemode.settings import Settings
 
 __all__ = ["Ears", "Voice", "build_ears", "build_file_voice", "build_microphone", "build_voice"]
+
+_ENGLISH = Declared(languages=("en",))
+"""pocketsphinx comes with one model, and guesses English words for everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def build_ears(loaded: LoadedSettings, environ: Mapping[str, str]) -> Ears:
     """The part of the product that listens to recordings; it uses no sound card. Raises SettingsError; opens nothing."""
     settings = loaded.settings
     pool = HttpPool(settings)
-    registry = Registry(settings, pool, Builtin(stt=BuiltinTranscriber(environ)))
+    registry = Registry(settings, pool, Builtin(stt=BuiltinTranscriber(environ), stt_declared=_ENGLISH))
     journal = Journal(settings.base_dir / "pending")
     return Ears(
         transcriber=PatientTranscriber(registry.stt),
@@ -192,7 +195,7 @@ def _voice(
     settings = loaded.settings
     pool = HttpPool(settings)
     builtin = BuiltinSynthesizer(environ)
-    registry = Registry(settings, pool, Builtin(builtin, BuiltinTranscriber(environ)))
+    registry = Registry(settings, pool, Builtin(builtin, BuiltinTranscriber(environ), stt_declared=_ENGLISH))
     shared = _Shared(
         make_microphone=make_microphone,
         make_speaker=make_speaker,

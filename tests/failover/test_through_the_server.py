@@ -95,3 +95,4 @@ def test_an_utterance_nobody_could_write_down_is_written_down_later(
         stub.configure(1, stt_mode="ok")
         later = server.converse(resume=recordings[0].stem)
         assert later["structuredContent"]["text"] == "what is the weather like"
+        assert not recordings[0].exists()

@@ -443,7 +443,8 @@ def test_waiting_recordings_are_named_with_the_command_that_transcribes_them(tmp
     journal.keep(path, AudioChunk.silence(0.1, 16_000))
     check = only(look(a_subject(tmp_path)), Part.RECORDINGS)
     assert check.state is State.WARNING
-    assert f"voicemode converse --resume {path.stem}" in check.remedy
+    assert "voicemode transcribe --pending" in check.remedy
+    assert path.stem in check.detail
 
 
 def test_the_built_in_recogniser_is_of_no_use_for_another_language(tmp_path: Path) -> None:

@@ -288,6 +288,13 @@ class TestDisk:
         assert len(run(look)) == 1
         assert stage.recordings == []
 
+    def test_a_disk_that_takes_no_recording_does_not_cost_the_answer(self, tmp_path: Path) -> None:
+        """It is transcribed all the same, and the result says that it was not on disk meanwhile."""
+        (tmp_path / "pending").write_text("a file where the folder should be")
+        result = Stage(tmp_path).hold(ASK)
+        assert (result.status, result.text) == (Status.ANSWERED, "the answer")
+        assert "could not be kept" in " ".join(result.failed)
+
     def test_a_turn_cancelled_before_its_end_leaves_nothing(self, tmp_path: Path) -> None:
         """The person withdrew; a speculative recording goes with it."""
         microphone = FakeMicrophone(np.concatenate([quiet(0.2), tone(0.6), quiet(30)]), realtime=True)

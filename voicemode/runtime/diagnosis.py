@@ -85,6 +85,6 @@ async def _check_recordings(journal: Journal) -> list[Check]:
     waiting = await in_thread(journal.pending)
     if not waiting:
         return [Check(Part.RECORDINGS, State.OK, "none waits for its transcript")]
-    remedy = f"Run: voicemode converse --resume {waiting[0]}."
+    remedy = "Run: voicemode transcribe --pending."
     detail = f"{len(waiting)} not transcribed yet: {', '.join(waiting[:3])}{' ...' if len(waiting) > 3 else ''}"
     return [Check(Part.RECORDINGS, State.WARNING, detail, remedy)]

@@ -103,6 +103,8 @@ class Turn:
         """What was written and may still be withdrawn; None before and after."""
         self._claimed: Path | None = None
         """What was last written and is claimed until the turn ends, or its words are there."""
+        self._unkept = ""
+        """Why the utterance was not on disk while it was transcribed; empty when it was."""
         self._transcribing_since = self._transcribed_at = called_at
         self._cloud: dict[str, None] = {}
         """Endpoints outside this machine that may have got words of this turn, in order."""
@@ -281,7 +283,11 @@ class Turn:
         self._recording = self._claimed = self._recording or self._parts.journal.new_path()
         # Written here and not in a thread, where it could still be written after the recording was withdrawn:
         # a minute is 2 MB, which takes a few milliseconds.
-        self._parts.journal.keep(self._recording, utterance)
+        try:
+            self._parts.journal.keep(self._recording, utterance)
+        except OSError as error:  # a full disk is no reason not to listen
+            self._recording = None
+            self._unkept = f"The recording could not be kept while it was transcribed: {error.strerror or 'no reason given'}."
         request = TranscriptionRequest(utterance, self._request.language, self._request.options, self._on_remote)
         task = asyncio.create_task(self._parts.transcriber.transcribe(request))
         task.add_done_callback(lambda done: self._note_transcribed(done, began))
@@ -338,7 +344,9 @@ class Turn:
             tts=spoken.engine if spoken else "",
             stt=transcript.engine if transcript else "",
             vad=vad,
-            failed=(*(spoken.failed if spoken else ()), *(transcript.failed if transcript else ())),
+            failed=tuple(
+                filter(None, (*(spoken.failed if spoken else ()), *(transcript.failed if transcript else ()), self._unkept))
+            ),
             cloud=tuple(self._cloud),
             timings_ms=self._marks.timings_ms(),
         )
