@@ -24,6 +24,7 @@ FOREIGN = "198.51.100.7"
 _ROOT = Path(__file__).parents[2]
 _PREPARE = """\
 set -e
+PATH=$PATH:/usr/sbin:/sbin
 ip link set lo up
 ip link add out type dummy 2>/dev/null || { ip link add out type veth peer name far; ip link set far arp off up; }
 ip address add 192.0.2.2/24 dev out
@@ -47,7 +48,8 @@ def impossible() -> str:
     """Why no network can be made here; empty when one can."""
     if sys.platform != "linux":
         return "network namespaces are a matter of Linux"
-    missing = [name for name in ("unshare", "nsenter", "ip") if shutil.which(name) is None]
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # where Debian has ip, which a user's PATH does not name
+    missing = [name for name in ("unshare", "nsenter", "ip") if shutil.which(name, path=path) is None]
     if missing:
         return f"{', '.join(missing)} is not installed"
     tried = subprocess.run(_inside("true"), capture_output=True, text=True)
