@@ -24,6 +24,8 @@ CLIP = Path(__file__).parents[1] / "clips" / "go_forward_ten_meters.wav"
 MESSAGE = "Pomegranate zeppelin."
 WORDS = "quicksilver marmalade"
 SAID = ("pomegranate", "zeppelin", "quicksilver", "marmalade")
+KNOWN = {"floor.lock", "floor.json", "pending", "run"}
+"""What may be there; above all no cache of speech, which is kept on disk only when asked for."""
 QUICK = {"silence_threshold_ms": "400", "start_timeout_s": "4"}
 CARELESS = ("sh", "-c", 'umask 0; exec "$@"', "sh", *SERVER)
 """A server whose every new file would be open to all, if it did not see to it itself."""
@@ -70,6 +72,7 @@ def test_nothing_that_was_said_stays(start: Start, stub: SpeechStub, sound_card:
         assert mentions(server.home, SAID) == [], when
         assert [path for path in files(tmp_path) if path.stat().st_size] == [], when
         assert loose(server.home) == [], when
+        assert {path.name for path in (server.home / ".voicemode").iterdir()} <= KNOWN, when
         server.close_stdin() if when == "while it runs" else None
         assert when != "while it runs" or server.process.wait(10) == 0
 
