@@ -219,7 +219,7 @@ def test_requests_that_fail_together_are_one_failure() -> None:
     eras = [breaker.begin(NOW) for _ in range(5)]
     for era in eras:
         breaker.failed(NOW, Failure.BROKEN, era=era)
-    assert breaker.until == NOW + BASE_S
+    assert (breaker.until, breaker.admits_early()) == (NOW + BASE_S, True)
     breaker.failed(NOW + BASE_S, Failure.BROKEN, era=breaker.begin(NOW + BASE_S))
     assert breaker.until == NOW + BASE_S + 3 * BASE_S
 

@@ -77,6 +77,17 @@ def test_a_declined_request_is_no_failure_but_is_remembered_in_words() -> None:
     health = new()
     health.failed(health.begin(NOW), NOW, Failure.DECLINED, "too long")
     assert (health.breaker.state, health.tally.figures().requests, health.trouble) == (BreakerState.CLOSED, 0, "too long")
+    assert health.tally.in_flight == 0
+
+
+def test_a_try_that_is_left_frees_its_place() -> None:
+    """Nobody waits for the answer, and the next request may try."""
+    health = new()
+    fails(health, health.begin(NOW))
+    probe = health.begin(health.breaker.until)
+    assert not health.breaker.admits(health.breaker.until)
+    is_abandoned(health, probe)
+    assert health.breaker.admits(health.breaker.until)
 
 
 def test_two_lates_in_a_row_open_the_breaker() -> None:
