@@ -17,6 +17,9 @@
     ├── LanguageError              no engine at hand speaks or understands the language
     ├── FloorTakenError            another process is speaking (holder)
     ├── MediaError                 bytes that claim to be sound and are not (what, problem)
+    ├── ModelError                 a model cannot be used or changed (model, problem)
+    │   ├── DownloadError          its download ended early (kept_bytes)
+    │   └── ModelInUseError        somebody works with it (holder)
     └── EngineError                a built-in engine broke (engine, problem)
 
 ``RequestError`` and ``SettingsError`` are the caller's to mend, ``EndpointError`` is theirs, ``EngineError`` is ours.
@@ -30,12 +33,15 @@ from pathlib import Path
 __all__ = [
     "DeviceBusyError",
     "DeviceLostError",
+    "DownloadError",
     "EndpointError",
     "EngineError",
     "FloorTakenError",
     "LanguageError",
     "MediaError",
     "MicrophoneSilentError",
+    "ModelError",
+    "ModelInUseError",
     "NoInputDeviceError",
     "NoOutputDeviceError",
     "PortAudioMissingError",
@@ -291,6 +297,45 @@ class MediaError(VoicemodeError):
     @property
     def problem(self) -> str:
         return f"{self.what}: {self.detail}."
+
+
+class ModelError(VoicemodeError):
+    """A model cannot be used or changed; ``model`` is its name in the catalogue."""
+
+    code = "model"
+
+    def __init__(self, model: str, problem: str, remedy: str = "") -> None:
+        super().__init__(model, problem, remedy)
+        self.model, self.detail, self.remedy = model, problem, remedy
+
+    @property
+    def problem(self) -> str:
+        return f"{self.model}: {_ended(self.detail)}"
+
+
+class DownloadError(ModelError):
+    """The download of a model ended early. ``kept_bytes`` of it are on disk and are not downloaded again."""
+
+    code = "download"
+
+    def __init__(self, model: str, problem: str, remedy: str = "", *, kept_bytes: int = 0) -> None:
+        super().__init__(model, problem, remedy)
+        self.kept_bytes = kept_bytes
+
+    @property
+    def problem(self) -> str:
+        kept = f" What is there so far ({self.kept_bytes:,} bytes) is kept." if self.kept_bytes else ""
+        return f"{super().problem}{kept}"
+
+
+class ModelInUseError(ModelError):
+    """Somebody works with the model: another download, or a service that runs."""
+
+    code = "model_in_use"
+
+    def __init__(self, model: str, holder: str, remedy: str) -> None:
+        super().__init__(model, f"{holder} uses it", remedy)
+        self.holder = holder
 
 
 class EngineError(VoicemodeError):
