@@ -85,7 +85,7 @@ class Models:
         raise NotImplementedError
 
     def remove(self, name: str) -> int:
-        """Delete it and what is left of interrupted downloads; the bytes that were freed. Raises RequestError, ModelInUseError."""
+        """Delete it, and what an interrupted download left; the bytes that were freed. Raises RequestError, ModelInUseError."""
         raise NotImplementedError
 
     def verify(self, name: str, progress: OnProgress = lambda _: None) -> list[str]:
