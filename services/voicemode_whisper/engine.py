@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from faster_whisper import WhisperModel
+from faster_whisper.audio import pad_or_trim
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import TranscriptionOptions, get_suppressed_tokens
 from numpy.typing import NDArray
 
 from voicemode_service.errors import BadRequestError
-from voicemode_service.work import Stop
 from voicemode_whisper.formats import Segment, Word
+from voicemode_whisper.windows import WINDOW_S, Window, windows
 
-__all__ = ["Asked", "Engine", "Heard"]
+__all__ = ["UNKNOWN", "Asked", "Engine", "Reading", "Stopped"]
+
+UNKNOWN = "und"
+"""The language of a sound in which nobody speaks (ISO 639-2: undetermined)."""
+
+_HOTTER = (0.0, 0.4, 0.8)
+"""Temperatures tried one after another while the text repeats itself or is unlikely, as Whisper's own transcribe.py does; in
+three steps where that takes six, since a person waits for the answer."""
+
+_PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001  (faster-whisper's defaults)
+
+
+class Stopped(Protocol):
+    """Whether nobody waits any more."""
+
+    def __bool__(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +41,7 @@ class Asked:
     """What a client wants of a transcription."""
 
     language: str | None = None
-    """ISO 639-1; None detects it, which costs one more pass of the encoder."""
+    """ISO 639-1; None detects it from the first words."""
     prompt: str | None = None
     temperature: float = 0.0
     translate: bool = False
@@ -35,19 +53,23 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """The first thing known of a sound."""
+class Reading:
+    """What was heard in one window."""
 
+    segments: tuple[Segment, ...]
     language: str
-    duration: float
-    """Seconds."""
+    """ISO 639-1, or "und" while nobody has spoken."""
+    until: float
+    """Seconds of sound heard so far."""
+    final: bool
+    """Nothing comes after it."""
 
 
 class Engine:
-    """A loaded model. Its methods block, and are called in threads."""
+    """A loaded model. Its methods block, and are called in threads, by as many at a time as it has workers."""
 
-    def __init__(self, path: Path | str, *, device: str, compute_type: str, threads: int, workers: int) -> None:
-        """Load it; raises whatever CTranslate2 says of a corrupt file."""
+    def __init__(self, path: Path, *, device: str, compute_type: str, threads: int, workers: int) -> None:
+        """Load it; raises whatever CTranslate2 says of a corrupt file. ``threads`` 0 leaves it to CTranslate2."""
         self._model = WhisperModel(
             str(path), device=device, compute_type=compute_type, cpu_threads=threads, num_workers=workers, local_files_only=True
         )
@@ -68,37 +90,82 @@ class Engine:
         if asked.translate and not self.multilingual:
             raise BadRequestError("This model knows English only and cannot translate.", param="model")
 
-    def transcribe(self, samples: NDArray[np.float32], asked: Asked, stop: Stop) -> Iterator[Heard | Segment]:
-        """What is heard, then the segments as they are written. Ends early when nobody waits any more.
+    def transcribe(self, blocks: Iterable[NDArray[np.float32]], asked: Asked, stop: Stopped) -> Iterator[Reading]:
+        """What is heard, window by window. Ends early, between two passes of the engine, when nobody waits any more.
 
-        ``samples`` are 16 kHz mono, -1 to 1.
+        ``blocks`` are 16 kHz mono, -1 to 1, in order. Raises BadRequestError, and whatever reading ``blocks`` raises.
         """
         self.check(asked)
-        segments, info = self._model.transcribe(
-            samples,
-            language=asked.language if self.multilingual else None,
-            task="translate" if asked.translate else "transcribe",
-            beam_size=1,
-            best_of=1,
-            temperature=asked.temperature,
-            initial_prompt=asked.prompt or None,
-            word_timestamps=asked.words,
-            vad_filter=asked.vad,
-            condition_on_previous_text=False,  # one wrong sentence must not become the prompt of all others
-        )
-        yield Heard(info.language, float(info.duration))
-        for number, segment in enumerate(segments):
+        language = asked.language or (UNKNOWN if self.multilingual else "en")
+        number = 0
+        for window in windows(iter(blocks), vad=asked.vad):
+            segments: list[Segment] = []
+            if window.samples.size and not stop:
+                for language, segment in self._hear(window, language, asked, stop):
+                    segments.append(_segment(number, segment, window))
+                    number += 1
             if stop:
                 return
-            yield _segment(number, segment)
+            yield Reading(tuple(segments), language, window.end, window.final)
+
+    def _hear(self, window: Window, language: str, asked: Asked, stop: Stopped) -> Iterator[tuple[str, Any]]:
+        """The segments of one window with their language. The encoder runs once, also where the language is not known yet:
+        WhisperModel.transcribe would run it a second time."""
+        model = self._model
+        features = model.feature_extractor(window.samples)
+        heard_frames = min(features.shape[-1] - 1, model.feature_extractor.nb_max_frames)
+        encoded = model.encode(pad_or_trim(features[:, :heard_frames]))
+        if stop:
+            return
+        if language == UNKNOWN:
+            language = model.model.detect_language(encoded)[0][0][0].strip("<|>")
+        task = "translate" if asked.translate else "transcribe"
+        tokenizer = Tokenizer(model.hf_tokenizer, self.multilingual, task=task, language=language)
+        for segment in model.generate_segments(features, tokenizer, _options(tokenizer, asked), False, encoded):
+            yield language, segment
+            if stop:
+                return
 
 
-def _segment(number: int, segment: Any) -> Segment:
-    words = tuple(Word(w.word, float(w.start), float(w.end), float(w.probability)) for w in segment.words or ())
+def _options(tokenizer: Tokenizer, asked: Asked) -> TranscriptionOptions:
+    """faster-whisper's defaults, but for what the comments say."""
+    return TranscriptionOptions(
+        beam_size=1,  # greedy: a person waits
+        best_of=1,
+        patience=1,
+        length_penalty=1,
+        repetition_penalty=1,
+        no_repeat_ngram_size=0,
+        log_prob_threshold=-1.0,
+        no_speech_threshold=0.6,
+        compression_ratio_threshold=2.4,
+        condition_on_previous_text=False,  # one wrong sentence must not become the prompt of all others
+        prompt_reset_on_temperature=0.5,
+        temperatures=list(_HOTTER) if asked.temperature == 0 else [asked.temperature],
+        initial_prompt=asked.prompt or None,
+        prefix=None,
+        suppress_blank=True,
+        suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+        without_timestamps=False,
+        max_initial_timestamp=1.0,
+        word_timestamps=asked.words,
+        prepend_punctuations=_PREPENDED,
+        append_punctuations=_APPENDED,
+        multilingual=False,
+        max_new_tokens=None,
+        clip_timestamps=[0.0, float(WINDOW_S)],  # a list: a string is parsed anew for every window
+        hallucination_silence_threshold=None,
+        hotwords=None,
+    )
+
+
+def _segment(number: int, segment: Any, window: Window) -> Segment:
+    start, end = window.span(float(segment.start), float(segment.end))
+    words = tuple(Word(w.word, *window.span(float(w.start), float(w.end)), float(w.probability)) for w in segment.words or ())
     return Segment(
         id=number,
-        start=float(segment.start),
-        end=float(segment.end),
+        start=start,
+        end=max(end, start),
         text=segment.text,
         tokens=tuple(segment.tokens),
         temperature=float(segment.temperature or 0.0),
