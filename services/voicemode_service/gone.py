@@ -53,7 +53,7 @@ class Streamed(Response):
         media_type: str,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """``owned`` is closed at the end. An exception of ``content`` breaks the answer off, so that no client takes it for whole."""
+        """``owned`` is closed at the end. An exception of ``content`` breaks the answer off: no client takes it for whole."""
         self.media_type, self.status_code, self.background = media_type, 200, None
         self.body = b""
         self._content, self._owned = content, owned

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 __all__ = ["Agreement", "Word"]
 
-_LATE_S = 0.1
-"""Two readings put the same word up to this far apart."""
+_SEEN_AGAIN = 5
+"""Words at most that a late reading repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class Agreement:
         """In order; only ever grows."""
         return tuple(self._settled)
 
+    def latest(self, count: int) -> tuple[Word, ...]:
+        """Of the settled words."""
+        return tuple(self._settled[-count:])
+
     @property
     def settled_until(self) -> float:
         """Seconds of the stream whose words are settled."""
@@ -54,10 +59,7 @@ class Agreement:
 
     def read(self, words: Sequence[Word]) -> tuple[Word, ...]:
         """A new reading, from wherever it begins; the words that are settled by it."""
-        fresh = [
-            word for word in words if word.end > self.settled_until + _LATE_S / 2 or word.start >= self.settled_until - _LATE_S
-        ]
-        fresh = self._without_repetition(fresh)
+        fresh = self._fresh(words)
         agreed = []
         for before, now in zip(self._last, fresh, strict=False):
             if _folded(before) != _folded(now):
@@ -67,22 +69,41 @@ class Agreement:
         self._last = fresh[len(agreed) :]
         return tuple(agreed)
 
+    def settle(self, until: float) -> tuple[Word, ...]:
+        """Take what the last reading heard before ``until`` (seconds) for settled: nobody will hear it again."""
+        count = 0
+        while count < len(self._last) and self._last[count].end <= until:
+            count += 1
+        taken, self._last = self._last[:count], self._last[count:]
+        self._settled += taken
+        return tuple(taken)
+
     def finish(self, words: Sequence[Word]) -> tuple[Word, ...]:
         """The last reading: nothing will come after it, so all of it is settled."""
-        settled = self.read(words)
-        rest, self._last = self._last, []
+        rest = self._fresh(words)
+        self._last = []
         self._settled += rest
-        return (*settled, *rest)
+        return tuple(rest)
 
-    def _without_repetition(self, fresh: list[Word]) -> list[Word]:
-        """A reading that begins a little early begins with words that are settled already."""
-        for length in range(min(len(self._settled), len(fresh), 5), 0, -1):
-            if [_folded(w) for w in self._settled[-length:]] == [_folded(w) for w in fresh[:length]]:
-                close = abs(fresh[length - 1].end - self._settled[-1].end) < 1.0
-                if close:
-                    return fresh[length:]
+    def _fresh(self, words: Sequence[Word]) -> list[Word]:
+        """Without what is settled: a reading begins where the sound that is kept does, which is earlier.
+
+        The same word is put a little earlier or later by every reading, so its middle tells on which side it is. What is left
+        of a late one is known by its text, and by lying nearer to the start of the settled word than to its end: one said
+        twice ("no, no") begins where the first ended.
+        """
+        until = self.settled_until
+        fresh = [word for word in words if (word.start + word.end) / 2 >= until]
+        for length in range(min(len(self._settled), len(fresh), _SEEN_AGAIN), 0, -1):
+            if all(_same(old, new) for old, new in zip(self._settled[-length:], fresh, strict=False)):
+                return fresh[length:]
         return fresh
 
 
+def _same(old: Word, new: Word) -> bool:
+    return _folded(old) == _folded(new) and abs(new.start - old.start) <= abs(new.start - old.end)
+
+
 def _folded(word: Word) -> str:
-    return "".join(c for c in word.text.casefold() if c.isalnum())
+    """Letters, digits and the vowel signs of scripts that have them; readings differ in marks and case."""
+    return "".join(c for c in word.text.casefold() if c.isalnum() or category(c).startswith("M"))

@@ -13,8 +13,8 @@ from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import TranscriptionOptions, get_suppressed_tokens
 from numpy.typing import NDArray
-
 from voicemode_service.errors import BadRequestError
+
 from voicemode_whisper.formats import Segment, Word
 from voicemode_whisper.windows import WINDOW_S, Window, windows
 
@@ -73,6 +73,17 @@ class Engine:
         self._model = WhisperModel(
             str(path), device=device, compute_type=compute_type, cpu_threads=threads, num_workers=workers, local_files_only=True
         )
+        self._threads = threads
+
+    def facts(self) -> dict[str, Any]:
+        """For /health. ``threads`` 0 is the engine's own choice."""
+        model = self._model.model
+        return {
+            "device": model.device,
+            "compute_type": model.compute_type,
+            "threads": self._threads,
+            "multilingual": self.multilingual,
+        }
 
     @property
     def multilingual(self) -> bool:
@@ -101,7 +112,8 @@ class Engine:
         for window in windows(iter(blocks), vad=asked.vad):
             segments: list[Segment] = []
             if window.samples.size and not stop:
-                for language, segment in self._hear(window, language, asked, stop):
+                for detected, segment in self._hear(window, language, asked, stop):
+                    language = detected
                     segments.append(_segment(number, segment, window))
                     number += 1
             if stop:

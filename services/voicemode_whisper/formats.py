@@ -5,11 +5,12 @@ https://platform.openai.com/docs/api-reference/audio/verbose-json-object
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ResponseFormat", "Segment", "Transcription", "Word", "srt", "verbose", "vtt"]
+__all__ = ["ResponseFormat", "Segment", "Transcription", "Word", "plain", "srt", "verbose", "vtt"]
 
 ResponseFormat: TypeAlias = Literal["json", "text", "srt", "verbose_json", "vtt"]
 
@@ -56,6 +57,11 @@ class Transcription:
         return "".join(segment.text for segment in self.segments).strip()
 
 
+def plain(transcription: Transcription) -> dict[str, Any]:
+    """The object of json."""
+    return {"text": transcription.text, "usage": _usage(transcription)}
+
+
 def srt(segments: Sequence[Segment]) -> str:
     """SubRip: numbered cues, commas in the times."""
     cues = (f"{n}\n{_clock(s.start, ',')} --> {_clock(s.end, ',')}\n{_line(s.text)}\n" for n, s in enumerate(segments, 1))
@@ -75,6 +81,7 @@ def verbose(transcription: Transcription, *, task: str, words: bool, segments: b
         "language": transcription.language,
         "duration": round(transcription.duration, 3),
         "text": transcription.text,
+        "usage": _usage(transcription),
     }
     if segments:
         answer["segments"] = [_segment(segment) for segment in transcription.segments]
@@ -85,6 +92,11 @@ def verbose(transcription: Transcription, *, task: str, words: bool, segments: b
             for word in segment.words
         ]
     return answer
+
+
+def _usage(transcription: Transcription) -> dict[str, Any]:
+    """Whole seconds, as OpenAI counts them."""
+    return {"type": "duration", "seconds": math.ceil(transcription.duration)}
 
 
 def _segment(segment: Segment) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Sound cut into windows of at most 30 s, which is what Whisper hears at once: where nobody speaks, and without the silence.
 
-faster-whisper can do both over a whole file, but then the voice detector and the spectrum of four hours are one step that nobody
-can cancel, and take a gigabyte. Window by window it takes the memory of a window, the first words come after the first one, and
-between two of them others get their turn. Cutting at pauses is what WhisperX showed to cost no accuracy
+faster-whisper can do both over a whole file, but then the voice detector and the spectrum of four hours are one step that
+nobody can cancel, and take a gigabyte. Window by window it takes the memory of a window, the first words come after the first
+one, and between two of them others get their turn. Cutting at pauses is what WhisperX showed to cost no accuracy
 (Bain et al. 2023, https://arxiv.org/abs/2303.00747).
 """
 
@@ -16,7 +16,6 @@ from itertools import accumulate
 import numpy as np
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
-
 from voicemode_service.decode import RATE
 
 __all__ = ["WINDOW_S", "Window", "windows"]
