@@ -71,6 +71,7 @@ class Settings(BaseModel):
     floor_wait_s: float = Field(10.0, ge=0, le=600, description="Seconds to wait while another agent is talking.")
 
     # -- the program
+    models_url: str = Field("", description="Mirror that models are downloaded from; empty: where they are published.")
     tools: CommaList = Field((), description="MCP tools to load; empty: converse and voice_status.")
     base_dir: Path = Field(Path("~/.voicemode"), description="Where recordings not yet transcribed and locks live.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged to stderr.")

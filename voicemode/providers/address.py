@@ -47,9 +47,10 @@ class Address:
         return self.base_url + path
 
 
-def check_address(url: str, *, local_only: bool = False, key: str = "base_url") -> Address:
+def check_address(url: str, *, local_only: bool = False, key: str = "base_url", speech: bool = True) -> Address:
     """Take a base address as people write it: with or without a trailing slash, with or without ``/v1``.
 
+    ``speech`` is False for what is no speech endpoint, so that the path is taken as it is.
     ``key`` is the setting the address came from. ``local_only`` refuses every host but this machine's own; names other
     than "localhost" are refused without being looked up, since an answer of the DNS is not a promise. Link-local hosts are
     refused in any case: no speech service is there, and a cloud's machines are told their secrets there.
@@ -68,11 +69,13 @@ def check_address(url: str, *, local_only: bool = False, key: str = "base_url") 
     if _is_link_local(host):
         raise SettingsError(key, f"{host} is a link-local or metadata address, where no speech service is", _ALLOWED)
     path = parts.path.rstrip("/")
-    for pasted in _PASTED_PATHS:
-        path = path.removesuffix(pasted)
+    if speech:
+        for pasted in _PASTED_PATHS:
+            path = path.removesuffix(pasted)
+        path = path or "/v1"
     bracketed = f"[{host}]" if ":" in host else host
     netloc = bracketed if port is None else f"{bracketed}:{port}"
-    return Address(base_url=f"{parts.scheme}://{netloc}{path or '/v1'}", host=host, loopback=loopback)
+    return Address(base_url=f"{parts.scheme}://{netloc}{path}", host=host, loopback=loopback)
 
 
 def is_loopback(host: str) -> bool:

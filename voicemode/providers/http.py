@@ -22,7 +22,7 @@ from voicemode.errors import EndpointError
 from voicemode.providers.address import Address, is_loopback
 from voicemode.settings import Settings
 
-__all__ = ["Answer", "Call", "HttpPool"]
+__all__ = ["Answer", "Call", "HttpPool", "routes"]
 
 KEEP_ALIVE_S = 60.0
 """How long an idle connection is kept. Servers that close sooner are noticed before the connection is used again."""
@@ -223,6 +223,11 @@ class HttpPool:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+
+def routes(local_only: Callable[[], bool]) -> httpx2.AsyncBaseTransport:
+    """The way to other machines with their proxies, and to this one without, for clients of other deadlines."""
+    return _Routes(local_only)
 
 
 class _ClosedError(Exception):
