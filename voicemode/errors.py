@@ -21,7 +21,6 @@
     │   ├── DownloadError          its download ended early (kept_bytes)
     │   └── ModelInUseError        somebody works with it (holder)
     ├── ServiceError               a local service cannot be managed; with its children in voicemode.supervise.errors
-    ├── UnitFileError              a unit of systemd or an agent of launchd cannot be written (what, problem)
     └── EngineError                a built-in engine broke (engine, problem)
 
 ``RequestError`` and ``SettingsError`` are the caller's to mend, ``EndpointError`` is theirs, ``EngineError`` is ours.
@@ -51,7 +50,6 @@ __all__ = [
     "SettingsError",
     "SoundError",
     "SpeechFailedError",
-    "UnitFileError",
     "VoicemodeError",
 ]
 
@@ -339,20 +337,6 @@ class ModelInUseError(ModelError):
     def __init__(self, model: str, holder: str, remedy: str) -> None:
         super().__init__(model, f"{holder} uses it", remedy)
         self.holder = holder
-
-
-class UnitFileError(VoicemodeError):
-    """A unit of systemd or an agent of launchd cannot be written. ``what`` is the file, or the part that does not fit in."""
-
-    code = "unit_file"
-
-    def __init__(self, what: str, problem: str, remedy: str = "") -> None:
-        super().__init__(what, problem, remedy)
-        self.what, self.detail, self.remedy = what, problem, remedy
-
-    @property
-    def problem(self) -> str:
-        return f"{self.what}: {self.detail}."
 
 
 class EngineError(VoicemodeError):
