@@ -184,6 +184,8 @@ def test_a_removed_model_is_gone_with_its_parts(tmp_path: Path, mirror: Mirror) 
     assert kept.remove(NAME) == 0
     assert kept.state(NAME) is State.ABSENT
     assert kept.is_installed(MODELS[1].name)
+    kept.remove(MODELS[1].name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_linked_folder_is_not_followed_when_it_is_removed(tmp_path: Path) -> None:

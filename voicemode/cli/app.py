@@ -24,6 +24,7 @@ from voicemode.cli.endpoints import endpoints
 from voicemode.cli.failure import FAILED, tell
 from voicemode.cli.mcp import EXAMPLES as MCP_EXAMPLES
 from voicemode.cli.mcp import mcp
+from voicemode.cli.models import app as models_app
 from voicemode.cli.output import print_json
 from voicemode.cli.status import EXAMPLES as STATUS_EXAMPLES
 from voicemode.cli.status import status
@@ -55,6 +56,7 @@ app.command(epilog=DEVICES_EXAMPLES)(devices)
 app.command(epilog=STATUS_EXAMPLES)(status)
 app.command(epilog=ENDPOINTS_EXAMPLES)(endpoints)
 app.add_typer(config_app, name="config")
+app.add_typer(models_app, name="models")
 app.command(epilog=MCP_EXAMPLES)(mcp)
 
 

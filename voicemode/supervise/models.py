@@ -158,6 +158,7 @@ class Models:
             freed = sum(_bytes_in(place) for place in places)
             for place in places:
                 _delete(place)
+            self._tidy(lock)
         except OSError as error:
             raise ModelError(model.name, f"it cannot be deleted: {error.strerror}", "Mend that, and call again.") from error
         finally:
@@ -251,6 +252,13 @@ class Models:
             _delete(stray)
         staging.rename(self.folder / model.name)
         teller.finished()
+
+    def _tidy(self, lock: FileLock) -> None:
+        """Leave nothing of a model that has gone. Whoever waits for the lock makes it anew."""
+        with contextlib.suppress(OSError):  # Windows lets nobody delete an open file; others' models may be there
+            Path(lock.lock_file).unlink()
+            self._partial.rmdir()
+            self.folder.rmdir()
 
     def _check_space(self, model: Model) -> None:
         missing = model.size - self.kept_bytes(model.name)
