@@ -4,6 +4,7 @@
 
     ServiceError            status, code
     ├── BadRequestError     the request is wrong (param)
+    ├── NotFoundError       no such model
     ├── TooLargeError       the upload, the text or the sound is (limit)
     ├── BusyError           the queue is full (retry_after_s)
     └── EngineFailedError   the model cannot be loaded or broke
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["BadRequestError", "BusyError", "EngineFailedError", "ServiceError", "TooLargeError"]
+__all__ = ["BadRequestError", "BusyError", "EngineFailedError", "NotFoundError", "ServiceError", "TooLargeError"]
 
 
 class ServiceError(Exception):
@@ -37,6 +38,14 @@ class BadRequestError(ServiceError):
 
     status = 400
     code = "bad_request"
+    kind = "invalid_request_error"
+
+
+class NotFoundError(ServiceError):
+    """What OpenAI answers for a model that is not there."""
+
+    status = 404
+    code = "model_not_found"
     kind = "invalid_request_error"
 
 

@@ -34,6 +34,8 @@ class Stop:
     def __init__(self) -> None:
         self._set = False
         self._actions: list[Callable[[], None]] = []
+        self._yielding: Callable[[], None] | None = None
+        self._asked = False
 
     def __bool__(self) -> bool:
         return self._set
@@ -53,6 +55,27 @@ class Stop:
     def forget(self, action: Callable[[], None]) -> None:
         self._actions.remove(action)
 
+    def gives_way(self, action: Callable[[], None] | None) -> None:
+        """Call it when, or at once if, somebody who has heard nothing yet waits: the step ends early and is resumed later.
+
+        None takes it back: the step is nearly done, or has given way before.
+        """
+        self._yielding = action
+        if action is not None and self._asked:
+            action()
+
+    def give_way(self) -> bool:
+        """Ask the running step for it; whether this is the first to ask."""
+        first, self._asked = not self._asked, True
+        action = self._yielding
+        if first and action is not None:
+            action()
+        return first
+
+    def begin(self) -> None:
+        """A step begins: what the one before was asked is settled."""
+        self._asked = False
+
 
 class WorkQueue:
     """Runs the jobs of one engine. Belongs to one event loop."""
@@ -68,6 +91,8 @@ class WorkQueue:
         """A heap: first steps before later ones, then in order of arrival."""
         self._lengths: deque[float] = deque(maxlen=_REMEMBERED)
         self._running: set[Stop] = set()
+        self._later: set[Stop] = set()
+        """Those of the running steps that are not their job's first."""
 
     @property
     def jobs(self) -> int:
@@ -87,19 +112,20 @@ class WorkQueue:
         if self._jobs >= self._capacity:
             raise BusyError(self._retry_after_s())
         self._jobs += 1
-        stop, began = Stop(), time.monotonic()
+        stop, began, first = Stop(), time.monotonic(), True
         self._running.add(stop)
         try:
             iterator = steps(stop)
-            first = True
             while True:
                 item = await self._step(iterator, stop, first=first)
                 if item is None:
                     break
                 first = False
                 yield item[0]
-            self._lengths.append(time.monotonic() - began)
         finally:
+            if not first:
+                # However it ended, that long it took a place.
+                self._lengths.append(time.monotonic() - began)
             stop.set()
             self._running.discard(stop)
             self._jobs -= 1
@@ -112,6 +138,9 @@ class WorkQueue:
 
     async def _step(self, iterator: Iterator[T], stop: Stop, *, first: bool) -> tuple[T] | None:
         await self._acquire(first=first)
+        stop.begin()
+        if not first:
+            self._later.add(stop)
         step = asyncio.get_running_loop().run_in_executor(self._threads, _next, iterator)
         try:
             return await asyncio.shield(step)
@@ -121,6 +150,7 @@ class WorkQueue:
             await _settled(step)
             raise
         finally:
+            self._later.discard(stop)
             self._release()
 
     async def _acquire(self, *, first: bool) -> None:
@@ -129,6 +159,8 @@ class WorkQueue:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (not first, next(self._order), turn))
+        if first:
+            any(stop.give_way() for stop in self._later)  # one place is enough
         try:
             await turn
         except asyncio.CancelledError:
