@@ -158,7 +158,7 @@ def test_what_was_said_survives_an_interruption(command: CommandLine, stub: Spee
     (recording,) = pending.glob("utt-*.wav")
     stub.reset()
     checks = command.json("doctor", **endpoints(stub))
-    assert any(recording.stem in check["remedy"] for check in checks)
+    assert any(recording.stem in check["detail"] for check in checks)
     resumed = command("converse", "--resume", recording.stem, **endpoints(stub))
     assert (resumed.returncode, resumed.stdout) == (0, f"{WORDS}\n")
     assert list(pending.glob("utt-*.wav")) == []

@@ -160,7 +160,7 @@ class TestFiles:
             cwd=command.home,
             env=command.environment(**endpoints(stub)),
         )
-        stub.wait_for(lambda events: any("at_done" in event for event in events), 30)
+        stub.wait_for(lambda events: any(event["kind"] == "stt" and "at_done" in event for event in events), 30)
         stub.configure(stt_mode="hang")
         time.sleep(0.5)  # whatever was on its way has arrived; the next one hangs
         process.send_signal(signal.SIGINT)

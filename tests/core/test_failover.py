@@ -214,7 +214,7 @@ def test_passed_over_endpoints_carry_their_reason() -> None:
     assert decision.passed_over == (
         Choice("left alone", ("is left alone for 1 s more after: crashed",)),
         Choice("busy", ("is left alone for 40 s more after: crashed",)),
-        Choice("forbidden", ("is not asked until the settings change: crashed",)),
+        Choice("forbidden", ("is not asked until the settings change after: crashed",)),
         Choice("tried", ("is being tried by another request after: crashed",)),
     )
 

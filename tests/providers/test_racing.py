@@ -136,7 +136,7 @@ async def test_one_that_another_request_found_dead_meanwhile_is_not_asked() -> N
     health.failed(health.begin(loop_time()), loop_time(), Failure.BROKEN, "b: crashed.")
     won = await racing
     assert (won.answer, desk.asked) == ("c", ["a", "c"])
-    assert won.attempts[1].problem == "b: is left alone after: b: crashed."
+    assert won.attempts[1].problem.startswith("b: is left alone for ")
 
 
 async def test_who_is_tried_again_is_asked_by_one_request_only() -> None:
@@ -178,11 +178,25 @@ def test_what_a_failure_means_follows_from_its_facts(
 def test_one_error_of_all_reasons() -> None:
     """A sole complaint about the request is itself; with anybody else's reason it is one of several."""
     complaint = LanguageError("de", "a")
-    assert why_nobody("stt", [complaint], []) is complaint
-    error = why_nobody("stt", [complaint], [Choice("b", ("is left alone for 3 s more after: b: crashed",))])
+    nobody: Shelf[Voice] = Shelf("stt")
+    assert why_nobody(nobody, [complaint], []) is complaint
+    error = why_nobody(nobody, [complaint], [Choice("b", ("does not know the language 'de'",))])
     assert isinstance(error, SpeechFailedError)
     assert error.attempts[0] is complaint
-    assert error.attempts[1].problem == "b: is left alone for 3 s more after: b: crashed."
-    assert (
-        why_nobody("chat", [], []).problem == "No chat endpoint worked. No endpoint is configured and no built-in engine loads."
-    )
+    assert error.attempts[1].problem == "b: does not know the language 'de'."
+    nowhere: Shelf[Voice] = Shelf("chat")
+    said = "No chat endpoint worked. No endpoint is configured and no built-in engine loads."
+    assert why_nobody(nowhere, [], []).problem == said
+
+
+async def test_who_was_not_asked_complains_of_what_closed_the_way() -> None:
+    """With its facts: the remedy of a key that is refused is a key, not another call."""
+    shelf = shelf_of("tts", Voice("b"))
+    refusal = EndpointError("b", "wants a key (VOICEMODE_TTS_API_KEY)", 401, retryable=False)
+    health = shelf["b"].health
+    health.failed(health.begin(0.0), 0.0, Failure.FORBIDDEN, refusal.problem, error=refusal)
+    error = why_nobody(shelf, [], shelf.decide(Need(task="tts")).passed_over)
+    said = "b: wants a key (VOICEMODE_TTS_API_KEY); it is not asked until the settings change (HTTP 401)."
+    assert error.problem == f"No text-to-speech endpoint worked. {said}"
+    assert isinstance(error, SpeechFailedError)
+    assert error.remedy == refusal.remedy

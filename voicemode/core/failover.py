@@ -23,7 +23,19 @@ from voicemode.core.health import Health
 from voicemode.core.tally import STALE_S
 from voicemode.core.voices import VoiceTraits, base_language, has_voice, nearest_voice, traits
 
-__all__ = ["UNDECLARED", "Candidate", "Choice", "Decision", "Declared", "Need", "Origin", "Task", "choose", "in_order"]
+__all__ = [
+    "UNDECLARED",
+    "Candidate",
+    "Choice",
+    "Decision",
+    "Declared",
+    "Need",
+    "Origin",
+    "Task",
+    "absence",
+    "choose",
+    "in_order",
+]
 
 Task: TypeAlias = Literal["tts", "stt", "chat"]
 
@@ -247,10 +259,14 @@ def _pace(expected_s: float | None, in_flight: int) -> str:
     return ("latency not known yet" if expected_s is None else f"answers in about {expected_s * 1000:.0f} ms") + busy
 
 
-def _absence(health: Health, now: float) -> str:
-    trouble = health.trouble.rstrip(".")
+def absence(health: Health, now: float) -> str:
+    """Why nobody may ask it now, as a phrase; its breaker is not closed."""
     if health.breaker.state is BreakerState.HALF_OPEN:
-        return f"is being tried by another request after: {trouble}"
+        return "is being tried by another request"
     if math.isinf(health.breaker.until):
-        return f"is not asked until the settings change: {trouble}"
-    return f"is left alone for {max(health.breaker.until - now, 0):.0f} s more after: {trouble}"
+        return "is not asked until the settings change"
+    return f"is left alone for {max(health.breaker.until - now, 0):.0f} s more"
+
+
+def _absence(health: Health, now: float) -> str:
+    return f"{absence(health, now)} after: {health.trouble.rstrip('.')}"

@@ -27,6 +27,8 @@ class Health:
     trouble: str = ""
     """The last failure in words; kept after a recovery, for whoever asks what happened."""
     trouble_at: float | None = None
+    error: Exception | None = None
+    """The last failure as it was raised, for whoever wants its facts; None where only words were given."""
     on_settled: Callable[[], None] = _nobody
     """Called after each request's end, whichever it was."""
     _eras: dict[int, int] = field(default_factory=dict, repr=False)
@@ -54,11 +56,20 @@ class Health:
         self.breaker.worked(era)
         self.on_settled()
 
-    def failed(self, ticket: int, now: float, failure: Failure, reason: str, retry_after_s: float | None = None) -> None:
+    def failed(
+        self,
+        ticket: int,
+        now: float,
+        failure: Failure,
+        reason: str,
+        retry_after_s: float | None = None,
+        *,
+        error: Exception | None = None,
+    ) -> None:
         """``reason`` is one sentence; ``retry_after_s`` is the endpoint's own wish."""
         if (era := self._eras.pop(ticket, None)) is None:
             return
-        self.trouble, self.trouble_at = reason, now
+        self.trouble, self.trouble_at, self.error = reason, now, error
         if failure is Failure.DECLINED:
             self.tally.abandoned(ticket, now)
         else:
@@ -70,7 +81,7 @@ class Health:
         """Another endpoint had to do it, or did it first although it was asked later."""
         if (era := self._eras.pop(ticket, None)) is None:
             return
-        self.trouble, self.trouble_at = reason, now
+        self.trouble, self.trouble_at, self.error = reason, now, None
         self.tally.abandoned(ticket, now)
         self.breaker.failed(now, Failure.LATE, era=era)
         self.on_settled()

@@ -198,7 +198,7 @@ class FailoverAnswer:
         failure, retry_after_s = failure_of(error)
         if failure is Failure.DECLINED:  # it had accepted; whatever it says now, going on with it would lead to the same
             failure = Failure.BROKEN
-        won.entry.health.failed(won.ticket, self._shelf.clock(), failure, error.problem, retry_after_s)
+        won.entry.health.failed(won.ticket, self._shelf.clock(), failure, error.problem, retry_after_s, error=error)
         self._attempts.append(error)
         self._won = None
         await won.answer.aclose()

@@ -203,7 +203,7 @@ class FailoverSynthesis:
         except THEIR_FAULT as error:
             if not self._closed:
                 failure, retry_after_s = failure_of(error)
-                health.failed(won.ticket, clock(), failure, error.problem, retry_after_s)
+                health.failed(won.ticket, clock(), failure, error.problem, retry_after_s, error=error)
                 raise
             return
         if self._closed:

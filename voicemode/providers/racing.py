@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from voicemode.core.breaker import Failure
-from voicemode.core.failover import Choice, Need, Task
+from voicemode.core.breaker import BreakerState, Failure
+from voicemode.core.failover import Choice, Need, Task, absence
 from voicemode.core.race import Drop, Lost, Race, Start, Wait
 from voicemode.errors import (
     EndpointError,
@@ -105,6 +105,8 @@ class _Heat(Generic[E, T]):
         self._asked: list[_Asked[E, T]] = []
         self._dropped: list[asyncio.Task[T]] = []
         self._attempts: list[VoicemodeError] = []
+        self._skipped: dict[str, VoicemodeError] = {}
+        """Who was not asked when their turn came, and why."""
         self._line_up()
 
     def _line_up(self) -> bool:
@@ -132,7 +134,7 @@ class _Heat(Generic[E, T]):
                         return won
                 case Lost():
                     if not self._line_up():
-                        raise why_nobody(self._shelf.task, self._attempts, self._decision.passed_over)
+                        raise why_nobody(self._shelf, self._attempts, self._decision.passed_over)
 
     async def aclose(self) -> None:
         """Nobody waits any more: end what runs and take back what came too late."""
@@ -157,8 +159,10 @@ class _Heat(Generic[E, T]):
         if not breaker.admits(now) and not (breaker.admits_early() and len(self._choices) == 1):
             # Another request found out in the meantime, or is trying it right now. Its turn may come when nobody else is left.
             self._race.failed(name)
+            self._skipped[name] = _why_unasked(self._shelf, Choice(name, (absence(entry.health, now),)))
             return
         self._had_their_turn.add(name)
+        self._skipped.pop(name, None)
         ticket = entry.health.begin(now, self._load)
         task = asyncio.ensure_future(self._ask(entry, choice))
         self._asked.append(_Asked(entry, ticket, task, now))
@@ -188,7 +192,7 @@ class _Heat(Generic[E, T]):
         if error is None:
             health.first_byte(asked.ticket, now)
             self._outrun(asked, now)
-            return Won(asked.entry, asked.ticket, asked.task.result(), tuple(self._attempts))
+            return Won(asked.entry, asked.ticket, asked.task.result(), (*self._attempts, *self._skipped.values()))
         if not isinstance(error, THEIR_FAULT):
             health.abandoned(asked.ticket, now)
             raise error
@@ -212,7 +216,7 @@ def _error_of(asked: _Asked[E, T]) -> BaseException | None:
 
 def _tell_failed(asked: _Asked[E, T], now: float, error: VoicemodeError) -> None:
     failure, retry_after_s = failure_of(error)
-    asked.entry.health.failed(asked.ticket, now, failure, error.problem, retry_after_s)
+    asked.entry.health.failed(asked.ticket, now, failure, error.problem, retry_after_s, error=error)
 
 
 def _leave(asked: _Asked[E, T], now: float) -> None:
@@ -245,9 +249,24 @@ def failure_of(error: VoicemodeError) -> tuple[Failure, float | None]:
             return Failure.BROKEN, None
 
 
-def why_nobody(task: Task, attempts: Sequence[VoicemodeError], passed_over: Sequence[Choice]) -> VoicemodeError:
+def why_nobody(shelf: Shelf[E], attempts: Sequence[VoicemodeError], passed_over: Sequence[Choice]) -> VoicemodeError:
     """One error of all reasons, those who were not even asked included."""
     if len(attempts) == 1 and not passed_over and isinstance(attempts[0], (RequestError, LanguageError)):
         return attempts[0]
-    unasked = [EndpointError(choice.name, "; ".join(choice.reasons)) for choice in passed_over]
-    return SpeechFailedError(_TASKS[task], [*attempts, *unasked])
+    return SpeechFailedError(_TASKS[shelf.task], [*attempts, *(_why_unasked(shelf, choice) for choice in passed_over)])
+
+
+def _why_unasked(shelf: Shelf[E], choice: Choice) -> EndpointError:
+    """The failure that closed the way to it, with its facts; else the reason of the choice."""
+    entry = shelf.get(choice.name)
+    last = entry.health.error if entry is not None and entry.health.breaker.state is not BreakerState.CLOSED else None
+    if entry is None or not isinstance(last, EndpointError):
+        return EndpointError(choice.name, "; ".join(choice.reasons))
+    return EndpointError(
+        choice.name,
+        f"{last.detail}; it {absence(entry.health, shelf.clock())}",
+        last.status,
+        retryable=last.retryable,
+        retry_after_s=last.retry_after_s,
+        reached=last.reached,
+    )
