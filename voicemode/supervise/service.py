@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voicemode.errors import RequestError
 
-__all__ = ["SERVICES", "Launch", "ServiceDefinition", "find_service"]
+__all__ = ["SERVICES", "Launch", "ServiceDefinition", "find_service", "is_secret_name", "service_of_variable"]
 
 _MB = 1_000_000
 _LOOPBACK = "127.0.0.1"
@@ -154,3 +154,13 @@ def find_service(name: str) -> ServiceDefinition:
     near = difflib.get_close_matches(name, SERVICES, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     raise RequestError("name", f"there is no service '{name[:80]}'{hint}", ", ".join(SERVICES))
+
+
+def service_of_variable(variable: str) -> ServiceDefinition | None:
+    """The service that VOICEMODE_WHISPER_PORT and its like are settings of; None for any other variable."""
+    return next((each for each in SERVICES.values() if variable.removeprefix(each.prefix) in each.options), None)
+
+
+def is_secret_name(variable: str) -> bool:
+    """Whether the value of a service's variable must never be shown."""
+    return variable.endswith("_TOKEN")
