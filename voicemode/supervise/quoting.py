@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 __all__ = [
     "QuotingError",
+    "plist_environment",
     "plist_text",
     "systemd_command",
     "systemd_environment",
@@ -84,6 +85,11 @@ def plist_text(text: str, what: str) -> str:
     if _NOT_IN_XML & set(text):
         raise QuotingError(what, "it holds a character that XML cannot")
     return text
+
+
+def plist_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables, if they may be in an agent. Raises QuotingError, also for secrets."""
+    return {_name(name): plist_text(value, f"the variable {name[:80]}") for name, value in sorted(variables.items())}
 
 
 def _name(name: str) -> str:

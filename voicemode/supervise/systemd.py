@@ -190,7 +190,7 @@ class SystemdBackend:
         if unit.read() is not None:
             self._ask(name, "disable", "--now", unit.path.name)
         removed = unit.remove()
-        self._secrets(name).remove_secrets()
+        self._secrets(name).discard()
         if removed:
             self._ask(name, "daemon-reload")
             self._call("reset-failed", unit.path.name)  # it says no where nothing had failed

@@ -111,7 +111,7 @@ class UnitFile:
         self._delete()
         return True
 
-    def remove_secrets(self) -> bool:
+    def discard(self) -> bool:
         """Have it gone without a copy; whether it was there."""
         was = self.path.exists()
         self._delete()
