@@ -39,7 +39,9 @@ def test_the_commands_are_those_of_the_manual() -> None:
     """Scripts and pages rely on these words."""
     words = {" ".join(words) for words in COMMANDS if words}
     config = {f"config {name}" for name in ("list", "get", "set", "unset", "edit", "path")}
-    assert words == {"converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp", "config"} | config
+    models = {f"models {name}" for name in ("list", "pull", "remove", "verify")}
+    groups = {"config", "models"} | config | models
+    assert words == {"converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp"} | groups
 
 
 def test_no_example_breaks_in_a_terminal_of_80_columns() -> None:

@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ FAULTS = (
     *("ok", "no-ranges", "no-etag", "wrong-bytes", "short", "short-once", "too-long", "another-size", "another-part"),
     *("404", "503", "redirect-here", "redirect-away", "redirect-plain", "redirect-circle", "slow", "changed"),
 )
+_NONE: Mapping[str, str] = {}
 _SLOW_S = 0.02
 """Between two pieces of 16 KiB."""
 
@@ -66,14 +68,14 @@ class _Handler(BaseHTTPRequestHandler):
             "redirect-plain": f"http://127.0.0.1:1/{rest}",
             "redirect-circle": self.path,
         }[fault]
-        self._answer(302, b"", Location=where)
+        self._answer(302, b"", {"Location": where})
 
     def _serve(self, fault: str, data: bytes) -> None:
         etag = f'"{fault if fault == "changed" else "v1"}"'
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         begin = int(asked[1]) if asked and fault != "no-ranges" and self.headers.get("If-Range") == etag else 0
         if begin >= len(data):
-            self._answer(416, b"", **{"Content-Range": f"bytes */{len(data)}"})
+            self._answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
             return
         first = sum(entry["path"] == self.server.log[-1]["path"] for entry in self.server.log) == 1
         body = data[begin:]
@@ -95,9 +97,11 @@ class _Handler(BaseHTTPRequestHandler):
         if begin:
             shown = begin - 1 if fault == "another-part" else begin
             headers["Content-Range"] = f"bytes {shown}-{len(data) - 1}/{len(data)}"
-        self._answer(206 if begin else 200, body, length=length, slow=fault == "slow", **headers)
+        self._answer(206 if begin else 200, body, headers, length=length, slow=fault == "slow")
 
-    def _answer(self, status: int, body: bytes, *, length: int | None = None, slow: bool = False, **headers: str) -> None:
+    def _answer(
+        self, status: int, body: bytes, headers: Mapping[str, str] = _NONE, *, length: int | None = None, slow: bool = False
+    ) -> None:
         self.send_response(status)
         announced = len(body) if length is None else length
         if announced >= 0:

@@ -46,8 +46,9 @@ def call(base: Path, url: str, action: Any, name: str = "") -> CallToolResult:
 
 
 def facts(result: CallToolResult) -> dict[str, Any]:
-    assert result.structured_content is not None
-    return result.structured_content
+    found: dict[str, Any] | None = result.structured_content
+    assert found is not None
+    return found
 
 
 def test_a_model_is_pulled_checked_and_removed(tmp_path: Path, mirror: Mirror) -> None:
