@@ -27,7 +27,7 @@ SENTENCE_PAUSE_S, CLAUSE_PAUSE_S = 0.25, 0.1
 """What kokoro-onnx itself puts between the batches of a long text, whose silence it trims as we do."""
 
 _UNSPOKEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-"""White space, control characters (espeak-ng takes a NUL for the end of the text), and halves of characters, which JSON allows."""
+"""White space, control characters (espeak-ng ends the text at a NUL), and halves of characters, which JSON allows."""
 
 _CLOSERS = r"[\"'”’»)\]]*"  # noqa: RUF001
 _SENTENCE = re.compile(rf"[.!?…।]+{_CLOSERS}|[。！？]+[」』）]*")  # noqa: RUF001
