@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["Holder", "ProcessId", "Usage", "booted_at", "end", "end_group", "listener", "usage"]
+__all__ = ["Holder", "ProcessId", "Usage", "booted_at", "end", "end_group", "listener", "related", "usage"]
 
 _SAME_S = 1.5
 """Between two readings of when a process began: the kernel's clock of its boot is corrected now and then."""
@@ -107,6 +107,16 @@ def usage(pid: int) -> Usage | None:
         return Usage(cpu, sum(each.memory_info().rss for each in family), process.create_time())
     except psutil.Error:
         return None
+
+
+def related(pid: int, ancestor: int) -> bool:
+    """Whether it is that process, or a descendant of it."""
+    if pid == ancestor:
+        return True
+    try:
+        return any(parent.pid == ancestor for parent in psutil.Process(pid).parents())
+    except psutil.Error:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,10 @@ class ServiceDefinition:
         """What its /health says it is."""
         return f"voicemode-{self.name}"
 
+    def owns(self, variable: str) -> bool:
+        """Whether it is one of its settings."""
+        return variable.startswith(self.prefix) and variable.removeprefix(self.prefix) in self.options
+
     def port_of(self, given: Mapping[str, str]) -> int:
         """The port it listens on with the variables ``given``. Raises RequestError for what is no port."""
         text = given.get(f"{self.prefix}PORT", "").strip() or str(self.port)
@@ -147,18 +151,18 @@ SERVICES: Mapping[str, ServiceDefinition] = {
 """By name. Ports: Whisper's is VoiceMode's, Kokoro's is kokoro-fastapi's, LiveKit's is its own default."""
 
 
-def find_service(name: str) -> ServiceDefinition:
+def find_service(name: str, known: Mapping[str, ServiceDefinition] = SERVICES) -> ServiceDefinition:
     """The service of that name. Raises RequestError with the nearest one."""
-    if name in SERVICES:
-        return SERVICES[name]
-    near = difflib.get_close_matches(name, SERVICES, n=1, cutoff=0.5)
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name[:80], known, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    raise RequestError("name", f"there is no service '{name[:80]}'{hint}", ", ".join(SERVICES))
+    raise RequestError("name", f"there is no service '{name[:80]}'{hint}", ", ".join(known))
 
 
 def service_of_variable(variable: str) -> ServiceDefinition | None:
     """The service that VOICEMODE_WHISPER_PORT and its like are settings of; None for any other variable."""
-    return next((each for each in SERVICES.values() if variable.removeprefix(each.prefix) in each.options), None)
+    return next((each for each in SERVICES.values() if each.owns(variable)), None)
 
 
 def is_secret_name(variable: str) -> bool:

@@ -1,0 +1,22 @@
+"""Which backend: systemd or launchd where the person's own one answers, else a supervising process of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from voicemode.supervise.backend import Backend
+from voicemode.supervise.process import ProcessBackend
+
+__all__ = ["backends", "choose"]
+
+
+def backends(base_dir: Path, environ: Mapping[str, str]) -> Sequence[Backend]:
+    """All there are, the best first; the last one is always available."""
+    return (ProcessBackend(base_dir, environ),)
+
+
+def choose(known: Sequence[Backend], noted: str = "") -> Backend:
+    """The one that was noted at install, so that it is found again; else the first that works here and now."""
+    same = next((each for each in known if each.kind == noted), None)
+    return same or next((each for each in known if each.available()), known[-1])
