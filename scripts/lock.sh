@@ -1,5 +1,10 @@
 #!/usr/bin/env bash
-# Compiles requirements.lock: every package for every platform and Python we support, each file with its hash.
+# Compiles the locks: every package for every platform and Python we support, each file with its hash.
+#
+#   requirements.lock                      voicemode with the extra builtin, and what tests and builds it
+#   requirements-services.lock             both services, and what tests them
+#   voicemode/supervise/locks/NAME.lock    one service alone, for "voicemode service install": a part of the one above
+#   docker/kokoro-cuda.lock                the same with onnxruntime's CUDA build
 #
 # docopt is left out: num2words names it only for a command line program of its own, and it exists only as source, so
 # installing it would run a build with tools that no hash covers.
@@ -7,7 +12,36 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 command -v uv >/dev/null || { echo "lock: uv is missing; 'pipx install uv' brings it" >&2; exit 1; }
-uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-    --no-emit-package docopt --custom-compile-command "make lock" \
-    --extra builtin --group dev pyproject.toml -o requirements.lock
-echo "lock: $(grep -c '^[a-zA-Z]' requirements.lock) packages in requirements.lock"
+
+# Each lock is held to the ones before it: what two of them name has one version.
+compile() {
+    local out=$1
+    shift
+    uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-emit-find-links --custom-compile-command "make lock" "$@" -o "$out"
+    echo "lock: $(grep -c '^[a-zA-Z]' "$out") packages in $out"
+}
+
+# The project's own dependencies are none of the services', so the extras alone are compiled.
+wanted_by() {
+    .venv/bin/python - "$@" <<'PYTHON'
+import sys, tomllib
+with open("pyproject.toml", "rb") as file:
+    project = tomllib.load(file)
+lists = project["project"]["optional-dependencies"] | {"tests": project["dependency-groups"]["services"]}
+print(*sorted({requirement for name in sys.argv[1:] for requirement in lists[name]}), sep="\n")
+PYTHON
+}
+
+# A service's packages must all be wheels: no compiler is asked for, and no build runs.
+compile_service() {
+    local out=$1 below=$2
+    shift 2
+    wanted_by "$@" | compile "$out" --constraint "$below" --only-binary :all: --annotation-style line -
+}
+
+compile requirements.lock --no-emit-package docopt --extra builtin --group dev pyproject.toml
+compile_service requirements-services.lock requirements.lock whisper kokoro tests
+for service in whisper kokoro; do
+    compile_service "voicemode/supervise/locks/$service.lock" requirements-services.lock "$service"
+done
