@@ -16,7 +16,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from voicemode.errors import SettingsError
 from voicemode.providers.address import is_loopback
 from voicemode.settings import Settings
+from voicemode.supervise.service import SERVICES, is_secret_name, service_of_variable
 
 __all__ = [
     "PREFIX",
@@ -70,6 +71,9 @@ class LoadedSettings:
     openai_key_elsewhere: bool = False
     """The environment has an OPENAI_API_KEY. It is other programs' and no consent to ours, so it is never used; but whoever
     wonders why the cloud is not asked can be told."""
+    services: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the person set for local services (VOICEMODE_WHISPER_PORT and its like), by variable, as it was written; tokens too.
+    Each service reads and checks its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,12 @@ def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSe
     warnings: list[str] = []
     own, project = (_from_file(path, warnings) for path in settings_paths(cwd, home))
     said = {key: _Given(value, _ENVIRONMENT, cwd) for key, value in environ.items() if key.startswith(PREFIX)}
+    warnings += (
+        f"{key} ({entry.source}) is not heeded: a project's file sets nothing of the services that this machine shares"
+        for key, entry in _of_services(project).items()
+    )
+    services = _of_services(own) | _of_services(said)
+    own, project, said = ({k: v for k, v in each.items() if service_of_variable(k) is None} for each in (own, project, said))
     fields = _known_fields(own | project | said, warnings)
     warnings += _distrust(fields, _known_fields(project, []), _known_fields(own | said, []))
     settings = _validate(fields)
@@ -126,7 +136,9 @@ def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSe
     if settings.local_only and settings.openai_api_key is not None:
         key, why = sources["openai_api_key"], sources["local_only"]
         warnings.append(f"{PREFIX}OPENAI_API_KEY ({key}) is not used, since {PREFIX}LOCAL_ONLY ({why}) is on")
-    return LoadedSettings(settings, sources, tuple(warnings), bool(environ.get("OPENAI_API_KEY", "").strip()))
+    elsewhere = bool(environ.get("OPENAI_API_KEY", "").strip())
+    given = {key: entry.value.strip() for key, entry in services.items()}
+    return LoadedSettings(settings, sources, tuple(warnings), elsewhere, given)
 
 
 def parse_settings(text: str, path: Path) -> list[Binding]:
@@ -146,8 +158,10 @@ def parse_settings(text: str, path: Path) -> list[Binding]:
 
 def check_value(key: str, value: str, source: str) -> None:
     """Raises SettingsError unless ``value`` may be given to ``key``, a known VOICEMODE_* name."""
-    name = field_of(key, source)
     _refuse_control(key, value, source)
+    if service_of_variable(key) is not None:
+        return  # the service knows what it allows, and says so when it is started
+    name = field_of(key, source)
     entry = _Given(value, source, Path())
     if value.strip():
         settings = _validate({name: entry})
@@ -219,9 +233,14 @@ def _from_file(path: Path | None, warnings: list[str]) -> dict[str, _Given]:
         if binding.key in given:
             warnings.append(f"{binding.key} ({source}) replaces {given[binding.key].source}")
         given[binding.key] = _Given(binding.value or "", source, path.parent)
-    if others_can_read and any(key in _known() and is_secret(_known()[key]) and given[key].value for key in given):
+    if others_can_read and any(_names_secret(key) and given[key].value for key in given):
         warnings.append(f"{path} holds a key and others can read it: chmod 600 {path}")
     return given
+
+
+def _names_secret(key: str) -> bool:
+    known = _known()
+    return is_secret(known[key]) if key in known else service_of_variable(key) is not None and is_secret_name(key)
 
 
 def _read(path: Path) -> tuple[str, bool]:
@@ -252,8 +271,17 @@ def _known() -> dict[str, str]:
     return {PREFIX + name.upper(): name for name in Settings.model_fields}
 
 
+def _of_services(given: Mapping[str, _Given]) -> dict[str, _Given]:
+    """The settings of services among them. Raises SettingsError for a control character."""
+    found = {key: entry for key, entry in given.items() if service_of_variable(key) is not None and entry.value.strip()}
+    for key, entry in found.items():
+        _refuse_control(key, entry.value, entry.source)
+    return found
+
+
 def _did_you_mean(key: str) -> str:
-    near = difflib.get_close_matches(key.upper()[:80], _known(), n=1, cutoff=0.6)
+    names = [*_known(), *(f"{service.prefix}{option}" for service in SERVICES.values() for option in sorted(service.options))]
+    near = difflib.get_close_matches(key.upper()[:80], names, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
 
 

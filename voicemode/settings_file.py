@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from voicemode.errors import SettingsError
 from voicemode.load_config import PREFIX, LoadedSettings, allowed_values, check_value, field_of, is_secret, parse_settings
 from voicemode.settings import Settings
+from voicemode.supervise.service import service_of_variable
 
 __all__ = ["MASK", "SettingFacts", "describe", "example_text", "set_value", "unset_value"]
 
@@ -100,7 +101,8 @@ def set_value(path: Path, key: str, value: str) -> None:
 
 def unset_value(path: Path, key: str) -> None:
     """Remove every line that sets ``key``; a file or key that is not there is no error. Raises SettingsError."""
-    field_of(key, _COMMAND_LINE)
+    if service_of_variable(key) is None:
+        field_of(key, _COMMAND_LINE)
     text = _read(path)
     bindings = parse_settings(text, path)
     kept = [_blank_lines(binding) if binding.key == key else binding.original.string for binding in bindings]
