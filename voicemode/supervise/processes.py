@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ __all__ = ["Holder", "ProcessId", "Usage", "booted_at", "end", "end_group", "lis
 
 _SAME_S = 1.5
 """Between two readings of when a process began: the kernel's clock of its boot is corrected now and then."""
+_KILL_S = 2.0
+"""Seconds a killed process may take to be gone."""
+_POLL_S = 0.01
 _CPU_INTERVAL_S = 0.1
 """Over which processor time is looked at: ten ticks of Linux' clock."""
 
@@ -61,17 +65,28 @@ def end(process: ProcessId | None, grace_s: float) -> bool:
     """Ask it to end, kill it after ``grace_s`` seconds, with its children; whether it is gone. Another one is left alone."""
     if process is None or not process.alive:
         return True
+    family = [process]
     with contextlib.suppress(psutil.Error):
         handle = psutil.Process(process.pid)
-        children = handle.children(recursive=True)
+        children = [ProcessId.of(child.pid) for child in handle.children(recursive=True)]
+        family += [child for child in children if child is not None]
         handle.terminate()
-        with contextlib.suppress(psutil.TimeoutExpired):
-            handle.wait(grace_s)
-        for left in (handle, *children):
+    _gone([process], grace_s)
+    for left in family:
+        if left.alive:
             with contextlib.suppress(psutil.Error):
-                left.kill()
-        psutil.wait_procs([handle, *children], timeout=2.0)
-    return not process.alive
+                psutil.Process(left.pid).kill()
+    return _gone(family, _KILL_S)
+
+
+def _gone(processes: Sequence[ProcessId], limit_s: float) -> bool:
+    """Wait until none is left. psutil's own wait takes one for alive that has ended and that nobody reaps, as in containers."""
+    until = time.monotonic() + limit_s
+    while any(process.alive for process in processes):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_POLL_S)
+    return True
 
 
 def end_group(leader: int) -> None:
