@@ -73,8 +73,8 @@ class Breaker:
     """While not CLOSED: what opened it."""
     era: int = 0
     """Counts the changes of state and of settings."""
-    _pause_s: float = 0.0
-    """The last back-off; 0 after a success."""
+    pause_s: float = 0.0
+    """The last back-off of ours; 0 after a success."""
     _strikes: int = 0
     """Times late in a row."""
     _told: bool = False
@@ -127,8 +127,8 @@ class Breaker:
                     return
             case Failure.UNREACHABLE | Failure.BROKEN | Failure.BUSY:
                 pass
-        self._pause_s = self._next_pause_s()
-        pause_s = asked_s if asked_s > 0 else self._pause_s
+        self.pause_s = self._next_pause_s()
+        pause_s = asked_s if asked_s > 0 else self.pause_s
         self._open(now + pause_s, failure, told=asked_s > 0 or failure is Failure.BUSY)
 
     def abandoned(self, era: int | None = None) -> None:
@@ -157,7 +157,7 @@ class Breaker:
 
     def _close(self) -> None:
         self._turn(BreakerState.CLOSED)
-        self.until = self._pause_s = 0.0
+        self.until = self.pause_s = 0.0
         self.cause, self._strikes = None, 0
 
     def _turn(self, state: BreakerState) -> None:
@@ -166,5 +166,5 @@ class Breaker:
 
     def _next_pause_s(self) -> float:
         """Decorrelated jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/."""
-        longest = max(BASE_S, 3 * self._pause_s)
+        longest = max(BASE_S, 3 * self.pause_s)
         return min(CAP_S, BASE_S + self.chance() * (longest - BASE_S))

@@ -22,7 +22,11 @@ LATEST_LATE_S = 2.5
 one, asking another one costs nothing but its time, and a fault may cost the listener 3 s at most."""
 
 PROBE_LATE_S = 0.3
-"""And one that is being tried again after a failure."""
+"""And one that is being tried again after a failure, at first."""
+
+PROBE_SHARE = 0.1
+"""The longer it was left alone, the longer it is waited for when it is tried again: this share of its back-off. So one that is
+well but slower than the others comes back, and a dead one costs the listener a tenth of the time at most."""
 
 EARLIEST_LATE_S = 0.25
 """A p95 below this is no reason to ask two: the person hears no difference."""
@@ -160,7 +164,8 @@ class Shelf(Generic[E]):
             # Of long speech it is not capped: nobody's words leave this machine because a local engine is thorough.
             lost_s = max(LOST_S, 1.5 * LATE_S[self.task] * load) if self.task == "stt" else LOST_S
         if probe:
-            late_s, lost_s = min(late_s, PROBE_LATE_S), LOST_S
+            patience_s = max(PROBE_LATE_S, PROBE_SHARE * entry.health.breaker.pause_s)
+            late_s, lost_s = min(late_s, patience_s), LOST_S
         return Runner(
             name=entry.name,
             late_s=late_s,
