@@ -65,7 +65,7 @@ class LoadedSettings:
 
     settings: Settings
     sources: Mapping[str, str]
-    """By field: "default", "environment", or "path:line"."""
+    """By field: "default", "environment", or "path:line". The settings of services are there by variable."""
     warnings: tuple[str, ...] = ()
     """What was odd, one sentence each: unknown keys, a file with keys that others can read."""
     openai_key_elsewhere: bool = False
@@ -133,6 +133,7 @@ def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSe
     base = fields.get("base_dir")
     settings = settings.model_copy(update={"base_dir": _place(settings.base_dir, base, home)})
     sources = {name: fields[name].source if name in fields else _DEFAULT for name in Settings.model_fields}
+    sources |= {key: entry.source for key, entry in services.items()}
     if settings.local_only and settings.openai_api_key is not None:
         key, why = sources["openai_api_key"], sources["local_only"]
         warnings.append(f"{PREFIX}OPENAI_API_KEY ({key}) is not used, since {PREFIX}LOCAL_ONLY ({why}) is on")

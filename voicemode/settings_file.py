@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from voicemode.errors import SettingsError
 from voicemode.load_config import PREFIX, LoadedSettings, allowed_values, check_value, field_of, is_secret, parse_settings
 from voicemode.settings import Settings
-from voicemode.supervise.service import service_of_variable
+from voicemode.supervise.service import is_secret_name, service_of_variable
 
-__all__ = ["MASK", "SettingFacts", "describe", "example_text", "set_value", "unset_value"]
+__all__ = ["MASK", "SettingFacts", "describe", "example_text", "of_service", "set_value", "unset_value"]
 
 MASK = "********"
 _COMMAND_LINE = "command line"
@@ -45,7 +45,28 @@ class SettingFacts:
 
 
 def describe(loaded: LoadedSettings) -> list[SettingFacts]:
-    """Every setting, in the order of Settings."""
+    """Every setting, in the order of Settings, and those of services that are set."""
+    return [*_own(loaded), *(of_service(key, loaded) for key in loaded.services)]
+
+
+def of_service(variable: str, loaded: LoadedSettings) -> SettingFacts:
+    """One setting of a service, whether it is set or not. Raises SettingsError for any other variable."""
+    service = service_of_variable(variable)
+    if service is None:
+        raise SettingsError(variable, "it is not a setting of a service")
+    value, secret = loaded.services.get(variable, ""), is_secret_name(variable)
+    return SettingFacts(
+        name=variable,
+        value=MASK if value and secret else value,
+        source=loaded.sources.get(variable, "default"),
+        description=f"Setting of the service {service.name}; it counts from its next start.",
+        default="",
+        allowed=f"what 'voicemode-{service.name} --help' says",
+        secret=secret,
+    )
+
+
+def _own(loaded: LoadedSettings) -> list[SettingFacts]:
     return [
         SettingFacts(
             name=PREFIX + field.upper(),

@@ -26,6 +26,7 @@ from voicemode.cli.mcp import EXAMPLES as MCP_EXAMPLES
 from voicemode.cli.mcp import mcp
 from voicemode.cli.models import app as models_app
 from voicemode.cli.output import print_json
+from voicemode.cli.service import app as service_app
 from voicemode.cli.status import EXAMPLES as STATUS_EXAMPLES
 from voicemode.cli.status import status
 from voicemode.cli.transcribe import EXAMPLES as TRANSCRIBE_EXAMPLES
@@ -56,6 +57,7 @@ app.command(epilog=DEVICES_EXAMPLES)(devices)
 app.command(epilog=STATUS_EXAMPLES)(status)
 app.command(epilog=ENDPOINTS_EXAMPLES)(endpoints)
 app.add_typer(config_app, name="config")
+app.add_typer(service_app, name="service")
 app.add_typer(models_app, name="models")
 app.command(epilog=MCP_EXAMPLES)(mcp)
 

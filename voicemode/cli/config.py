@@ -27,7 +27,8 @@ from voicemode.load_config import (
     project_settings_path,
 )
 from voicemode.settings import Settings
-from voicemode.settings_file import SettingFacts, describe, example_text, set_value, unset_value
+from voicemode.settings_file import SettingFacts, describe, example_text, of_service, set_value, unset_value
+from voicemode.supervise.service import is_secret_name, service_of_variable
 
 __all__ = ["app"]
 
@@ -169,11 +170,14 @@ def path(as_json: AsJson = False) -> None:
 def _name(key: str) -> str:
     """The setting a person means, with or without VOICEMODE_. Raises SettingsError with the nearest name."""
     name = PREFIX + key.strip().upper().removeprefix(PREFIX)
-    field_of(name, _COMMAND_LINE)
+    if service_of_variable(name) is None:
+        field_of(name, _COMMAND_LINE)
     return name
 
 
 def _facts(name: str, loaded: LoadedSettings) -> SettingFacts:
+    if service_of_variable(name) is not None:
+        return of_service(name, loaded)
     return next(facts for facts in describe(loaded) if facts.name == name)
 
 
@@ -190,7 +194,8 @@ def _print(settings: Sequence[SettingFacts]) -> None:
 def _ask(name: str) -> str:
     """A value that was not given on the command line; keys are not echoed. Raises SettingsError at the end of input."""
     if sys.stdin.isatty():
-        return str(typer.prompt(name, hide_input=is_secret(field_of(name, _COMMAND_LINE))))
+        hidden = is_secret_name(name) if service_of_variable(name) is not None else is_secret(field_of(name, _COMMAND_LINE))
+        return str(typer.prompt(name, hide_input=hidden))
     line = sys.stdin.readline()
     if not line:
         raise SettingsError(name, "no value was given", "a value; 'voicemode config unset' removes it", _COMMAND_LINE)
