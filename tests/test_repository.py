@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from typer.main import get_command
 
 from voicemode.settings import Settings
+from voicemode.supervise.service import SERVICES
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -45,11 +46,11 @@ def requirement_name(requirement: str) -> str:
     return normal(match.group())
 
 
-def locked() -> dict[str, list[str]]:
-    """Each locked package with the lines below it."""
+def locked(lock: str = "requirements.lock") -> dict[str, list[str]]:
+    """Each package of a lock with the lines below it."""
     packages: dict[str, list[str]] = {}
     name = ""
-    for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines():
+    for line in (ROOT / lock).read_text("utf-8").splitlines():
         if line and line[0] not in " #":
             name = line.split(" \\")[0]
             packages[name] = []
@@ -93,6 +94,7 @@ def _shown(default: object) -> str:
 def test_every_setting_that_is_named_exists() -> None:
     """No page and no example file names a setting that is not there."""
     known = {f"VOICEMODE_{name.upper()}" for name in Settings.model_fields}
+    known |= {service.prefix + option for service in SERVICES.values() for option in service.options}
     named = {
         f"{page_id(page)}: {name}"
         for page in [*PAGES, *(ROOT / "config").glob("*")]
@@ -156,29 +158,67 @@ def test_commands_that_are_named_exist() -> None:
     assert named == set()
 
 
-def test_the_lock_covers_every_dependency() -> None:
-    """Whatever pyproject.toml asks for, to run, to build and to test, is in the lock."""
-    wanted = [
-        *PROJECT["project"]["dependencies"],
-        *(requirement for extra in PROJECT["project"]["optional-dependencies"].values() for requirement in extra),
-        *(requirement for group in PROJECT["dependency-groups"].values() for requirement in group),
-        *PROJECT["build-system"]["requires"],
-    ]
-    assert {requirement_name(requirement) for requirement in wanted} <= {requirement_name(line) for line in locked()}
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+GROUPS: dict[str, list[str]] = PROJECT["dependency-groups"]
+SERVICE_LOCKS = {service.lock: service for service in SERVICES.values() if service.lock}
+LOCKS = ["requirements.lock", "requirements-services.lock", *(f"voicemode/supervise/locks/{name}" for name in SERVICE_LOCKS)]
 
 
-def test_every_locked_package_has_one_version_and_a_hash() -> None:
+@pytest.mark.parametrize(
+    ("lock", "wanted"),
+    [
+        ("requirements.lock", [*PROJECT["project"]["dependencies"], *EXTRAS["builtin"], *PROJECT["build-system"]["requires"]]),
+        ("requirements.lock", GROUPS["dev"]),
+        ("requirements-services.lock", [*EXTRAS["whisper"], *EXTRAS["kokoro"], *GROUPS["services"]]),
+        *((f"voicemode/supervise/locks/{name}", EXTRAS[service.name]) for name, service in SERVICE_LOCKS.items()),
+    ],
+)
+def test_the_locks_cover_every_dependency(lock: str, wanted: list[str]) -> None:
+    """Whatever pyproject.toml asks for, to run, to build and to test, is in the lock for it."""
+    assert {requirement_name(requirement) for requirement in wanted} <= {requirement_name(line) for line in locked(lock)}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_package_has_one_version_and_a_hash(lock: str) -> None:
     """Each Python gets what the others were tested with, in files that were seen when the lock was made.
 
     pocketsphinx has two versions: the newer one has no wheels for Python 3.12.
     """
-    packages = locked()
+    packages = locked(lock)
     names = [requirement_name(line) for line in packages]
-    assert {name for name in names if names.count(name) > 1} == {"pocketsphinx"}
+    assert {name for name in names if names.count(name) > 1} <= {"pocketsphinx"}
     for line, below in packages.items():
         assert re.match(r"[A-Za-z0-9._-]+==[^*]+?( ;|$)", line), line
         assert any(re.match(r" +--hash=sha256:[0-9a-f]{64}", hashed) for hashed in below), line
-    assert "://" not in (ROOT / "requirements.lock").read_text("utf-8")
+    assert "://" not in (ROOT / lock).read_text("utf-8")
+
+
+def hashes(lock: str) -> dict[str, tuple[str, ...]]:
+    """The pinned packages of a lock, without their markers, each with the hashes of its files."""
+    return {
+        line.partition(" ;")[0]: tuple(below[0] for text in below_all if (below := re.findall(r"sha256:[0-9a-f]{64}", text)))
+        for line, below_all in locked(lock).items()
+    }
+
+
+@pytest.mark.parametrize("name", SERVICE_LOCKS)
+def test_what_people_install_is_what_was_tested(name: str) -> None:
+    """A service's lock is a part of the one that the tests run with: the same versions in the same files."""
+    assert hashes(f"voicemode/supervise/locks/{name}").items() <= hashes("requirements-services.lock").items()
+
+
+@pytest.mark.parametrize("name", SERVICE_LOCKS)
+def test_a_service_is_installed_without_tools(name: str) -> None:
+    """Nobody who wants to be heard gets a test runner, nor PyTorch, nor voicemode's own dependencies."""
+    names = {requirement_name(line) for line in locked(f"voicemode/supervise/locks/{name}")}
+    assert names.isdisjoint({"pytest", "mypy", "schemathesis", "openai", "torch", "mcp", "sounddevice"})
+
+
+def test_the_services_share_the_versions_of_voicemode() -> None:
+    """What both environments have is the same in both, so that "pip install voicemode[whisper]" is what was tested, too."""
+    ours = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text("utf-8"), flags=re.MULTILINE))
+    theirs = dict(found(r"^([\w.-]+)==(\S+)", "requirements-services.lock"))
+    assert {name: (ours[name], theirs[name]) for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]} == {}
 
 
 def test_every_dependency_is_argued_for() -> None:
