@@ -1,34 +1,40 @@
 # Each target sets up what it needs by itself; see scripts/setup.sh. ARGS goes to the program: make test ARGS="-k ring"
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench setup lock clean
+.PHONY: help demo test lint bench bench-services setup lock clean
 
 PYTHON_IN := .venv/bin/python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## talk with voicemode, or watch a simulated person do it where there is no sound card
 	@scripts/setup.sh demo
 	@$(PYTHON_IN) -m scripts.demo $(ARGS)
 
-test: ## run the tests, on a virtual sound card
+test: ## run the tests, on a virtual sound card, and those of the speech services in their own environment
 	@scripts/setup.sh test
-	@$(PYTHON_IN) -m pytest $(ARGS)
+	@scripts/setup.sh services
+	@scripts/test.sh $(ARGS)
 
 lint: ## check style, types, file length and stray paths
 	@scripts/setup.sh lint
+	@scripts/setup.sh services
 	@scripts/lint.sh
 
 bench: ## measure start, memory and turn latency beside a bare MCP server
 	@scripts/setup.sh test
 	@$(PYTHON_IN) -m bench $(ARGS)
 
+bench-services: ## measure the speech services beside their engines, at the dimensions of true models
+	@scripts/setup.sh services
+	@for each in bench/services_*.py; do PYTHONPATH=services .venv-services/bin/python $$each $(ARGS) || exit; done
+
 setup: ## make .venv and install PortAudio, so that .venv/bin/voicemode runs
 	@scripts/setup.sh run
 
-lock: ## compile requirements.lock from pyproject.toml (needs uv)
+lock: ## compile all locks from pyproject.toml (needs uv)
 	@scripts/lock.sh
 
-clean: ## remove .venv, caches and results
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .room build dist bench/results demo-*.wav
+clean: ## remove both environments, caches and results
+	@rm -rf .venv .venv-services .mypy_cache services/.mypy_cache .ruff_cache .pytest_cache .hypothesis .room build dist bench/results demo-*.wav
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

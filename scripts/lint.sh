@@ -36,12 +36,19 @@ no_machine_paths() {
     } | report
 }
 
+# Their libraries are in an environment of their own, and so are the types.
+types_of_services() {
+    MYPYPATH=services:. .venv-services/bin/python -m mypy --no-error-summary --config-file services/mypy.ini \
+        services/voicemode_*
+}
+
 # Prints what comes in; fails if anything did.
 report() { ! grep . >&2; }
 
 check "ruff check" $python -m ruff check --quiet .
 check "ruff format" $python -m ruff format --quiet --diff .
 check "mypy" $python -m mypy --no-error-summary
+check "mypy of the services" types_of_services
 check "file length" short_files
 check "machine paths" no_machine_paths
 [ $failed = 0 ] && echo "lint: style, types, file length and paths are fine"

@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
 # Sets up what a make target needs, and is silent and quick when it is there.
 #
-#   scripts/setup.sh lint    .venv with the locked Python packages and voicemode itself
-#   scripts/setup.sh run     that, and PortAudio
-#   scripts/setup.sh test    that, and a virtual sound card (Linux only)
-#   scripts/setup.sh demo    like run, and the virtual card only where no person sits at a real one; goes on without
+#   scripts/setup.sh lint      .venv with the locked Python packages and voicemode itself
+#   scripts/setup.sh run       that, and PortAudio
+#   scripts/setup.sh test      that, and a virtual sound card (Linux only)
+#   scripts/setup.sh services  .venv-services with the locked packages of both speech services, and what tests them
+#   scripts/setup.sh demo      like run, and the virtual card only where no person sits at a real one; goes on without
 #
 # PYTHON=python3.13 chooses the interpreter. Runs in bash 3.2, which is what macOS has.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly venv=.venv
+# The goal "services" is about another environment than all others.
+case ${1:-run} in
+    services) readonly venv=.venv-services lock=requirements-services.lock ;;
+    *) readonly venv=.venv lock=requirements.lock ;;
+esac
 readonly stamp=$venv/.setup-done
 readonly python_names="python3.13 python3.12 python3.11 python3 python3.14"
 # Without these pip and apt-get stop to ask, or talk about themselves.
@@ -43,10 +48,13 @@ find_python() {
 
 # Anything that would make the environment another one: where it is, and what belongs in it.
 fingerprint() {
-    { pwd; cat requirements.lock pyproject.toml; } | if have sha256sum; then sha256sum; else shasum -a 256; fi
+    { pwd; cat "$lock"; if own_project; then cat pyproject.toml; fi; } | if have sha256sum; then sha256sum; else shasum -a 256; fi
 }
 
-# Whether .venv runs at all, and with the Python that was asked for, if one was.
+# The services run from their sources and need no project around them; voicemode itself is installed.
+own_project() { [ $venv = .venv ]; }
+
+# Whether the environment runs at all, and with the Python that was asked for, if one was.
 venv_works() {
     new_enough $venv/bin/python && { [ -z "${PYTHON:-}" ] || [ "$(minor_of "$PYTHON")" = "$(minor_of $venv/bin/python)" ]; }
 }
@@ -80,7 +88,7 @@ build_environment() {
         "$python" -m venv $venv >"$log" 2>&1 || fail_with_log "Python's venv module failed."
     fi
     minor=$(minor_of $venv/bin/python)
-    say "$(grep -c '^[a-zA-Z]' requirements.lock) locked packages from requirements.lock, each checked against its hash"
+    say "$(grep -c '^[a-zA-Z]' $lock) locked packages from $lock, each checked against its hash"
     if ! install_packages; then
         # Every package has wheels for Python 3.11 to 3.13; elsewhere something may have to be compiled.
         { have apt-get && ! can_compile; } || fail_with_log "pip could not install the locked packages."
@@ -95,8 +103,9 @@ build_environment() {
 
 # The lock is complete, so pip need not resolve anything; voicemode itself goes in as it stands in this folder.
 install_packages() {
-    $venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock >"$log" 2>&1 &&
-        $venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . >>"$log" 2>&1
+    $venv/bin/python -m pip install --quiet --require-hashes --no-deps -r $lock >"$log" 2>&1 || return
+    own_project || return 0
+    $venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . >>"$log" 2>&1
 }
 
 can_compile() { have cc && [ -e "$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; }
@@ -192,7 +201,7 @@ fail_with_log() {
 # -- the goals --------------------------------------------------------------------------------------------------------
 
 case $goal in
-    lint) look_for_python ;;
+    lint | services) look_for_python ;;
     run) look_for_python; look_for_portaudio ;;
     test) look_for_python; look_for_portaudio; look_for_virtual_card; look_for_namespaces ;;
     demo)
@@ -201,13 +210,13 @@ case $goal in
         look_for_portaudio
         person_and_card || look_for_virtual_card
         ;;
-    *) fail "unknown goal '$goal': lint, run, test or demo" ;;
+    *) fail "unknown goal '$goal': lint, run, test, services or demo" ;;
 esac
 if ! install_missing; then
     [ "$goal" = demo ] && [ "$needed" = 0 ] || exit 1
     say "going on without a sound card" >&2
 fi
 build_environment
-if on_mac && [ "$goal" != lint ] && ! $venv/bin/python -c 'import sounddevice' >/dev/null 2>&1; then
+if on_mac && [ "$goal" != lint ] && own_project && ! $venv/bin/python -c 'import sounddevice' >/dev/null 2>&1; then
     brew_install portaudio
 fi
