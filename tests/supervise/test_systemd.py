@@ -299,6 +299,7 @@ def test_without_a_bus_it_says_so_and_asks_nobody(backend: SystemdBackend, syste
         ({"is-system-running": Done(1, err="Failed to connect to bus: No such file\n")}, "Failed to connect"),
         ({"is-system-running": Done(124, err="systemctl did not answer within 2 s")}, "did not answer"),
         ({"--version": Done(0, "systemd 239 (239)\n")}, "older than 244"),
+        ({"--property=UnitPath": Done(0, "UnitPath=/somewhere/else\n")}, "does not read units in"),
     ],
 )
 def test_a_systemd_that_takes_orders_is_told_from_one_that_does_not(
@@ -307,7 +308,7 @@ def test_a_systemd_that_takes_orders_is_told_from_one_that_does_not(
     """Degraded is fine: some unit of somebody failed."""
     (tmp_path / "bus").touch()
     backend = SystemdBackend({"XDG_RUNTIME_DIR": str(tmp_path)}, home=tmp_path, base_dir=tmp_path, uid=1, run=systemctl)
-    systemctl.answers |= answers
+    systemctl.answers |= {"--property=UnitPath": Done(0, f"UnitPath={tmp_path}/.config/systemd/user /etc\n")} | answers
     assert backend.available() is (why == "")
     assert why in backend.why_not
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voicemode.supervise.backend import Backend
+from voicemode.supervise.launchd import LaunchdBackend
 from voicemode.supervise.process import ProcessBackend
+from voicemode.supervise.systemd import SystemdBackend
 
 __all__ = ["backends", "choose"]
 
 
 def backends(base_dir: Path, environ: Mapping[str, str]) -> Sequence[Backend]:
-    """All there are, the best first; the last one is always available."""
-    return (ProcessBackend(base_dir, environ),)
+    """All there are, the best first; the last one is always available. Nothing is asked yet."""
+    last = ProcessBackend(base_dir, environ)
+    if os.name != "posix":
+        return (last,)
+    home, uid = Path.home(), os.getuid()
+    if sys.platform == "darwin":
+        return (LaunchdBackend(environ, home=home, base_dir=base_dir, uid=uid), last)
+    return (SystemdBackend(environ, home=home, base_dir=base_dir, uid=uid), last)
 
 
 def choose(known: Sequence[Backend], noted: str = "") -> Backend:

@@ -154,7 +154,7 @@ class LaunchdBackend:
         if done.status != 0:
             raise NotStartedError(name, f"launchd does not take its agent: {done.last_words}")
         done = self._run(["launchctl", "kickstart", self._target(name)], _SLOW_S)
-        if done.status != 0:
+        if done.status != 0 and self.report(name).life is not Life.RUNNING:  # RunAtLoad may have been sooner
             raise NotStartedError(name, f"launchd could not start it: {done.last_words}")
 
     def stop(self, name: str) -> None:

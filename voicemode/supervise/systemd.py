@@ -164,6 +164,11 @@ class SystemdBackend:
         if self._version() < _OLDEST:
             self.why_not = f"systemd {self._version()} is older than {_OLDEST}"
             return False
+        # Where a session has another HOME or XDG_CONFIG_HOME than the one that systemd was started with.
+        paths = self._run(["systemctl", "--user", "show", "--property=UnitPath"], _QUICK_S).out
+        if str(self._units) not in paths:
+            self.why_not = f"the systemd of this user does not read units in {self._units}"
+            return False
         self.why_not = ""
         return True
 
