@@ -59,6 +59,8 @@ class Installer:
     environ: Mapping[str, str]
     package: Path = Path(voicemode.__file__).parent
     """Where the packages of services are looked for."""
+    fallback: str = ""
+    """Why this backend and not the machine's own, for people; empty when it is that one."""
 
     def plan(self, model: str = "") -> Plan:
         """What ``install`` would do. Changes nothing; raises RequestError for a model that is none."""
@@ -72,7 +74,8 @@ class Installer:
         changes = self.backend.changes(launch)
         steps = self._environment_steps(record) + self._model_steps(chosen)
         if changes or record is None or record.backend != self.backend.kind or record.model != chosen:
-            steps.append(Step(words=f"Tell {_KEEPERS[self.backend.kind]} how it is started (it is not started yet)"))
+            why = f", since {self.fallback}" if self.fallback else ""
+            steps.append(Step(words=f"Tell {_KEEPERS[self.backend.kind]} how it is started{why} (it is not started yet)"))
         return self._plan(tuple(steps), changes=changes, model=chosen)
 
     def install(self, plan: Plan, on_step: OnStep = lambda *_: None, *, force: bool = False, made: Sequence[Path] = ()) -> None:
@@ -143,6 +146,8 @@ class Installer:
         path = Path(wanted).expanduser()
         if path.exists() and (path.is_absolute() or len(path.parts) > 1 or wanted.startswith(("./", "~"))):
             return str(path.resolve())
+        if path.is_absolute():
+            raise RequestError("model", f"there is nothing at {path}", "a model's folder, or a name of 'voicemode models list'")
         model = self.models.find(wanted)
         if model.engine != self.definition.name:
             raise RequestError("model", f"{model.name} is for {model.engine}", f"models for {self.definition.name}")

@@ -47,9 +47,13 @@ class Source:
         return len(_PINNED.findall(self.lock.read_text("utf-8"))) if self.lock is not None else 0
 
     def copy_packages(self, into: Path) -> None:
-        """Our own packages, without what Python left beside them."""
+        """Our own packages, without what Python left beside them, and which version of voicemode they are of."""
         for folder in self.packages:
             shutil.copytree(folder, into / folder.name, ignore=shutil.ignore_patterns("__pycache__", ".*", "*.pyc"))
+        facts = into / f"voicemode-{self.version}.dist-info"  # where importlib.metadata looks for a version
+        facts.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: voicemode\nVersion: {self.version}\n"
+        (facts / "METADATA").write_text(metadata, encoding="utf-8")
 
 
 def find_source(definition: ServiceDefinition, package: Path = _PACKAGE) -> Source:
