@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from voicemode.supervise.choose import backends, choose
+from voicemode.supervise.choose import backends, choose, why_not
 
 
 def fake(kind: str, *, works: bool) -> Any:
@@ -36,3 +36,11 @@ def test_each_platform_has_its_own_first(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """And the process supervisor last, which works everywhere."""
     monkeypatch.setattr(sys, "platform", platform)
     assert [each.kind for each in backends(tmp_path, {})] == [first, "process"]
+
+
+def test_people_are_told_why_the_machines_own_was_not_taken() -> None:
+    """And nothing where it was."""
+    systemd, process = fake("systemd", works=False), fake("process", works=True)
+    systemd.why_not = "there is no bus"
+    assert why_not([systemd, process], process) == "there is no bus"
+    assert why_not([systemd, process], systemd) == ""

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 import voicemode
 from voicemode.settings import Settings
 from voicemode.supervise.backend import Backend, Life, Report
-from voicemode.supervise.choose import backends, choose
+from voicemode.supervise.choose import backends, choose, why_not
 from voicemode.supervise.environment import OnStep, refused
 from voicemode.supervise.errors import NotAvailableError, NotInstalledError, NotStartedError, PortTakenError, ServiceBusyError
 from voicemode.supervise.health import Answer, Health, ask
@@ -171,14 +171,16 @@ class Services:
 
     def _installer(self, name: str) -> Installer:
         definition, layout = self._find(name)
+        backend = self._backend(name)
         return Installer(
             definition=definition,
             layout=layout,
-            backend=self._backend(name),
+            backend=backend,
             models=self._models,
             given=self._given,
             environ=self._environ,
             package=self._package,
+            fallback=why_not(self._backends, backend),
         )
 
     def _installed(self, name: str) -> Record:
