@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,10 @@ from voicemode_kokoro.engine import Engine, Interrupt, Spoken
 
 __all__ = ["Chunk", "Pace", "speech"]
 
-LONG_S = 1.0
+LONG_S = 0.7
 """A piece that takes the engine longer gives way to whoever has heard nothing yet."""
 
-PIECE_S = 1.2
+PIECE_S = 0.8
 """What gave way is made in pieces that take at most this long, and do not give way again."""
 
 MOST_PHONEMES = 400
@@ -68,19 +69,19 @@ def speech(engine: Engine, pace: Pace, text: str, how: Spoken, *, wanted: Format
 
     Raises BadRequestError where nothing of it can be spoken, EngineFailedError where the engine breaks.
     """
-    encode = encoder(wanted, engine.rate)
     pieces = _pieces(engine, text, how)
     following = next(pieces, None)
     if following is None:
         raise BadRequestError("Nothing in the text can be spoken.", param="input")
-    while following is not None:
-        piece, following = following, next(pieces, None)
-        for samples, done in _sounds(engine, pace, piece, how, stop):
-            last = done and following is None
-            data = encode.feed(samples) + (encode.finish() if last else b"")
-            yield Chunk(data, samples.size / engine.rate, last=last)
-        if stop:
-            return
+    with closing(encoder(wanted, engine.rate)) as encode:
+        while following is not None:
+            piece, following = following, next(pieces, None)
+            for samples, done in _sounds(engine, pace, piece, how, stop):
+                last = done and following is None
+                data = encode.feed(samples) + (encode.finish() if last else b"")
+                yield Chunk(data, samples.size / engine.rate, last=last)
+            if stop:
+                return
 
 
 def _pieces(engine: Engine, text: str, how: Spoken) -> Iterator[tuple[str, float]]:

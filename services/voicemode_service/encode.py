@@ -33,13 +33,16 @@ _CODECS: dict[str, tuple[str, str, int | None, dict[str, str]]] = {
 
 
 class Encoder(Protocol):
-    """To be fed in order, and finished once."""
+    """To be fed in order, finished once, and closed in any case."""
 
     def feed(self, samples: NDArray[np.float32]) -> bytes:
         """Encode mono samples, -1 to 1; what is ready of it, perhaps nothing yet."""
 
     def finish(self) -> bytes:
         """The rest."""
+
+    def close(self) -> None:
+        """Give back what the codec holds, at once: left to the garbage collector it is megabytes. Idempotent."""
 
 
 def encoder(wanted: Format, sample_rate: int) -> Encoder:
@@ -49,7 +52,7 @@ def encoder(wanted: Format, sample_rate: int) -> Encoder:
 
 def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """Samples of -1 to 1 as 16-bit PCM; louder ones are clipped."""
-    clipped: NDArray[np.int16] = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2")
+    clipped: NDArray[np.int16] = np.clip(np.rint(np.nan_to_num(samples) * 32767.0), -32768, 32767).astype("<i2")
     return clipped
 
 
@@ -66,6 +69,9 @@ class _Pcm:
     def finish(self) -> bytes:
         head, self._head = self._head, b""
         return head
+
+    def close(self) -> None:
+        self._head = b""
 
 
 def _wav_head(sample_rate: int) -> bytes:
@@ -124,3 +130,7 @@ class _Av:
             self._container.mux(self._stream.encode(None))
         self._container.close()
         return self._out.take()
+
+    def close(self) -> None:
+        self._container.close()
+        self._out.take()

@@ -1,0 +1,193 @@
+"""What the Kokoro service adds to its engine: python bench/services_kokoro.py [--fixture DIR], with the services' environment.
+
+The service runs in a process of its own with a fixture that costs what the true model costs (random weights, no speech), and
+the engine alone in this one, with the same number of threads, one after the other in pairs, so that what else the machine does
+hits both. Ratios are of medians. Nothing here is a test: figures go into docs/services.md with the machine's name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "services")]
+
+import httpx2  # noqa: E402  (the paths above must be set first)
+from voicemode_kokoro.clauses import clauses  # noqa: E402
+from voicemode_kokoro.engine import Interrupt, OnnxEngine, Spoken  # noqa: E402
+from voicemode_kokoro.voices import read_voice  # noqa: E402
+
+from tests_services.fixtures.kokoro_model import VOICES, cost_fixture, tone_fixture  # noqa: E402
+from tests_services.running import Running, running  # noqa: E402
+
+TEXT = "Certainly, I have looked at it. The report is finished, and it says that all of the figures are as they should be."
+LONG = TEXT + " " + "There is a great deal more to be said about how these things came to be, and who had a hand in them. " * 20
+THREADS = 2
+
+
+class Alone:
+    """The engine without a service."""
+
+    def __init__(self, folder: Path) -> None:
+        self._engine = OnnxEngine(next(folder.glob("*.onnx")), folder / "voices-fixture.bin", threads=THREADS)
+        self._how = Spoken(read_voice("default", VOICES), "en-us")
+
+    def clause(self, text: str) -> None:
+        """Pronounced and spoken."""
+        self._engine.speak(self._engine.phonemes(text, "en-us"), self._how, Interrupt())
+
+    def text(self, text: str) -> None:
+        """Clause by clause, as the service does."""
+        for clause in clauses(text):
+            self.clause(clause)
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Seconds."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def speak(service: Running, text: str) -> float:
+    """Speak it whole; seconds until its first sound."""
+    began, first = time.perf_counter(), 0.0
+    with httpx2.stream(
+        "POST", f"{service.url}/v1/audio/speech", json={"input": text, "response_format": "pcm"}, timeout=300
+    ) as answer:
+        answer.raise_for_status()
+        for _ in answer.iter_raw():
+            first = first or time.perf_counter() - began
+    return first
+
+
+def first_sound(service: Running, alone: Alone, pairs: int) -> dict[str, float]:
+    """The first chunk against the engine's time for the first clause."""
+    clause = next(clauses(TEXT))
+    engine, served = [], []
+    for _ in range(pairs):
+        engine.append(timed(lambda: alone.clause(clause)))
+        served.append(speak(service, TEXT))
+    ratio = statistics.median(served) / statistics.median(engine)
+    return {"engine_s": statistics.median(engine), "service_s": statistics.median(served), "ratio": ratio}
+
+
+def throughput(service: Running, alone: Alone, clients: int, rounds: int) -> dict[str, float]:
+    """All of the clients at once, against the engine with the same texts one after another."""
+    engine, served = [], []
+    for _ in range(rounds):
+        engine.append(timed(lambda: [alone.text(TEXT) for _ in range(clients)]))
+        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+            served.append(timed(lambda: list(pool.map(lambda _: speak(service, TEXT), range(clients)))))
+    return {"engine_s": statistics.median(engine), "service_s": statistics.median(served), "share": sum(engine) / sum(served)}
+
+
+@contextmanager
+def long_text(service: Running) -> Iterator[Callable[[], None]]:
+    """A long text is being spoken; yields what makes its client leave."""
+    leave, heard, left = threading.Event(), threading.Event(), threading.Event()
+
+    def listen() -> None:
+        body = {"input": LONG, "response_format": "pcm"}
+        with httpx2.stream("POST", f"{service.url}/v1/audio/speech", json=body, timeout=300) as answer:
+            for _ in answer.iter_raw():
+                heard.set()
+                if leave.is_set():
+                    break
+        left.set()
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    heard.wait(60)
+    try:
+        yield leave.set
+    finally:
+        leave.set()
+        thread.join(60)
+
+
+def others(service: Running, rounds: int) -> dict[str, float]:
+    """How long somebody else waits for a first sound while a long text is spoken."""
+    waits = []
+    with long_text(service):
+        for number in range(rounds):
+            time.sleep(0.37 + number % 5 * 0.31)  # now at this point of a clause, now at that
+            waits.append(speak(service, "Yes, of course."))
+    return {"median_s": statistics.median(waits), "worst_s": max(waits)}
+
+
+def cancelling(service: Running, rounds: int) -> dict[str, float]:
+    """From the client's closing its connection to no step running."""
+    waits = []
+    for number in range(rounds):
+        with httpx2.Client(timeout=60) as client:
+            request = client.build_request(
+                "POST", f"{service.url}/v1/audio/speech", json={"input": LONG, "response_format": "pcm"}
+            )
+            answer = client.send(request, stream=True)
+            next(answer.iter_raw())
+            time.sleep(0.4 + number % 4 * 0.2)
+            answer.close()
+            began = time.perf_counter()
+            while service.health()["busy"]:
+                time.sleep(0.002)
+            waits.append(time.perf_counter() - began)
+    return {"median_s": statistics.median(waits), "worst_s": max(waits)}
+
+
+def memory(service: Running, requests: int) -> dict[str, float]:
+    """Growth over many requests, of which a tenth is left in the middle, after a quarter as many to warm up."""
+
+    def some(number: int) -> None:
+        with httpx2.Client(timeout=60) as client:
+            for n in range(number):
+                text = TEXT[: 20 + n * 7 % len(TEXT)]
+                body = {"input": text, "response_format": ("pcm", "mp3", "opus", "aac", "flac", "wav")[n % 6]}
+                with client.stream("POST", f"{service.url}/v1/audio/speech", json=body) as answer:
+                    for _ in answer.iter_raw():
+                        if n % 10 == 0:
+                            break
+
+    some(requests // 4)
+    before = service.resident_kb()
+    some(requests)
+    after = service.resident_kb()
+    return {"requests": requests, "before_kb": before, "after_kb": after, "growth": after / before - 1}
+
+
+def main() -> None:
+    """Prints one JSON object."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fixture", type=Path, help="folder of the fixture that costs what the true model costs")
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--requests", type=int, default=2000)
+    chosen = parser.parse_args()
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        cost = chosen.fixture or cost_fixture(folder / "cost")
+        alone = Alone(cost)
+        alone.text(TEXT)
+        with running("voicemode_kokoro", folder, ["--model", str(cost), "--threads", str(THREADS), "--preload"]) as service:
+            speak(service, TEXT)
+            found["first sound"] = first_sound(service, alone, chosen.pairs)
+            found["eight clients"] = throughput(service, alone, 8, 3)
+            found["others during a long text"] = others(service, 10)
+            found["cancelled to free"] = cancelling(service, 12)
+        with running("voicemode_kokoro", folder, ["--model", str(tone_fixture(folder / "tone")), "--threads", "1"]) as service:
+            found["memory"] = memory(service, chosen.requests)
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
