@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from voicemode.runtime.snapshots import Snapshots
 from voicemode.runtime.survey import Seen, survey
 from voicemode.runtime.turn import TurnParts
 from voicemode.settings import Settings
+from voicemode.supervise.on_demand import OnDemand, Starter
 
 __all__ = ["Ears", "Voice", "build_ears", "build_file_voice", "build_microphone", "build_voice"]
 
@@ -59,6 +61,7 @@ class Voice:
     """What this process tells others about its endpoints."""
     watch: Watch
     """Finds services and looks after endpoints while somebody converses."""
+    on_demand: OnDemand
     apply: Callable[[LoadedSettings], Subject] = field(repr=False)
     """Puts other settings in force in all parts. Raises SettingsError, and then changes nothing."""
 
@@ -99,6 +102,7 @@ class Voice:
         """End conversations, then free engines and connections. Idempotent."""
         await self.conversations.aclose()
         await self.watch.aclose()
+        await self.on_demand.aclose()
         await self.snapshots.aclose()
         await self.builtin_synthesizer.aclose()
         await self.pool.aclose()
@@ -202,9 +206,10 @@ def _voice(
         pool=pool,
         registry=registry,
         watch=Watch(registry, pool),
-        synthesizer=FailoverSynthesizer(registry.tts),
+        synthesizer=FailoverSynthesizer(registry.tts, _speech_cache(settings)),
         transcriber=FailoverTranscriber(registry.stt),
         journal=Journal(settings.base_dir / "pending"),
+        on_demand=OnDemand(settings.base_dir, lambda: _services(loaded, environ)),
     )
 
     def who_recovered() -> Transcriber | None:
@@ -224,7 +229,8 @@ def _voice(
     snapshots = Snapshots(settings.base_dir / "run", program, lambda: report(registry))
     for shelf in registry.shelves():
         shelf.on_settled = snapshots.settled
-    return Voice(settings, conversations, pool, shared.subject(loaded), builtin, snapshots, shared.watch, apply)
+    subject = shared.subject(loaded)
+    return Voice(settings, conversations, pool, subject, builtin, snapshots, shared.watch, shared.on_demand, apply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +245,7 @@ class _Shared:
     synthesizer: FailoverSynthesizer
     transcriber: FailoverTranscriber
     journal: Journal
+    on_demand: OnDemand
     pace: TranscriptionPace = field(default_factory=TranscriptionPace)
     detector: Callable[[str], DetectorChoice] = field(default_factory=lambda: functools.cache(choose_detector))
     """The floor sees to it that one utterance is heard at a time, so one detector of each kind serves them all."""
@@ -264,8 +271,17 @@ class _Shared:
             pace=self.pace,
             start_timeout_s=settings.start_timeout_s,
             chime=settings.audio_feedback,
-            presence=self.watch.conversation,
+            presence=self.presence if settings.start_services else self.watch.conversation,
         )
+
+    @contextlib.asynccontextmanager
+    async def presence(self, first: Task | None) -> AsyncIterator[None]:
+        """Somebody converses; what is installed and would serve better than the built-in engines is started."""
+        async with self.watch.conversation(first):
+            for task in ("tts", "stt"):
+                if not self.watch.is_served(task):
+                    self.on_demand.lacks(task)
+            yield
 
     def subject(self, loaded: LoadedSettings) -> Subject:
         settings = loaded.settings
@@ -292,6 +308,13 @@ def _speech_cache(settings: Settings) -> SpeechCache | None:
             return SpeechCache()
         case "disk":
             return SpeechCache(settings.base_dir / "cache")
+
+
+def _services(loaded: LoadedSettings, environ: Mapping[str, str]) -> Starter:
+    # Here and not above: it loads what only machines with a local service need.
+    from voicemode.supervise.manager import Services
+
+    return Services(loaded.settings, loaded.services, environ)
 
 
 def _newly(find: Callable[[str], Device], wanted: str) -> Device:

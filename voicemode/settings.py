@@ -45,6 +45,9 @@ class Settings(BaseModel):
     language: str | None = Field(None, description="Language of the conversation (BCP 47); empty lets engines detect it.")
     builtin: bool = Field(True, description="Use the built-in engines (espeak-ng, pocketsphinx) as the last resort.")
     local_only: bool = Field(False, description="Refuse every address but this machine's own before a socket is opened.")
+    start_services: bool = Field(
+        True, description="Start an installed local service that is stopped when a conversation lacks it."
+    )
     speech_cache: Literal["off", "memory", "disk"] = Field(
         "memory", description="Keep synthesized phrases that recur: in this process, or on disk in VOICEMODE_BASE_DIR."
     )

@@ -121,6 +121,20 @@ class TestNoAnswer:
         assert "Unmute" in result["content"][0]["text"]
 
 
+class TestPhrases:
+    """What was said before need not be synthesized again."""
+
+    def test_a_repeated_phrase_needs_no_engine(self, start: Start, stub: SpeechStub) -> None:
+        """It is spoken although its endpoint has gone; other words are not."""
+        server = start()
+        for _ in range(2):
+            result = server.converse(message="One moment.", wait_for_response=False)
+            assert result["structuredContent"]["status"] == "spoken"
+            stub.configure(refuse=True)
+        assert len(stub.events("tts")) == 1
+        assert server.converse(message="Two moments.", wait_for_response=False)["isError"] is True
+
+
 class TestDevices:
     """A device that is missing, or goes, or comes."""
 

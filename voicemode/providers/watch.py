@@ -112,14 +112,14 @@ class Watch:
     async def ready(self, task: Task) -> None:
         """Return when the services of this machine have been looked for, if that matters for the first request; in READY_S."""
         self._tasks.add(task)
-        if self._is_served(task):
+        if self.is_served(task):
             return
         now = self._clock()
         ports = [port for port in self._ports(self._tasks) if task in port.tasks]
         looks = {self._begin(port) for port in ports if now - self._looked_at.get(port, -math.inf) > FRESH_S}
         deadline = asyncio.get_running_loop().time() + READY_S
         # One that is found is enough: another port may belong to something that takes its time.
-        while looks and not self._is_served(task):
+        while looks and not self.is_served(task):
             left_s = deadline - asyncio.get_running_loop().time()
             done, looks = await asyncio.wait(looks, timeout=max(left_s, 0), return_when=asyncio.FIRST_COMPLETED)
             if not done:
@@ -154,7 +154,7 @@ class Watch:
     def _places(self, tasks: Set[Task]) -> list[_Place]:
         return [*self._ports(tasks), *(_Named(site.task, site.url) for site in self._sites(tasks))]
 
-    def _is_served(self, task: Task) -> bool:
+    def is_served(self, task: Task) -> bool:
         """Whether somebody of this machine or of the settings is at hand, who goes before the cloud and the built-in engine."""
         return any(
             entry.origin is Origin.NAMED or (entry.origin is Origin.FOUND and entry.health.breaker.admits(shelf.clock()))
