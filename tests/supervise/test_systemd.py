@@ -71,11 +71,20 @@ def unit_of(home: Path) -> Path:
 
 def test_the_unit_says_how_it_is_held_in_check(launch: Launch) -> None:
     """Rights, memory, restarts and logs; the file system too where this user may make namespaces."""
+    launch = replace(launch, folder=Path("/opt/a b/%n"), models=Path("/opt/m"))
     plain, sandboxed = dict(settings(render(launch))), dict(settings(render(launch, sandbox=True)))
     assert plain.items() >= HARDENING.items()
     assert sandboxed.items() >= {**HARDENING, **FILES}.items()
     assert not FILES.keys() & plain.keys()
     assert [specifiers(word) for word in words(sandboxed["ReadWritePaths"], c_escapes=False)] == [str(launch.folder)]
+
+
+def test_what_is_in_tmp_can_be_seen(launch: Launch) -> None:
+    """A private /tmp would hide the service's own folder, or its program."""
+    elsewhere = replace(launch, folder=Path("/opt/s"), models=Path("/opt/m"))
+    assert dict(settings(render(elsewhere, sandbox=True)))["PrivateTmp"] == "yes"
+    for inside in ({"folder": Path("/tmp/s")}, {"models": Path("/var/tmp/m")}, {"command": ("/tmp/python",)}):
+        assert "PrivateTmp" not in dict(settings(render(replace(elsewhere, **inside), sandbox=True)))
 
 
 def test_pauses_grow_where_systemd_can_do_that(launch: Launch) -> None:
@@ -267,6 +276,12 @@ def test_stopping_and_disabling_what_is_not_there_is_fine(backend: SystemdBacken
             None,
             "it was killed because it took too much memory",
         ),
+        (
+            "LoadState=loaded\nActiveState=failed\nMainPID=0\nResult=exit-code\nExecMainStatus=226",
+            Life.FAILED,
+            None,
+            "systemd could not shield files from it (226/NAMESPACE)",
+        ),
         ("LoadState=bad-setting\nActiveState=inactive", Life.STOPPED, None, "systemd does not take its unit (bad-setting)"),
         ("", Life.ABSENT, None, ""),
     ],
@@ -311,6 +326,21 @@ def test_a_systemd_that_takes_orders_is_told_from_one_that_does_not(
     systemctl.answers |= {"--property=UnitPath": Done(0, f"UnitPath={tmp_path}/.config/systemd/user /etc\n")} | answers
     assert backend.available() is (why == "")
     assert why in backend.why_not
+
+
+def test_files_are_shielded_only_where_a_trial_of_all_of_it_succeeds(
+    backend: SystemdBackend, systemctl: Systemctl, launch: Launch, tmp_path: Path
+) -> None:
+    """One refused option would keep the service from starting; the trial is made once, with what units have."""
+    systemctl.answers["systemd-run"] = Done(226)
+    backend.install(launch)
+    backend.changes(launch)
+    assert not FILES.keys() & dict(settings(unit_of(tmp_path).read_text("utf-8"))).keys()
+    (trial,) = [argv for argv in systemctl.asked if argv[0] == "systemd-run"]
+    tried = {option.removeprefix("--property=").partition("=")[0] for option in trial if "--property" in option}
+    with_it, without = (dict(settings(render(launch, sandbox=sandbox))) for sandbox in (True, False))
+    assert with_it.keys() - without.keys() <= tried
+    assert FILES.keys() <= tried
 
 
 def test_systemctl_gets_what_it_needs_and_no_more() -> None:

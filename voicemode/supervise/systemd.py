@@ -53,6 +53,14 @@ _RESULTS = {
     "watchdog": "it did not answer in time",
     "resources": "systemd could not set it up",
 }
+_SET_UP = {
+    "200": "its folder cannot be entered (200/CHDIR)",
+    "203": "its program cannot be run (203/EXEC)",
+    "218": "systemd could not take rights from it (218/CAPABILITIES)",
+    "226": "systemd could not shield files from it (226/NAMESPACE)",
+    "228": "systemd could not limit its system calls (228/SECCOMP)",
+}
+"""Statuses that systemd itself ends with before the program begins: systemd.exec(5), "Process Exit Codes"."""
 
 
 def user_environment(environ: Mapping[str, str], uid: int) -> dict[str, str]:
@@ -86,8 +94,15 @@ def render(launch: Launch, *, secrets: Path | None = None, version: int = _OLDES
         "FILES": "",
     }
     if sandbox:
-        words["FILES"] = fill(template("systemd", "private-files.in"), {"WRITABLE": systemd_path(str(launch.folder))}).strip()
+        files = {"WRITABLE": systemd_path(str(launch.folder)), "PRIVATE_TMP": "" if _in_tmp(launch) else "PrivateTmp=yes"}
+        words["FILES"] = fill(template("systemd", "private-files.in"), files).strip()
     return stamped(fill(template("systemd", "voicemode-service.service.in"), words), "", "# {}")
+
+
+def _in_tmp(launch: Launch) -> bool:
+    """Something it needs is where it would see an empty folder."""
+    needed = (Path(launch.command[0]), launch.folder, launch.models)
+    return any(path.is_relative_to(tmp) for path in needed for tmp in ("/tmp", "/var/tmp"))  # noqa: S108  (compared only)
 
 
 def report_of(said: str, *, wall: float, monotonic: float) -> Report:
@@ -125,7 +140,7 @@ def _error(facts: Mapping[str, str]) -> str:
         case "success":
             return ""
         case "exit-code":
-            return f"it ended with status {status}"
+            return _SET_UP.get(status, f"it ended with status {status}")
         case "signal" | "core-dump":
             return f"it was ended by signal {status}"
         case _:
@@ -266,8 +281,8 @@ class SystemdBackend:
         self._call("reset-failed", unit)  # or one that ended too often would be refused; it says no where nothing had failed
         done = self._call(verb, unit)
         if done.status != 0:
-            last = (self.logs(name, 1) or [done.last_words])[-1]
-            raise NotStartedError(name, f"systemd could not start it: {last}")
+            why = self.report(name).last_error or done.last_words
+            raise NotStartedError(name, f"systemd could not start it: {'; '.join([why, *self.logs(name, 1)])}")
 
     def _installed(self, name: str) -> str:
         unit = self._unit(name)
@@ -292,7 +307,9 @@ class SystemdBackend:
     def _abilities(self) -> tuple[int, bool]:
         """The version, and whether this user may make namespaces; asked once."""
         if self._facts is None:
-            options = ["--property=PrivateUsers=yes", "--property=PrivateTmp=yes", "--property=ProtectSystem=strict"]
+            # All that a unit would have, as one of them alone may be refused, for instance in a container.
+            lines = fill(template("systemd", "private-files.in"), {"PRIVATE_TMP": "PrivateTmp=yes", "WRITABLE": '"/"'})
+            options = [f"--property={line}" for line in lines.splitlines() if "=" in line and not line.startswith("#")]
             probe = ["systemd-run", "--user", "--wait", "--quiet", "--collect", *options, "/bin/true"]
             self._facts = self._version(), self._run(probe, _PROBE_S).status == 0
         return self._facts
