@@ -275,6 +275,15 @@ def test_a_package_with_another_hash_is_refused(someone: Person, tmp_path: Path)
     assert not layout(someone).services.exists()
 
 
+def test_a_lock_without_a_hash_is_refused(someone: Person) -> None:
+    """Nothing is fetched then."""
+    with_lock(someone, NOWHERE.split()[0] + "\n")
+    someone.environ |= {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null"}
+    services = someone.services()
+    with pytest.raises(InstallFailedError, match="Hashes are required"):
+        services.install(services.plan("stub"))
+
+
 def test_no_rights_are_told_with_the_path(someone: Person) -> None:
     """A file is where the folder of services would be."""
     someone.base_dir.mkdir()

@@ -73,6 +73,17 @@ def test_stop_leaves_no_process(someone: Person) -> None:
     assert services.status("stub").state == "stopped"
 
 
+def test_children_of_a_killed_service_do_not_outlive_it(someone: Person) -> None:
+    """They would hold its port or its memory."""
+    someone.given["VOICEMODE_STUB_BEHAVIOUR"] = "child"
+    services = someone.install()
+    first = services.start("stub").pid
+    assert first is not None
+    (child,) = psutil.Process(first).children()
+    os.kill(first, signal.SIGKILL)
+    assert until(lambda: ProcessId.of(child.pid) is None)
+
+
 def test_a_service_that_heeds_nothing_is_killed(someone: Person) -> None:
     """After its time to end by itself."""
     someone.given["VOICEMODE_STUB_BEHAVIOUR"] = "stubborn"
