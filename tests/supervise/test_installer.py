@@ -275,10 +275,13 @@ def test_a_package_with_another_hash_is_refused(someone: Person, tmp_path: Path)
     assert not layout(someone).services.exists()
 
 
-def test_a_lock_without_a_hash_is_refused(someone: Person) -> None:
-    """Nothing is fetched then."""
+def test_a_lock_without_a_hash_is_refused(someone: Person, tmp_path: Path) -> None:
+    """Also when the package is there."""
+    wheel = tmp_path / "wheels" / "nothing_like_this-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    wheel.write_bytes(b"PK\x05\x06" + b"\0" * 18)
     with_lock(someone, NOWHERE.split()[0] + "\n")
-    someone.environ |= {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null"}
+    someone.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PIP_CONFIG_FILE": "/dev/null"}
     services = someone.services()
     with pytest.raises(InstallFailedError, match="Hashes are required"):
         services.install(services.plan("stub"))
