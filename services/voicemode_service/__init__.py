@@ -2,5 +2,5 @@
 
 import os
 
-# onnxruntime reports to its maker from version 1.31 on, and decides when it is imported. Nothing of a service leaves the machine.
+# From version 1.31 on onnxruntime reports to its maker unless it is told not to before it is imported. Nothing leaves here.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
