@@ -72,7 +72,7 @@ class TestAnswer:
         person.join()
         assert result["structuredContent"]["answers"] == [
             {"status": "answered", "text": "Seven of clubs", "confidence": "grammar", "ended_by": "silence"}
-        ]
+        ], result
 
     def test_several_questions_give_answers_in_order(
         self, start: Start, stub: SpeechStub, sound_card: VirtualSoundCard
