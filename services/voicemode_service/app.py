@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from voicemode_service.access import Guard
+from voicemode_service.access import TRUSTED, Guard
 from voicemode_service.errors import BadRequestError, BusyError, ServiceError
 from voicemode_service.metrics import Metrics
 from voicemode_service.settings import ServiceSettings
@@ -19,7 +19,7 @@ from voicemode_service.settings import ServiceSettings
 __all__ = ["Facts", "create_app"]
 
 Facts = Callable[[], Mapping[str, Any]]
-"""What /health tells besides "ok": model, device, threads, load time, jobs."""
+"""What /health tells besides "ok": model, device, threads, load time, jobs. Only to those who may use the service."""
 
 
 def create_app(
@@ -45,8 +45,9 @@ def create_app(
     _answer_errors(app)
 
     @app.get("/health", summary="Whether it works, and with what")
-    async def health() -> dict[str, Any]:
-        return {"status": "ok", "service": f"voicemode-{settings.name}", "version": version, **facts()}
+    async def health(request: Request) -> dict[str, Any]:
+        known = {"status": "ok", "service": f"voicemode-{settings.name}", "version": version}
+        return {**known, **facts()} if request.scope[TRUSTED] else known
 
     @app.get("/metrics", summary="Figures for Prometheus", response_class=Response)
     async def figures() -> Response:
@@ -56,7 +57,8 @@ def create_app(
         Guard,
         max_body=settings.max_upload_mb << 20,
         token=settings.token,
-        hosts=[settings.host] if settings.allow_remote else [],
+        remote=settings.allow_remote,
+        hosts=[name.strip() for name in (settings.host, *settings.allowed_hosts.split(",")) if name.strip()],
     )
     return app
 

@@ -4,8 +4,11 @@
 
     ServiceError            status, code
     ├── BadRequestError     the request is wrong (param)
+    ├── UnauthorizedError   the token is missing or wrong
+    ├── ForbiddenError      a web page of another site asks
     ├── NotFoundError       no such model
     ├── TooLargeError       the upload, the text or the sound is (limit)
+    ├── MisdirectedError    the service is not known by the name it was asked by
     ├── BusyError           the queue is full (retry_after_s)
     └── EngineFailedError   the model cannot be loaded or broke
 """
@@ -14,7 +17,17 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["BadRequestError", "BusyError", "EngineFailedError", "NotFoundError", "ServiceError", "TooLargeError"]
+__all__ = [
+    "BadRequestError",
+    "BusyError",
+    "EngineFailedError",
+    "ForbiddenError",
+    "MisdirectedError",
+    "NotFoundError",
+    "ServiceError",
+    "TooLargeError",
+    "UnauthorizedError",
+]
 
 
 class ServiceError(Exception):
@@ -41,6 +54,28 @@ class BadRequestError(ServiceError):
     kind = "invalid_request_error"
 
 
+class UnauthorizedError(ServiceError):
+    """Nothing was done, and nothing is told."""
+
+    status = 401
+    code = "invalid_api_key"
+    kind = "invalid_request_error"
+
+    def __init__(self) -> None:
+        super().__init__("This service wants its token: Authorization: Bearer ... (clients call it the API key).")
+
+
+class ForbiddenError(ServiceError):
+    """A page that this machine did not serve must not use what runs on it."""
+
+    status = 403
+    code = "foreign_origin"
+    kind = "invalid_request_error"
+
+    def __init__(self) -> None:
+        super().__init__("Refused: a web page of another site asked.")
+
+
 class NotFoundError(ServiceError):
     """What OpenAI answers for a model that is not there."""
 
@@ -55,6 +90,17 @@ class TooLargeError(ServiceError):
     status = 413
     code = "too_large"
     kind = "invalid_request_error"
+
+
+class MisdirectedError(ServiceError):
+    """https://www.rfc-editor.org/rfc/rfc9110#section-15.5.20"""
+
+    status = 421
+    code = "foreign_host"
+    kind = "invalid_request_error"
+
+    def __init__(self) -> None:
+        super().__init__("Refused: this service is not known by that name. --allowed-hosts adds names.")
 
 
 class BusyError(ServiceError):

@@ -20,6 +20,8 @@ class ServiceSettings:
     """Wanted from everybody, if set. An address that others can reach needs one."""
     allow_remote: bool = False
     """Together with a token: listen on an address that others can reach."""
+    allowed_hosts: str = ""
+    """Names besides its address by which others reach it, with commas between them: "whisper,speech.lan"."""
     model: str = ""
     """Name of a model, or its path; empty takes the default."""
     models_dir: Path = Path()

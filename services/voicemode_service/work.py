@@ -2,7 +2,7 @@
 
 A job is an iterator whose steps (a clause, a window of 30 s) are run in a thread, one at a time. Between two steps of one job
 others get their turn, so a long text does not make everybody wait. First steps go before later ones: whoever has heard
-nothing yet is waiting, whoever is listening is not.
+nothing yet is waiting, whoever is listening is not. But not for ever: after some of them in a row a later one is run.
 
 The job's consumer pulls: while it does not, or when it has left, no step is run.
 """
@@ -10,22 +10,26 @@ The job's consumer pulls: while it does not, or when it has left, no step is run
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
+import inspect
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from voicemode_service.errors import BusyError
+from voicemode_service.errors import BusyError, EngineFailedError
 
 __all__ = ["Stop", "WorkQueue"]
 
 T = TypeVar("T")
+_Turn: TypeAlias = "asyncio.Future[None]"
 
 _REMEMBERED = 16
 """Jobs whose length is averaged for Retry-After."""
+_FIRSTS_IN_A_ROW = 8
+"""First steps that are run while a later one waits: new clients without end must not silence those who listen."""
+_END_S = 0.5
+"""How long steps under way are waited for at the end. The service is to be gone within 2 s of a signal."""
 
 
 class Stop:
@@ -86,13 +90,17 @@ class WorkQueue:
         self._free = workers
         self._workers, self._capacity = workers, capacity
         self._jobs = 0
-        self._order = itertools.count()
-        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
-        """A heap: first steps before later ones, then in order of arrival."""
+        self._firsts, self._laters = deque[_Turn](), deque[_Turn]()
+        """Who waits for a place, in order of arrival: with the first step of a job, and with a later one."""
+        self._in_a_row = 0
+        """First steps that were run since a later one was, while one waited."""
         self._lengths: deque[float] = deque(maxlen=_REMEMBERED)
         self._running: set[Stop] = set()
         self._later: set[Stop] = set()
         """Those of the running steps that are not their job's first."""
+        self._steps: set[asyncio.Future[Any]] = set()
+        """What the threads do."""
+        self._closed = False
 
     @property
     def jobs(self) -> int:
@@ -107,12 +115,13 @@ class WorkQueue:
     async def run(self, steps: Callable[[Stop], Iterator[T]]) -> AsyncGenerator[T]:
         """The job's items as they are made. Close it, or cancel its consumer, and the engine is free at once.
 
-        Raises BusyError before the first item, and whatever a step raises.
+        Raises BusyError before the first item, EngineFailedError when the queue was closed, and whatever a step raises.
         """
         if self._jobs >= self._capacity:
             raise BusyError(self._retry_after_s())
         self._jobs += 1
         stop, began, first = Stop(), time.monotonic(), True
+        iterator: Iterator[T] = iter(())
         self._running.add(stop)
         try:
             iterator = steps(stop)
@@ -129,26 +138,38 @@ class WorkQueue:
             stop.set()
             self._running.discard(stop)
             self._jobs -= 1
+            self._end(iterator)
 
     async def aclose(self) -> None:
-        """Stop everything; returns when the threads are free, or after 2 s at most."""
+        """Stop everything; returns when the threads are free, or soon in any case. Idempotent."""
+        self._closed = True
         for stop in tuple(self._running):
             stop.set()
+        for turn in (*self._firsts, *self._laters):
+            if not turn.done():
+                turn.set_exception(_ending())
+        if self._steps:
+            await asyncio.wait(self._steps, timeout=_END_S)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _step(self, iterator: Iterator[T], stop: Stop, *, first: bool) -> tuple[T] | None:
         await self._acquire(first=first)
-        stop.begin()
-        if not first:
-            self._later.add(stop)
-        step = asyncio.get_running_loop().run_in_executor(self._threads, _next, iterator)
         try:
-            return await asyncio.shield(step)
-        except asyncio.CancelledError:
-            stop.set()
-            # The place is free when the thread is: the engine must not be entered twice.
-            await _settled(step)
-            raise
+            if self._closed:
+                raise _ending()
+            stop.begin()
+            if not first:
+                self._later.add(stop)
+            step = asyncio.get_running_loop().run_in_executor(self._threads, _next, iterator)
+            self._steps.add(step)
+            step.add_done_callback(self._steps.discard)
+            try:
+                return await asyncio.shield(step)
+            except asyncio.CancelledError:
+                stop.set()
+                # The place is free when the thread is: the engine must not be entered twice.
+                await _settled(step)
+                raise
         finally:
             self._later.discard(stop)
             self._release()
@@ -157,28 +178,53 @@ class WorkQueue:
         if self._free > 0:
             self._free -= 1
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (not first, next(self._order), turn))
+        turn: _Turn = asyncio.get_running_loop().create_future()
+        (self._firsts if first else self._laters).append(turn)
         if first:
             any(stop.give_way() for stop in self._later)  # one place is enough
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._release()  # it had just been given a place
             raise
 
     def _release(self) -> None:
-        while self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
+        turn = self._next_turn()
+        if turn is None:
+            self._free += 1
+        else:
+            turn.set_result(None)
+
+    def _next_turn(self) -> _Turn | None:
+        """Whoever is to have the place that became free; None when nobody waits."""
+        for turns in (self._firsts, self._laters):
+            while turns and turns[0].done():
+                turns.popleft()  # it left
+        if not self._laters:
+            self._in_a_row = 0
+        if self._firsts and self._in_a_row < _FIRSTS_IN_A_ROW:
+            self._in_a_row += 1
+            return self._firsts.popleft()
+        self._in_a_row = 0
+        turns = self._laters or self._firsts
+        return turns.popleft() if turns else None
+
+    def _end(self, iterator: Iterator[Any]) -> None:
+        """Let a job that was left in the middle give back what it holds, in the threads: that may block too."""
+        if isinstance(iterator, Generator) and inspect.getgeneratorstate(iterator) == inspect.GEN_SUSPENDED:
+            if self._closed:
+                iterator.close()
+            else:
+                self._threads.submit(iterator.close)
 
     def _retry_after_s(self) -> int:
         usual_s = sum(self._lengths) / len(self._lengths) if self._lengths else 1.0
         return max(1, round(usual_s * self._jobs / self._workers / 2))
+
+
+def _ending() -> EngineFailedError:
+    return EngineFailedError("The service is ending.")
 
 
 def _next(iterator: Iterator[T]) -> tuple[T] | None:

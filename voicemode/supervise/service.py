@@ -16,7 +16,18 @@ _LOOPBACK = "127.0.0.1"
 
 COMMON_OPTIONS = frozenset(
     {
-        *("ALLOW_REMOTE", "DEVICE", "HOST", "IDLE_S", "LOG_LEVEL", "MAX_AUDIO_S", "MAX_UPLOAD_MB", "MODEL", "MODELS_DIR"),
+        *(
+            "ALLOWED_HOSTS",
+            "ALLOW_REMOTE",
+            "DEVICE",
+            "HOST",
+            "IDLE_S",
+            "LOG_LEVEL",
+            "MAX_AUDIO_S",
+            "MAX_UPLOAD_MB",
+            "MODEL",
+            "MODELS_DIR",
+        ),
         *("PORT", "PRELOAD", "QUEUE", "THREADS", "TOKEN", "WORKERS"),
     }
 )
