@@ -40,7 +40,9 @@ def test_the_commands_are_those_of_the_manual() -> None:
     words = {" ".join(words) for words in COMMANDS if words}
     config = {f"config {name}" for name in ("list", "get", "set", "unset", "edit", "path")}
     models = {f"models {name}" for name in ("list", "pull", "remove", "verify")}
-    groups = {"config", "models"} | config | models
+    verbs = ("install", "uninstall", "start", "stop", "restart", "status", "enable", "disable", "logs", "health")
+    service = {f"service {name}" for name in verbs}
+    groups = {"config", "models", "service"} | config | models | service
     assert words == {"converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp"} | groups
 
 

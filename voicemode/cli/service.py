@@ -45,6 +45,12 @@ Examples:
   voicemode service status whisper --json
 """
 
+
+def _example(verb: str, *options: str) -> str:
+    """The help of a verb that takes a name and little else."""
+    return "Examples:\n" + "".join(f"  voicemode service {verb} whisper{option}\n" for option in options or ("",))
+
+
 app = typer.Typer(help="Install, start, look at and remove local speech services.", epilog=_EXAMPLES, no_args_is_help=True)
 
 
@@ -87,7 +93,7 @@ def install(
         about().print(f"Installed. Start it with: voicemode service start {name}", style="green", soft_wrap=True)
 
 
-@app.command()
+@app.command(epilog=_example("uninstall"))
 def uninstall(name: Name, as_json: AsJson = False) -> None:
     """Stop a service and remove every file that install made, its logs and the model it brought among them."""
     done = _services().uninstall(name)
@@ -98,7 +104,7 @@ def uninstall(name: Name, as_json: AsJson = False) -> None:
         about().print(printable(sentence), soft_wrap=True)
 
 
-@app.command()
+@app.command(epilog=_example("start"))
 def start(name: Name, as_json: AsJson = False) -> None:
     """Start a service with the settings of now, and wait until it answers (60 s at most)."""
     with about().status(f"starting {name}"):
@@ -106,7 +112,7 @@ def start(name: Name, as_json: AsJson = False) -> None:
     _tell(found, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=_example("stop"))
 def stop(name: Name, as_json: AsJson = False) -> None:
     """Stop a service and all of its processes."""
     services = _services()
@@ -114,7 +120,7 @@ def stop(name: Name, as_json: AsJson = False) -> None:
     _tell(services.status(name), as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=_example("restart"))
 def restart(name: Name, as_json: AsJson = False) -> None:
     """Stop a service, and start it with the settings of now."""
     with about().status(f"restarting {name}"):
@@ -143,21 +149,21 @@ def status(
         result().print(status_lines(each), soft_wrap=True)
 
 
-@app.command()
+@app.command(epilog=_example("enable"))
 def enable(name: Name) -> None:
     """Have a service start when you log in."""
     _services().enable(name)
     about().print(f"{name} starts when you log in.")
 
 
-@app.command()
+@app.command(epilog=_example("disable"))
 def disable(name: Name) -> None:
     """No longer start a service when you log in."""
     _services().disable(name)
     about().print(f"{name} does not start when you log in.")
 
 
-@app.command()
+@app.command(epilog=_example("logs", " --lines 200", " --follow"))
 def logs(
     name: Name,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=100_000, help="How many of the last lines.")] = 50,
@@ -172,7 +178,7 @@ def logs(
             print(printable(line), flush=True)
 
 
-@app.command()
+@app.command(epilog=_example("health", "", " --json"))
 def health(name: Name, as_json: AsJson = False) -> None:
     """Ask a service whether it works. Exits with 1 when it does not."""
     from voicemode.supervise.health import Answer
