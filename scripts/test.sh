@@ -22,6 +22,6 @@ if [ -n "$own" ] || [ -z "$services" ]; then
 fi
 if [ -n "$services" ]; then
     # With tests named, pytest must not be given the whole folder too.
-    run env PYTHONPATH=services .venv-services/bin/python -m pytest -c tests_services/pytest.ini "$@" ${own:+tests_services}
+    run env PYTHONPATH="$PWD/services" .venv-services/bin/python -m pytest -c tests_services/pytest.ini "$@" ${own:+tests_services}
 fi
 exit "$status"

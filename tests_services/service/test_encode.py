@@ -23,7 +23,7 @@ def _encoded(wanted: Format, pieces: int) -> bytes:
 @pytest.mark.parametrize("wanted", CODED)
 def test_what_is_encoded_in_pieces_is_the_same_sound(wanted: Format) -> None:
     """As long as what went in but for the codec's padding, and as loud."""
-    with av.open(io.BytesIO(_encoded(wanted, 7))) as container:
+    with av.open(io.BytesIO(_encoded(wanted, 7)), "r") as container:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
         frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
     heard = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
