@@ -46,6 +46,11 @@ class Alone:
         """Pronounced and spoken."""
         self._engine.speak(self._engine.phonemes(text, "en-us"), self._how, Interrupt())
 
+    def texts(self, text: str, times: int) -> None:
+        """One after another."""
+        for _ in range(times):
+            self.text(text)
+
     def text(self, text: str) -> None:
         """Clause by clause, as the service does."""
         for clause in clauses(text):
@@ -85,10 +90,18 @@ def first_sound(service: Running, alone: Alone, pairs: int) -> dict[str, float]:
 def throughput(service: Running, alone: Alone, clients: int, rounds: int) -> dict[str, float]:
     """All of the clients at once, against the engine with the same texts one after another."""
     engine, served = [], []
-    for _ in range(rounds):
-        engine.append(timed(lambda: [alone.text(TEXT) for _ in range(clients)]))
+
+    def at_once() -> None:
         with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-            served.append(timed(lambda: list(pool.map(lambda _: speak(service, TEXT), range(clients)))))
+            list(pool.map(lambda _: speak(service, TEXT), range(clients)))
+
+    for number in range(rounds):
+        # In turns, so that a machine that gets busier or slower favours neither.
+        for kind in ("engine", "service") if number % 2 else ("service", "engine"):
+            if kind == "engine":
+                engine.append(timed(lambda: alone.texts(TEXT, clients)))
+            else:
+                served.append(timed(at_once))
     return {"engine_s": statistics.median(engine), "service_s": statistics.median(served), "share": sum(engine) / sum(served)}
 
 
@@ -166,13 +179,13 @@ def memory(service: Running, requests: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Prints one JSON object."""
+    """Prints one JSON object for each thing measured."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fixture", type=Path, help="folder of the fixture that costs what the true model costs")
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--only", choices=("first", "throughput", "others", "cancel", "memory"), default="")
     chosen = parser.parse_args()
-    found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         cost = chosen.fixture or cost_fixture(folder / "cost")
@@ -180,13 +193,23 @@ def main() -> None:
         alone.text(TEXT)
         with running("voicemode_kokoro", folder, ["--model", str(cost), "--threads", str(THREADS), "--preload"]) as service:
             speak(service, TEXT)
-            found["first sound"] = first_sound(service, alone, chosen.pairs)
-            found["eight clients"] = throughput(service, alone, 8, 3)
-            found["others during a long text"] = others(service, 10)
-            found["cancelled to free"] = cancelling(service, 12)
+            if chosen.only in ("", "first"):
+                tell("first sound", first_sound(service, alone, chosen.pairs))
+            if chosen.only in ("", "throughput"):
+                tell("eight clients", throughput(service, alone, 8, 4))
+            if chosen.only in ("", "others"):
+                tell("others during a long text", others(service, 10))
+            if chosen.only in ("", "cancel"):
+                tell("cancelled to free", cancelling(service, 12))
+        if chosen.only not in ("", "memory"):
+            return
         with running("voicemode_kokoro", folder, ["--model", str(tone_fixture(folder / "tone")), "--threads", "1"]) as service:
-            found["memory"] = memory(service, chosen.requests)
-    print(json.dumps(found, indent=2))
+            tell("memory", memory(service, chosen.requests))
+
+
+def tell(name: str, figures: dict[str, float]) -> None:
+    """One line of JSON as soon as it is known."""
+    print(json.dumps({name: {key: round(value, 4) for key, value in figures.items()}}), flush=True)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class OnnxEngine:
 
         Raises EngineFailedError for files that are not Kokoro's, and whatever onnxruntime says of a corrupt one.
         """
-        # It would write what is said into its log at debug level, which a variable of the environment chooses.
+        # Parts of it write phonemes into its log at debug level, which LOG_LEVEL in the environment turns on.
         logging.getLogger("kokoro_onnx").setLevel(logging.ERROR)
         self._styles = Styles(voices)
         self._session = _Interruptible(_session(model, device, threads))

@@ -10,7 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from voicemode_kokoro.clauses import FIRST_MAX, LATER_MAX, clauses, cut, pause_after
 
-_TEXTS = st.text() | st.text("ab1 .,;!?…:—\"'()\n\x00。、", max_size=600)
+_PARTS = [
+    "word ",
+    "Dr. ",
+    "3.5 ",
+    "so, ",
+    "end. ",
+    "“quoted.” ",
+    "e.g. ",
+    "a" * 70,
+    "文。",
+    "、",
+    "\n",
+    "\x00",
+    "—",
+    "... ",
+    "?!",
+]
+_TEXTS = st.text() | st.lists(st.sampled_from(_PARTS), min_size=15, max_size=120).map("".join)
 
 
 def _heard(text: str) -> str:

@@ -84,9 +84,11 @@ def test_foreign_words_bring_no_names_of_languages(engine: OnnxEngine) -> None:
     assert "(" not in engine.phonemes("hello computer bonjour", "fr-fr")
 
 
-def test_nothing_said_is_logged(engine: OnnxEngine, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even where everything else is."""
-    caplog.set_level(logging.DEBUG)
+def test_nothing_said_is_logged(tone: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even where everything else is, as LOG_LEVEL=DEBUG would have it."""
+    for library in (None, "kokoro_onnx", "phonemizer"):
+        caplog.set_level(logging.DEBUG, library)
+    engine = _engine(tone)
     phonemes = engine.phonemes("the secret of the sea", "en-us")
     engine.speak(phonemes, HOW, Interrupt())
     assert "secret" not in caplog.text

@@ -31,8 +31,8 @@ def _client(service: Running) -> openai.OpenAI:
 def _seconds(data: bytes, response_format: str) -> float:
     if response_format == "pcm":
         return len(data) / 2 / 24_000
-    with av.open(io.BytesIO(data)) as container:
-        return sum(frame.samples / frame.rate for frame in container.decode(audio=0))
+    with av.open(io.BytesIO(data), "r") as container:
+        return float(sum(frame.samples / frame.rate for frame in container.decode(audio=0)))
 
 
 def _post(service: Running, body: dict[str, Any]) -> httpx2.Response:
@@ -44,7 +44,7 @@ def _post(service: Running, body: dict[str, Any]) -> httpx2.Response:
 @pytest.mark.parametrize("response_format", FORMATS)
 def test_the_official_client_gets_every_format(service: Running, response_format: Format) -> None:
     """Whole, and the same length in each but for what codecs pad."""
-    wanted = {"model": "tts-1", "voice": "alloy", "input": TEXT}
+    wanted: dict[str, Any] = {"model": "tts-1", "voice": "alloy", "input": TEXT}
     plain = _client(service).audio.speech.create(**wanted, response_format="pcm").content
     made = _client(service).audio.speech.create(**wanted, response_format=response_format).content
     assert _seconds(made, response_format) == pytest.approx(_seconds(plain, "pcm"), abs=0.15)
@@ -53,7 +53,12 @@ def test_the_official_client_gets_every_format(service: Running, response_format
 @pytest.mark.parametrize("response_format", FORMATS)
 def test_the_official_client_streams_every_format(service: Running, response_format: Format) -> None:
     """More than one piece comes, and they are what comes without streaming."""
-    wanted = {"model": "kokoro", "voice": "af_sky(2)+af_bella", "input": TEXT * 5, "response_format": response_format}
+    wanted: dict[str, Any] = {
+        "model": "kokoro",
+        "voice": "af_sky(2)+af_bella",
+        "input": TEXT * 5,
+        "response_format": response_format,
+    }
     with _client(service).audio.speech.with_streaming_response.create(**wanted) as response:
         pieces = list(response.iter_bytes())
     assert len(pieces) > 1

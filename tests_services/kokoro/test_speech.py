@@ -22,7 +22,7 @@ class Speller:
 
     name, device, rate = "speller", "cpu", 1000
 
-    def __init__(self, before: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, before: Callable[[str], object] = lambda _: None) -> None:
         self.asked: list[str] = []
         self._before = before
 
@@ -98,10 +98,19 @@ def test_a_long_piece_gives_way_and_is_then_made_in_short_parts() -> None:
     assert len(parts[0]) < len(interrupted[0])
 
 
+def test_the_last_piece_may_give_way_too() -> None:
+    """Its first part is not taken for the end."""
+    stop = Stop()
+    engine = Speller(lambda phonemes: stop.give_way() if phonemes.endswith("one was.") and len(engine.asked) == 3 else None)
+    chunks = list(speech(engine, Pace(per_phoneme_s=1.0), LONG, HOW, wanted="pcm", stop=stop))
+    assert b"" in chunks
+    assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
 def test_what_is_made_soon_does_not_give_way() -> None:
     """It would be done before anybody noticed: nothing is made twice."""
     stop = Stop()
-    engine = Speller(lambda _: (stop.give_way(), None)[1])
+    engine = Speller(lambda _: stop.give_way())
     assert _spelled(_all(engine, LONG * 3, pace=Pace(per_phoneme_s=1e-4), stop=stop)) == (LONG * 3).strip()
     assert " ".join(engine.asked) == (LONG * 3).strip()
 

@@ -114,6 +114,7 @@ def test_what_breaks_in_it_does_not_carry_the_text(files: ModelFiles) -> None:
         engine.speak("broken", HOW, Interrupt())
     assert "broken" not in str(caught.value)
     assert caught.value.__suppress_context__
+    assert caught.value.__cause__ is None
 
 
 @pytest.mark.usefixtures("muted")
