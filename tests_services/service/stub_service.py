@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Request, Response, WebSocket
 from pydantic import BaseModel, Field
 from voicemode_service.app import create_app
-from voicemode_service.gone import Streamed
+from voicemode_service.gone import ClientGoneError, Streamed, unless_gone
 from voicemode_service.metrics import Metrics
 from voicemode_service.model_host import ModelHost
 from voicemode_service.serve import parse, serve
@@ -58,11 +58,14 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     )
 
     @app.post("/v1/count", response_class=Response, responses=_REFUSALS)
-    async def count(asked: Count) -> Response:
+    async def count(asked: Count, request: Request) -> Response:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(host.use())
             numbers = await stack.enter_async_context(aclosing(queue.run(lambda stop: _steps(asked, stop))))
-            first = await anext(numbers, b"")
+            try:
+                first = await unless_gone(request.receive, _first(numbers))
+            except ClientGoneError:
+                return Response(status_code=499)
             return Streamed(_joined(first, numbers), owned=stack.pop_all(), media_type="text/plain")
 
     @app.post("/v1/length", responses=_REFUSALS)
@@ -94,6 +97,10 @@ def _steps(asked: Count, stop: Stop) -> Iterator[bytes]:
         while time.monotonic() < until and not stop:
             time.sleep(0.001)
         yield f"{number}\n".encode()
+
+
+async def _first(numbers: AsyncGenerator[bytes]) -> bytes:
+    return await anext(numbers, b"")
 
 
 async def _joined(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -37,6 +37,11 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(limited())
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        await asyncio.sleep(0.001)
+
+
 async def use_once(host: ModelHost[str]) -> str:
     async with host.use() as model:
         return model
@@ -113,8 +118,7 @@ def test_a_failure_that_nobody_waited_for_is_remembered_and_nothing_else() -> No
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         loader.let.set()
-        while not host.failure:
-            await asyncio.sleep(0.001)
+        await until(lambda: host.failure != "")
         assert await use_once(host) == "model 2"
 
     run(test)
@@ -126,9 +130,7 @@ def test_an_unused_model_is_given_back() -> None:
 
     async def test() -> None:
         await use_once(host)
-        assert host.loaded
-        while host.loaded:
-            await asyncio.sleep(0.002)
+        await until(lambda: not host.loaded)
         assert await use_once(host) == "model 2"
 
     run(test)
@@ -163,10 +165,8 @@ def test_a_load_that_nobody_waits_for_any_more_is_given_back_too() -> None:
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         loader.let.set()
-        while not host.loaded:
-            await asyncio.sleep(0.001)
-        while host.loaded:
-            await asyncio.sleep(0.001)
+        await until(lambda: host.load_s is not None)
+        await until(lambda: not host.loaded)
 
     run(test)
 

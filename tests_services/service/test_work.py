@@ -149,7 +149,7 @@ def test_who_waits_for_a_place_may_leave() -> None:
         await asyncio.gather(leaving, return_exceptions=True)
         assert queue.jobs == 2
         engine.let(2)
-        assert await asyncio.gather(first, staying) == [["a0"], ["c0"]]
+        assert (await first, await staying) == (["a0"], ["c0"])
         assert engine.ran == ["a0", "c0"]
 
     with_queue(test)
