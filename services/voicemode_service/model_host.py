@@ -73,10 +73,8 @@ class ModelHost(Generic[M]):
             raise EngineFailedError(self.failure) from error
         self.failure, self.load_s = "", time.monotonic() - began
 
-    def _settle(self, loading: asyncio.Task[None]) -> None:
+    def _settle(self, _: asyncio.Task[None]) -> None:
         self._loading = None
-        if not loading.cancelled():
-            loading.exception()  # everybody may have left; asyncio would complain that nobody looked
         self._expect_idleness()
 
     def _expect_idleness(self) -> None:

@@ -124,6 +124,14 @@ def test_an_upload_that_is_too_large_is_refused_and_not_kept(service: Running, d
     assert httpx2.post(f"{service.url}/v1/length", content=bytes(4 << 20)).json() == {"bytes": 4 << 20}
 
 
+def test_a_client_that_sends_everything_before_it_reads_learns_why(service: Running) -> None:
+    """Most do. Closing at once would reset the connection under them."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as client:
+        client.sendall(b"POST /v1/length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 67108864\r\n\r\n")
+        client.sendall(bytes(64 << 20))
+        assert client.recv(65_536).startswith(b"HTTP/1.1 413")
+
+
 def test_a_declared_monster_is_refused_before_it_is_sent(service: Running) -> None:
     """2 GB that a client announces and waits to be asked for: it learns at once that nobody wants them."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:

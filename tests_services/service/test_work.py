@@ -160,13 +160,19 @@ def test_who_leaves_at_the_moment_of_getting_a_place_hands_it_on() -> None:
     engine = Engine(free=False)
 
     async def test(queue: WorkQueue) -> None:
-        first, leaving, staying = [asyncio.create_task(heard(queue.run(engine.job(name, 1)))) for name in "abc"]
+        async def one_then_cancel() -> None:
+            async with aclosing(queue.run(engine.job("a", 2))) as items:
+                await anext(items)
+                leaving.cancel()  # it has the place already, and has not run since
+
+        first = asyncio.create_task(one_then_cancel())
+        leaving, staying = [asyncio.create_task(heard(queue.run(engine.job(name, 1)))) for name in "bc"]
         await until(lambda: queue.jobs == 3)
-        first.add_done_callback(lambda _: leaving.cancel())
         engine.let(3)
         await first
         assert await staying == ["c0"]
         await asyncio.gather(leaving, return_exceptions=True)
+        assert "b0" not in engine.ran
 
     with_queue(test)
 
@@ -338,3 +344,22 @@ def test_the_end_tells_everybody() -> None:
     asyncio.run(run())
     assert engine.stopped == ["a"]
     assert "c" not in engine.ended
+
+
+def test_the_end_does_not_wait_for_a_step_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who wait behind it are told all the same."""
+    monkeypatch.setattr("voicemode_service.work._END_S", 0.01)
+    engine = Engine(free=False)
+
+    async def run() -> None:
+        queue = WorkQueue(workers=1, capacity=9)
+        hanging, waiting = [asyncio.create_task(heard(queue.run(engine.job(name, 2)))) for name in "ab"]
+        await until(lambda: queue.jobs == 2 and queue.busy == 1)
+        await queue.aclose()
+        with pytest.raises(EngineFailedError):
+            await waiting
+        assert not hanging.done()
+        engine.let()
+        await hanging
+
+    asyncio.run(run())
