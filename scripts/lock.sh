@@ -4,7 +4,7 @@
 #   requirements.lock                      voicemode with the extra builtin, and what tests and builds it
 #   requirements-services.lock             both services, and what tests them
 #   voicemode/supervise/locks/NAME.lock    one service alone, for "voicemode service install": a part of the one above
-#   docker/kokoro-cuda.lock                the same with onnxruntime's CUDA build
+#   docker/NAME-cuda.lock                  the same with CUDA's libraries, for Linux on x86-64 and the image's Python only
 #
 # docopt is left out: num2words names it only for a command line program of its own, and it exists only as source, so
 # installing it would run a build with tools that no hash covers.
@@ -45,3 +45,19 @@ compile_service requirements-services.lock requirements.lock whisper kokoro test
 for service in whisper kokoro; do
     compile_service "voicemode/supervise/locks/$service.lock" requirements-services.lock "$service"
 done
+
+# CTranslate2 is built for CUDA 12 and loads cuBLAS alone. onnxruntime has another package for CUDA, in the place of the usual
+# one; its extras name the libraries it was built for.
+compile_cuda() {
+    local service=$1 instead=$2
+    shift 2
+    { wanted_by "$service" | grep -v "^$instead"; printf '%s\n' "$@"; } |
+        uv pip compile --quiet --python-version 3.13 --python-platform x86_64-manylinux_2_28 --generate-hashes \
+            --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --only-binary :all: \
+            --annotation-style line --constraint requirements-services.lock --no-emit-package "$instead" \
+            - -o "docker/$service-cuda.lock"
+    echo "lock: $(grep -c '^[a-zA-Z]' "docker/$service-cuda.lock") packages in docker/$service-cuda.lock"
+}
+
+compile_cuda whisper none nvidia-cublas-cu12
+compile_cuda kokoro onnxruntime 'onnxruntime-gpu[cuda,cudnn]'
