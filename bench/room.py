@@ -106,4 +106,5 @@ class Room:
 
     def _addresses(self) -> dict[str, str]:
         urls = {"VOICEMODE_TTS_BASE_URLS": self.stub.url, "VOICEMODE_STT_BASE_URLS": self.stub.url}
-        return {**urls, "VOICEMODE_DISCOVERY": "false"}
+        # What is measured is the way to an engine; a phrase that is remembered needs none.
+        return {**urls, "VOICEMODE_DISCOVERY": "false", "VOICEMODE_SPEECH_CACHE": "off"}

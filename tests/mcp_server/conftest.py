@@ -42,7 +42,7 @@ def start(stub: SpeechStub, sound_card: VirtualSoundCard) -> Iterator[Start]:
             *, env: dict[str, str] | None = None, argv: tuple[str, ...] = SERVER, **settings: str | None
         ) -> ServerProcess:
             stubs = {"tts_base_urls": stub.url, "stt_base_urls": stub.url}
-            chosen = {**stubs, "builtin": "false", "discovery": "false", **settings}
+            chosen = {**stubs, "builtin": "false", "discovery": "false", "speech_cache": "off", **settings}
             variables = {f"VOICEMODE_{name.upper()}": value for name, value in chosen.items() if value is not None}
             process = ServerProcess({**sound_card.env, **variables, **(env or {})}, argv=argv)
             server = stack.enter_context(process)

@@ -126,7 +126,8 @@ class TestPhrases:
 
     def test_a_repeated_phrase_needs_no_engine(self, start: Start, stub: SpeechStub) -> None:
         """It is spoken although its endpoint has gone; other words are not."""
-        server = start()
+        server = start(speech_cache="memory")
+        stub.configure(first_byte_s=0.2)
         for _ in range(2):
             result = server.converse(message="One moment.", wait_for_response=False)
             assert result["structuredContent"]["status"] == "spoken"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 import sys
@@ -16,7 +17,7 @@ from voicemode.audio import AudioChunk
 from voicemode.core.failover import Origin
 from voicemode.errors import EndpointError, SpeechFailedError
 from voicemode.interfaces import SpeechRequest
-from voicemode.providers.failover_tts import FailoverSynthesizer
+from voicemode.providers.failover_tts import INSTANT_S, FailoverSynthesizer
 from voicemode.providers.shelf import Shelf
 from voicemode.providers.speech_cache import LONGEST_TEXT, Phrase, SpeechCache
 
@@ -26,6 +27,9 @@ PHRASE = Phrase("http://a/v1", "tts-1 alloy", "af_sky", 1.0, "en", "One moment."
 SOUND = AudioChunk(np.arange(2400, dtype=np.int16), 24_000)
 SIZE = SOUND.samples.nbytes
 MOMENT = SpeechRequest("One moment.")
+
+slow = functools.partial(Voice, after_s=0.2)
+"""An engine that one waits for."""
 
 
 def numbered(number: int) -> Phrase:
@@ -172,15 +176,25 @@ class TestInFrontOfTheEndpoints:
 
     async def test_a_phrase_is_made_once(self) -> None:
         """And said by the same name the second time, whole."""
-        shelf, cache = shelf_of("tts", Voice("a", chunks=17)), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a", chunks=17)), SpeechCache()
         assert [await say(shelf, cache) for _ in range(2)] == [("a", 1.7)] * 2
         assert count(shelf, "a") == 1
         assert [await say(shelf, None) for _ in range(2)] == [("a", 1.7)] * 2
         assert count(shelf, "a") == 3
 
+    async def test_an_engine_that_is_as_quick_as_memory_is_asked(self) -> None:
+        """Nobody waits for it, and what it says now may be better than what it said."""
+        shelf, cache = shelf_of("tts", Voice("a", after_s=INSTANT_S / 2)), SpeechCache()
+        assert [await say(shelf, cache) for _ in range(3)] == [("a", 0.2)] * 3
+        assert count(shelf, "a") == 3
+        shelf["a"].engine.error, shelf["a"].engine.chunks = refused("a"), 0
+        with pytest.raises(SpeechFailedError):
+            await say(shelf, cache, SpeechRequest("Hello."))
+        assert (await say(shelf, cache))[0] == "a"
+
     async def test_it_is_said_in_the_preferred_voice_though_that_endpoint_is_down(self) -> None:
         """What is not kept, another endpoint says."""
-        shelf, cache = shelf_of("tts", Voice("a"), Voice("b")), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a"), slow("b")), SpeechCache()
         await say(shelf, cache)
         shelf["a"].engine.error, shelf["a"].engine.chunks = refused("a"), 0
         assert (await say(shelf, cache, SpeechRequest("Hello.")))[0] == "b"
@@ -189,7 +203,7 @@ class TestInFrontOfTheEndpoints:
 
     async def test_when_nobody_can_be_asked_what_is_kept_is_still_said(self) -> None:
         """Anything else is an error."""
-        shelf, cache = shelf_of("tts", Voice("a")), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a")), SpeechCache()
         await say(shelf, cache)
         shelf["a"].engine.error, shelf["a"].engine.chunks = EndpointError("a", "wants a key", 401), 0
         for _ in range(2):
@@ -199,7 +213,7 @@ class TestInFrontOfTheEndpoints:
 
     async def test_a_substitutes_phrase_does_not_speak_for_the_preferred_one(self) -> None:
         """Once that works again, it is asked."""
-        shelf, cache = shelf_of("tts", Voice("a", 0, refused("a")), Voice("b")), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a", 0, refused("a")), slow("b")), SpeechCache()
         await say(shelf, cache)
         shelf["a"].engine.error, shelf["a"].engine.chunks = None, 2
         shelf["a"].health.breaker.settings_changed()
@@ -207,15 +221,15 @@ class TestInFrontOfTheEndpoints:
 
     async def test_equals_share_what_they_keep(self) -> None:
         """Either of them could have been asked."""
-        shelf, cache = shelf_of("tts", Voice("a")), SpeechCache()
-        put(shelf, Voice("b"), rank=0)
+        shelf, cache = shelf_of("tts", slow("a")), SpeechCache()
+        put(shelf, slow("b"), rank=0)
         said = {(await say(shelf, cache))[0] for _ in range(4)}
         assert len(said) == 1
         assert count(shelf, "a") + count(shelf, "b") == 1
 
     async def test_in_mid_message_only_the_one_who_speaks_it_is_remembered(self) -> None:
         """A voice must not change because another one said this sentence once."""
-        shelf, cache = shelf_of("tts", Voice("a"), Voice("b")), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a"), slow("b")), SpeechCache()
         await say(shelf, cache)
         in_message = SpeechRequest("One moment.", previous="b")
         assert [(await say(shelf, cache, in_message))[0] for _ in range(2)] == ["b", "b"]
@@ -223,7 +237,7 @@ class TestInFrontOfTheEndpoints:
 
     async def test_other_settings_are_another_sound(self) -> None:
         """Models and voices that were set for the endpoint, and what the request asks for."""
-        shelf, cache = shelf_of("tts", Voice("a")), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a")), SpeechCache()
         for request in (MOMENT, replace(MOMENT, voice="v"), replace(MOMENT, speed=2.0), replace(MOMENT, language="de")):
             await say(shelf, cache, request)
         put(shelf, shelf["a"].engine, variant="tts-2")
@@ -232,7 +246,7 @@ class TestInFrontOfTheEndpoints:
 
     async def test_only_what_was_spoken_to_its_end_is_kept(self) -> None:
         """Not half a phrase of one that broke off, and not one that nobody heard to the end."""
-        shelf, cache = shelf_of("tts", Voice("a", 1, EndpointError("a", "broke off"))), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a", 1, EndpointError("a", "broke off"))), SpeechCache()
         with pytest.raises(EndpointError):
             await say(shelf, cache)
         shelf["a"].engine.error, shelf["a"].engine.chunks = None, 5
@@ -245,7 +259,7 @@ class TestInFrontOfTheEndpoints:
 
     async def test_long_texts_are_not_kept(self) -> None:
         """Nobody says them twice."""
-        shelf, cache = shelf_of("tts", Voice("a")), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a")), SpeechCache()
         long = SpeechRequest("x" * (LONGEST_TEXT + 1))
         for _ in range(2):
             await say(shelf, cache, long)
@@ -253,15 +267,15 @@ class TestInFrontOfTheEndpoints:
 
     async def test_an_endpoint_that_left_is_not_spoken_for(self) -> None:
         """Its settings are gone, and with them the leave to use its voice."""
-        shelf, cache = shelf_of("tts", Voice("a"), Voice("b")), SpeechCache()
+        shelf, cache = shelf_of("tts", slow("a"), slow("b")), SpeechCache()
         await say(shelf, cache)
         shelf.keep_only(["b"])
         assert (await say(shelf, cache))[0] == "b"
 
     async def test_a_kept_phrase_is_said_at_once_and_ends_when_closed(self) -> None:
         """Nobody waits for a slow endpoint, and nobody hears on after the end."""
-        shelf, cache = shelf_of("tts", Voice("a", chunks=30)), SpeechCache()
-        put(shelf, Voice("b"), origin=Origin.BUILTIN)
+        shelf, cache = shelf_of("tts", slow("a", chunks=30)), SpeechCache()
+        put(shelf, slow("b"), origin=Origin.BUILTIN)
         await say(shelf, cache)
         shelf["a"].engine.after_s = 60.0
         began = loop_time()

@@ -21,6 +21,9 @@ __all__ = ["FailoverSynthesis", "FailoverSynthesizer"]
 SLOWEST_X = 0.25
 """Sound that comes at less than this speed will break off for so long that another endpoint is faster in any case."""
 
+INSTANT_S = 0.05
+"""An engine whose first sound takes no longer is as good as a memory of it."""
+
 GRACE_S = 0.4
 """On top of it: one late packet is no slowness."""
 
@@ -155,10 +158,17 @@ class FailoverSynthesis:
         able = sorted(self._shelf.in_order(self._need), key=lambda choice: choice.name != previous)
         for choice in able:
             entry = self._shelf[choice.name]
-            if not order or choice.name == previous or entry.place <= self._shelf[order[0].name].place:
+            preferred = not order or choice.name == previous or entry.place <= self._shelf[order[0].name].place
+            if preferred and not self._is_instant(entry):
                 yield entry, choice.voice
             if order and choice.name == previous == order[0].name:
                 return
+
+    def _is_instant(self, entry: Entry[Synthesizer]) -> bool:
+        """It would answer before anybody noticed: then it is asked, since what it says now may be better than what it said."""
+        now = self._shelf.clock()
+        expected_s = entry.health.tally.expected_s(now)
+        return entry.health.breaker.admits(now) and expected_s is not None and expected_s <= INSTANT_S
 
     async def _run(self) -> Won[Synthesizer, _Opening] | None:
         """The race; None when it was closed from outside."""
