@@ -139,12 +139,12 @@ def test_cuda_changes_only_what_cuda_needs(name: str) -> None:
     assert added
 
 
-def test_compose_takes_it(tmp_path: Path) -> None:
+def test_compose_takes_it() -> None:
     """With each profile, and not without tokens."""
     if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode != 0:
         pytest.skip("there is no docker compose")
     command = ["docker", "compose", "-f", str(ROOT / "docker/compose.yaml")]
-    plain = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    plain = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ}
     for profile in ("cpu", "cuda"):
         with_tokens = [*command, "--profile", profile, "config", "--quiet"]
         assert subprocess.run(with_tokens, env={**plain, **TOKENS}, capture_output=True, text=True).stderr == ""

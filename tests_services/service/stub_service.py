@@ -22,7 +22,10 @@ from voicemode_service.serve import parse, serve
 from voicemode_service.settings import ServiceSettings
 from voicemode_service.work import Stop, WorkQueue
 
-__all__ = ["DEFAULTS", "SAID", "make_app"]
+__all__ = ["DEFAULTS", "SAID", "STEP_MS", "make_app"]
+
+STEP_MS = "x-stub-step-ms"
+"""Header: how long each step blocks a thread. Not in the description, so that no fuzzer makes all others wait."""
 
 DEFAULTS = ServiceSettings(name="stub", port=0, max_upload_mb=4, queue=256)
 SAID = "my password is swordfish"
@@ -34,10 +37,9 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 class Count(BaseModel):
-    """How many steps a request takes, and how long each blocks a thread."""
+    """How many steps a request takes."""
 
     steps: Annotated[int, Field(ge=0, le=50)] = 1
-    step_ms: Annotated[int, Field(ge=0, le=5_000)] = 0
 
 
 def make_app(settings: ServiceSettings) -> FastAPI:
@@ -59,9 +61,10 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
     @app.post("/v1/count", response_class=Response, responses=_REFUSALS)
     async def count(asked: Count, request: Request) -> Response:
+        step_ms = int(request.headers.get(STEP_MS, "0"))
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(host.use())
-            numbers = await stack.enter_async_context(aclosing(queue.run(lambda stop: _steps(asked, stop))))
+            numbers = await stack.enter_async_context(aclosing(queue.run(lambda stop: _steps(asked.steps, step_ms, stop))))
             try:
                 first = await unless_gone(request.receive, _first(numbers))
             except ClientGoneError:
@@ -91,9 +94,9 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     return app
 
 
-def _steps(asked: Count, stop: Stop) -> Iterator[bytes]:
-    for number in range(asked.steps):
-        until = time.monotonic() + asked.step_ms / 1000
+def _steps(steps: int, step_ms: int, stop: Stop) -> Iterator[bytes]:
+    for number in range(steps):
+        until = time.monotonic() + step_ms / 1000
         while time.monotonic() < until and not stop:
             time.sleep(0.001)
         yield f"{number}\n".encode()

@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests_services.running import SERVICES, Running, running
-from tests_services.service.stub_service import SAID
+from tests_services.service.stub_service import SAID, STEP_MS
 
 MODULE = "tests_services.service.stub_service"
 PATHS = {"PYTHONPATH": os.pathsep.join([str(SERVICES), str(SERVICES.parent)])}
@@ -190,10 +190,10 @@ def test_two_hundred_clients_at_once_leave_nothing_behind(service: Running) -> N
     """Half of them leave after the first bytes; the others get everything, and no job or descriptor remains."""
 
     async def stay(client: httpx2.AsyncClient) -> str:
-        return (await client.post("/v1/count", json={"steps": 4, "step_ms": 1})).text
+        return (await client.post("/v1/count", json={"steps": 4}, headers={STEP_MS: "1"})).text
 
     async def leave(client: httpx2.AsyncClient) -> str:
-        async with client.stream("POST", "/v1/count", json={"steps": 50, "step_ms": 20}) as answer:
+        async with client.stream("POST", "/v1/count", json={"steps": 50}, headers={STEP_MS: "20"}) as answer:
             return await anext(answer.aiter_text())
 
     async def crowd() -> list[str]:
@@ -214,7 +214,7 @@ def test_more_clients_than_places_are_told_when_to_come_back(tmp_path: Path) -> 
 
     async def crowd(url: str) -> None:
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
-            busy = [asyncio.create_task(client.post("/v1/count", json={"step_ms": 5_000})) for _ in range(2)]
+            busy = [asyncio.create_task(client.post("/v1/count", json={}, headers={STEP_MS: "5_000"})) for _ in range(2)]
             while (await client.get("/health")).json()["jobs"] < 2:
                 await asyncio.sleep(0.005)
             refused = await client.post("/v1/count", json={})
@@ -236,7 +236,7 @@ def test_a_signal_ends_it_while_the_engine_works(tmp_path: Path, number: signal.
 
     async def ask(url: str) -> AsyncIterator[None]:
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
-            asked = asyncio.create_task(client.post("/v1/count", json={"steps": 50, "step_ms": 5_000}))
+            asked = asyncio.create_task(client.post("/v1/count", json={"steps": 50}, headers={STEP_MS: "5_000"}))
             while not (await client.get("/health")).json()["busy"]:
                 await asyncio.sleep(0.005)
             yield
