@@ -27,7 +27,8 @@ bench: ## measure start, memory and turn latency beside a bare MCP server
 
 bench-services: ## measure the speech services beside their engines, at the dimensions of true models
 	@scripts/setup.sh services
-	@for each in bench/services_*.py; do PYTHONPATH=services .venv-services/bin/python $$each $(ARGS) || exit; done
+	@PYTHONPATH=services .venv-services/bin/python -m bench_services.whisper
+	@PYTHONPATH=services .venv-services/bin/python bench/services_kokoro.py
 
 setup: ## make .venv and install PortAudio, so that .venv/bin/voicemode runs
 	@scripts/setup.sh run

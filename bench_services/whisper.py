@@ -72,7 +72,8 @@ def _speed(folder: Path, size: Size, asked: argparse.Namespace) -> dict[str, Any
         def served() -> None:
             _post(client, service, data)
 
-        alone(), served()
+        alone()
+        served()
         pairs = [(_took(alone), _took(served)) for _ in range(asked.n)]
         return _overhead(pairs) | _together(alone, served, asked.n) | _leaving(service, folder)
 
@@ -88,13 +89,23 @@ def _overhead(pairs: list[tuple[float, float]]) -> dict[str, Any]:
     }
 
 
+def _often(action: Callable[[], None], count: int) -> None:
+    for _ in range(count):
+        action()
+
+
+def _at_once(clients: ThreadPoolExecutor, action: Callable[[], None], count: int) -> None:
+    for task in [clients.submit(action) for _ in range(count)]:
+        task.result()
+
+
 def _together(alone: Callable[[], None], served: Callable[[], None], count: int) -> dict[str, Any]:
     """Eight clients against the engine run over the same number of files, one after another; turn by turn."""
     turns, count, ratios = max(count // 3, 3), _CLIENTS, []
     with ThreadPoolExecutor(_CLIENTS) as clients:
         for _ in range(turns):
-            own_s = _took(lambda: [alone() for _ in range(count)])
-            all_s = _took(lambda: list(clients.map(lambda _: served(), range(count))))
+            own_s = _took(lambda: _often(alone, count))
+            all_s = _took(lambda: _at_once(clients, served, count))
             ratios.append(own_s / all_s)
     return {
         "clients": _CLIENTS,

@@ -31,6 +31,7 @@ def encoded(container: str, codec: str, rate: int = 48_000) -> io.BytesIO:
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.AudioStream)
         tone = (np.sin(np.arange(rate) * 0.05) * 8000).astype(np.int16).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
         frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0

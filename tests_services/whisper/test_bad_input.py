@@ -7,7 +7,7 @@ import io
 import shutil
 import socket
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx2
@@ -88,7 +88,7 @@ def test_an_upload_without_a_length_is_refused_where_it_becomes_too_long(whisper
     """At 8 MiB, as this service is set; nothing of it stays."""
     files, before = whisper.open_files(), whisper.resident_kb()
 
-    def body() -> object:
+    def body() -> Iterator[bytes]:
         yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
         for _ in range(64):
             yield bytes(1 << 20)

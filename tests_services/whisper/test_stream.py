@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests_services.running import CLIP, Running
 from tests_services.whisper.conftest import TEXT
@@ -20,7 +21,8 @@ def address(service: Running, query: str = "") -> str:
 
 def clip() -> bytes:
     with wave.open(str(CLIP)) as file:
-        return file.readframes(file.getnframes())
+        frames: bytes = file.readframes(file.getnframes())
+        return frames
 
 
 def received(socket: ClientConnection) -> list[dict[str, Any]]:
@@ -108,5 +110,5 @@ def test_a_client_that_leaves_a_stream_frees_its_place(whisper: Running) -> None
 
 def test_a_page_of_another_site_may_not_listen(whisper: Running) -> None:
     """The upgrade is refused (SECURITY 3)."""
-    with pytest.raises(InvalidStatus), connect(address(whisper), origin="https://evil.example"):  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus), connect(address(whisper), origin=Origin("https://evil.example")):
         pass
