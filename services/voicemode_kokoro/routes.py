@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request, Response
@@ -120,7 +121,8 @@ class _Service:
         return Spoken(voice, language, min(max(asked.speed, SPEEDS[0]), SPEEDS[1]))
 
     def models(self) -> tuple[str, ...]:
-        return (*ALIASES, DEFAULT_MODEL)
+        """What the one model is called: clients may send any of it."""
+        return tuple(dict.fromkeys((*ALIASES, DEFAULT_MODEL, Path(self.settings.model or DEFAULT_MODEL).name)))
 
     async def chunks(self, engine: Engine, asked: SpeechRequest, how: Spoken) -> AsyncGenerator[bytes]:
         """The encoded sound as it is made; counts what came of it."""

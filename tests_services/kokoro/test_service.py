@@ -92,6 +92,11 @@ def test_lists_tell_what_there_is(service: Running) -> None:
     assert [client.models.retrieve(model.id).id for model in client.models.list()] == [m.id for m in client.models.list()]
 
 
+def test_a_model_is_known_by_its_own_name(service: Running, tone: Path) -> None:
+    """A client that read the list of what is installed may send it."""
+    assert _post(service, {"input": "hello", "model": tone.name}).status_code == 200
+
+
 def test_a_speed_beyond_the_engines_is_bounded_and_said(service: Running) -> None:
     """OpenAI allows 0.25 to 4, kokoro-onnx 0.5 to 2."""
     assert _post(service, {"input": "hello", "speed": 4.0}).headers["x-voicemode-speed"] == "2"
