@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -45,8 +46,10 @@ _PARENT_POLL_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-def build_server(loaded: LoadedSettings, environ: Mapping[str, str]) -> MCPServer[App]:
-    """The server with the tools that were chosen. Raises SettingsError."""
+def build_server(
+    loaded: LoadedSettings, environ: Mapping[str, str], on_end: Callable[[], None] = lambda: None
+) -> MCPServer[App]:
+    """The server with the tools that were chosen. ``on_end`` is called when the client has gone. Raises SettingsError."""
 
     app = App(loaded, environ)
 
@@ -55,6 +58,7 @@ def build_server(loaded: LoadedSettings, environ: Mapping[str, str]) -> MCPServe
         try:
             yield app
         finally:
+            on_end()
             with anyio.move_on_after(_CLEANUP_S, shield=True):
                 await app.aclose()
 
@@ -112,10 +116,17 @@ def serve(environ: Mapping[str, str]) -> int:
         logging.getLogger(library).setLevel(logging.WARNING)
     for warning in loaded.warnings:
         _log.warning("%s", warning)
-    server = build_server(loaded, environ)
+    server = build_server(loaded, environ, _end_soon)
     with stdout.handed_over():
         asyncio.run(_serve(server))
     return 0
+
+
+def _end_soon() -> None:
+    """End the process regardless, a little later: Python waits for every thread, and one may be stuck in a device or a name."""
+    timer = threading.Timer(_CLEANUP_S + _PARENT_POLL_S, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _serve(server: MCPServer[App]) -> None:

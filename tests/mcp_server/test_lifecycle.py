@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from scripts.virtual_sound_card import VirtualSoundCard
 from tests.mcp_server.conftest import Start
 from tests.mcp_server.moments import ANSWER, FREE_S, Scene, best_of_three, wait_for
-from tests.mcp_server.process import SERVER
+from tests.mcp_server.plugin import DEAF, make_plugin
+from tests.mcp_server.process import SERVER, ServerProcess
 from tests.stubs.client import SpeechStub
 
 pytestmark = pytest.mark.sound
@@ -265,6 +267,20 @@ class TestMicrophone:
         sounds = ears.recording(began).sounds(join_s=0.5)
         ears.close()
         assert len(sounds) == 1
+
+
+def test_a_thread_that_is_stuck_keeps_no_process(tmp_path: Path) -> None:
+    """Python waits for every thread at its end; a client that has gone must not leave a server behind for that."""
+    body = """
+    async def stuck() -> str:
+        asyncio.get_running_loop().run_in_executor(None, __import__("time").sleep, 60)
+        return "it sleeps"
+    """
+    with ServerProcess({**DEAF, **make_plugin(tmp_path, "stuck", body)}) as server:
+        server.initialize()
+        server.wait(server.call("stuck"))
+        server.close_stdin()
+        assert server.process.wait(10) == 0
 
 
 def left_after(seconds: float, processes: list[psutil.Process]) -> list[psutil.Process]:
