@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.core.schedules import DEADLINE_S, Behaviour, Call, Fate, World
+from tests.failover.schedules import DEADLINE_S, Behaviour, Call, Fate, World
 from voicemode.core.breaker import BreakerState, Failure
 from voicemode.core.failover import Origin
 from voicemode.core.tally import STALE_S
