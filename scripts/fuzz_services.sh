@@ -3,7 +3,8 @@
 #
 #   scripts/fuzz_services.sh 600 http://127.0.0.1:2022
 #
-# Fails when it answers with a server error (5xx) or with what it did not describe. TOKEN in the environment is sent, if set.
+# Fails when it answers with a server error (5xx) or with what it did not describe. TOKEN in the environment is sent, if set;
+# SEED makes a run repeat itself.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,4 +16,4 @@ cd "$(mktemp -d "$place/voicemode-fuzz.XXXXXX")" # it leaves a folder where it r
 trap 'rm -rf "$PWD"' EXIT
 "$OLDPWD/.venv-services/bin/schemathesis" run "$url/openapi.json" --max-time "$seconds" --suppress-health-check all \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
-    --request-timeout 30 ${TOKEN:+--header "Authorization: Bearer $TOKEN"}
+    --request-timeout 30 ${SEED:+--seed "$SEED"} ${TOKEN:+--header "Authorization: Bearer $TOKEN"}

@@ -40,6 +40,9 @@ ALIASES = ("kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 
 SSE = "text/event-stream"
 
+EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+"""The schema of each event of a stream; its data is a JSON text of OpenAI's speech.audio.delta or speech.audio.done."""
+
 
 class VoiceId(BaseModel):
     """A voice as newer clients may name it."""
@@ -170,7 +173,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
 
 def _add_speech(app: FastAPI, service: _Service) -> None:
-    sound = {"audio/*": {"schema": {"type": "string", "format": "binary"}}, SSE: {"schema": {"type": "string"}}}
+    sound = {"audio/*": {"schema": {"type": "string", "format": "binary"}}, SSE: {"schema": EVENT}}
     refusals: dict[int | str, dict[str, Any]] = {
         400: {"description": "Something asked for cannot be had"},
         404: {"description": "No such model"},

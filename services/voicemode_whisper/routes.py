@@ -39,7 +39,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
             },
             "text/plain": {"schema": {"type": "string"}},
             "text/vtt": {"schema": {"type": "string"}},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": {
+                "schema": {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+            },
         },
     },
     **{
