@@ -71,3 +71,5 @@ def test_closing_twice_is_harmless() -> None:
     """Whoever cleans up need not know."""
     with open_sound(CLIP) as sound:
         sound.close()
+    with open_sound(CLIP) as again:
+        assert any(len(block) for block in again.blocks())

@@ -107,7 +107,8 @@ async def test_an_answer_that_is_closed_stops_the_endpoint(stub: SpeechStub, poo
     async for _ in stream:
         break
     await stream.aclose()
-    await asyncio.to_thread(stub.wait_for, lambda events: "gone_at" in events[0])
+    asked = await asyncio.to_thread(stub.wait_for, lambda events: "gone_at" in events[0])
+    assert len(asked) == 1
 
 
 FAILURES: dict[str, tuple[dict[str, Any], str, int | None]] = {

@@ -228,6 +228,7 @@ def test_a_cancelled_question_gives_the_recording_back(tmp_path: Path) -> None:
         await asyncio.wait({asking})
         while not Journal(tmp_path).claim(path):
             await asyncio.sleep(0.005)
+        assert path.exists()
 
     hold(scene, body)
 

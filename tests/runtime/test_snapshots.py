@@ -206,3 +206,4 @@ def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
         await own.aclose()
 
     asyncio.run(run())
+    assert (tmp_path / "run").is_file()

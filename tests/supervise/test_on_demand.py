@@ -89,4 +89,6 @@ async def test_closing_does_not_wait_for_a_service(tmp_path: Path) -> None:
     await asyncio.sleep(0.01)
     async with asyncio.timeout(1):
         await machine.on_demand.aclose()
+    assert machine.started == ["kokoro"]
+    assert not machine.ready.is_set()
     machine.ready.set()

@@ -169,6 +169,7 @@ def test_a_load_that_nobody_waits_for_any_more_is_given_back_too() -> None:
         await until(lambda: not host.loaded)
 
     run(test)
+    assert loader.loads == 1
 
 
 def test_unloading_leaves_the_model_with_those_who_use_it() -> None:
