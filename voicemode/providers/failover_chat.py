@@ -12,7 +12,7 @@ from voicemode.core.continuation import Continuation
 from voicemode.core.failover import Choice, Need
 from voicemode.errors import EndpointError, SpeechFailedError, VoicemodeError
 from voicemode.interfaces import AnswerStream, ChatRequest, Responder
-from voicemode.providers.racing import THEIR_FAULT, Won, failure_of, race
+from voicemode.providers.racing import THEIR_FAULT, Won, called_off, failure_of, race
 from voicemode.providers.shelf import Entry, Shelf
 
 __all__ = ["FailoverAnswer", "FailoverResponder"]
@@ -140,11 +140,7 @@ class FailoverAnswer:
         self._closed = True
         racing, self._racing = self._racing, None
         if racing is not None:
-            if not racing.done():
-                racing.cancel()
-                await asyncio.wait({racing})
-            if not racing.cancelled() and racing.exception() is None:
-                self._won = racing.result()
+            self._won = await called_off(racing) or self._won
         if self._won is not None:
             # Nothing happens to a request whose end was told already.
             self._won.entry.health.abandoned(self._won.ticket, self._shelf.clock())

@@ -12,7 +12,7 @@ from voicemode.core.breaker import Failure
 from voicemode.core.failover import Choice, Need
 from voicemode.errors import EndpointError, RequestError, VoicemodeError
 from voicemode.interfaces import SpeechRequest, Synthesis, Synthesizer
-from voicemode.providers.racing import THEIR_FAULT, Won, failure_of, race
+from voicemode.providers.racing import THEIR_FAULT, Won, called_off, failure_of, race
 from voicemode.providers.shelf import Entry, Shelf
 from voicemode.providers.speech_cache import Phrase, Recording, SpeechCache
 
@@ -129,11 +129,7 @@ class FailoverSynthesis:
         self._closed = True
         racing, self._racing = self._racing, None
         if racing is not None:
-            if not racing.done():
-                racing.cancel()
-                await asyncio.wait({racing})
-            if not racing.cancelled() and racing.exception() is None:
-                self._won = racing.result()
+            self._won = await called_off(racing) or self._won
         if self._won is not None:
             # Nothing happens to a request whose end was told already.
             self._won.entry.health.abandoned(self._won.ticket, self._shelf.clock())

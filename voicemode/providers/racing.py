@@ -24,7 +24,7 @@ from voicemode.errors import (
 )
 from voicemode.providers.shelf import Engine, Entry, Shelf
 
-__all__ = ["THEIR_FAULT", "Won", "failure_of", "race", "why_nobody"]
+__all__ = ["THEIR_FAULT", "Won", "called_off", "failure_of", "race", "why_nobody"]
 
 THEIR_FAULT = (EndpointError, EngineError, LanguageError, RequestError, SpeechFailedError)
 """What another engine may do better; everything else is a bug here and is not hidden by trying the next."""
@@ -84,6 +84,14 @@ async def race(
         await discard(won.answer)
         raise
     return won
+
+
+async def called_off(racing: asyncio.Future[Won[E, T]]) -> Won[E, T] | None:
+    """End a race that nobody waits for any more; its winner, if there was one already, is the caller's to take back."""
+    if not racing.done():
+        racing.cancel()
+        await asyncio.wait({racing})
+    return None if racing.cancelled() or racing.exception() is not None else racing.result()
 
 
 class _Heat(Generic[E, T]):
