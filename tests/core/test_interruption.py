@@ -1,0 +1,169 @@
+"""Playback yields to words, and goes on after a cough, a backchannel or its own echo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voicemode.core.interruption import (
+    Duck,
+    IllegalInterruptionError,
+    Interruption,
+    InterruptionEvent,
+    NearEnd,
+    Pause,
+    Resume,
+    Signal,
+    State,
+    Stop,
+    StopReason,
+    Unduck,
+    WordsWanted,
+    next_state,
+)
+
+QUIET = NearEnd(probability=0.02, cleaned_dbfs=-62, raw_dbfs=-35, far_end_dbfs=-20, noise_floor_dbfs=-65)
+"""The assistant plays; the canceller leaves nearly nothing of it."""
+SPEECH = replace(QUIET, probability=0.95, cleaned_dbfs=-30)
+LEFTOVER = replace(QUIET, probability=0.9, cleaned_dbfs=-60)
+"""Echo that sounds like speech, but is no louder than what the canceller usually leaves."""
+
+Part = tuple[float, NearEnd]
+
+
+def backchannel(text: str) -> bool:
+    return text.lower().strip(" .") in {"mhm", "right"}
+
+
+def fed(interruption: Interruption, parts: Iterable[Part]) -> list[InterruptionEvent]:
+    told: list[InterruptionEvent] = []
+    for seconds, facts in parts:
+        for _ in range(round(seconds / facts.seconds)):
+            if interruption.state is not State.STOPPED:
+                told += interruption.push(facts)
+    return told
+
+
+def events(*parts: Part) -> list[InterruptionEvent]:
+    return fed(Interruption(backchannel), parts)
+
+
+def about(seconds: float) -> float:
+    """``seconds`` but for the rounding of sums; it compares equal to a float, which is all it is used for."""
+    return cast("float", pytest.approx(seconds, abs=1e-6))
+
+
+def weighing(speech_s: float) -> tuple[Interruption, WordsWanted]:
+    """Somebody spoke after 2 s for so long and fell silent; playback waits for their words."""
+    interruption = Interruption(backchannel)
+    told = fed(interruption, [(2.0, QUIET), (speech_s, SPEECH), (0.3, QUIET)])
+    asked = told[-1]
+    assert isinstance(asked, WordsWanted)
+    return interruption, asked
+
+
+def test_words_stop_playback() -> None:
+    """Duck on the first frame, pause on the sixth, stop after 0.9 s of speech; the first word's instant is told."""
+    assert events((2.0, QUIET), (2.0, SPEECH)) == [
+        Duck(about(2.01)),
+        Pause(about(2.06), about(2.0)),
+        Stop(about(2.9), about(2.0), StopReason.TALKING),
+    ]
+
+
+def test_what_the_canceller_leaves_is_no_speech() -> None:
+    """A minute of echo that sounds like speech does not even duck."""
+    assert events((2.0, QUIET), (60.0, LEFTOVER)) == []
+
+
+def test_a_click_ducks_and_is_over() -> None:
+    """One frame of the detector is no confirmation; 0.3 s later playback is as before."""
+    assert events((2.0, QUIET), (0.03, SPEECH), (1.0, QUIET)) == [Duck(about(2.01)), Unduck(about(2.33))]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "mhm", "Right."])
+def test_nothing_said_resumes(text: str) -> None:
+    """A cough without words, and words that only show somebody listens: playback goes on."""
+    interruption, asked = weighing(0.4)
+    assert interruption.words(text, asked) == [Resume(about(2.7))]
+    assert interruption.state is State.PLAYING
+
+
+def test_a_word_that_means_something_stops() -> None:
+    """However short it was."""
+    interruption, asked = weighing(0.3)
+    assert interruption.words("Wait", asked) == [Stop(about(2.6), about(2.0), StopReason.WORDS)]
+
+
+def test_without_a_transcript_the_length_decides() -> None:
+    """0.4 s is taken for a backchannel, 0.7 s for words, when the transcript does not come in time."""
+    short, _ = weighing(0.4)
+    assert fed(short, [(2.0, QUIET)]) == [Resume(about(3.65))]
+    longer, _ = weighing(0.7)
+    assert fed(longer, [(2.0, QUIET)]) == [Stop(about(3.95), about(2.0), StopReason.DURATION)]
+
+
+def test_an_answer_to_an_older_question_is_ignored() -> None:
+    """They spoke on: the transcript of the first half decides nothing."""
+    interruption, asked = weighing(0.4)
+    fed(interruption, [(0.1, SPEECH)])
+    assert interruption.words("mhm", asked) == []
+    assert interruption.state is State.PAUSED
+
+
+def test_speech_adds_up_over_short_silences() -> None:
+    """Two halves of 0.5 s are as good as 0.9 s in one."""
+    told = events((2.0, QUIET), (0.5, SPEECH), (0.3, QUIET), (0.5, SPEECH))
+    assert told[-1] == Stop(about(3.2), about(2.0), StopReason.TALKING)
+
+
+def test_a_key_interrupts_at_once() -> None:
+    """Without any sound from the person."""
+    interruption = Interruption(backchannel, began_at=10.0)
+    fed(interruption, [(1.0, QUIET)])
+    assert interruption.interrupt() == [Stop(about(11.0), about(11.0), StopReason.ASKED)]
+
+
+def test_after_the_stop_there_is_nothing_more() -> None:
+    """Frames and keys after the last event are a defect of the caller."""
+    interruption = Interruption(backchannel)
+    interruption.interrupt()
+    with pytest.raises(IllegalInterruptionError, match="another frame"):
+        interruption.push(QUIET)
+    with pytest.raises(IllegalInterruptionError, match="INTERRUPTED"):
+        interruption.interrupt()
+
+
+@given(st.sampled_from(State), st.sampled_from(Signal))
+def test_every_pair_leads_somewhere_or_raises(state: State, signal: Signal) -> None:
+    """Nothing leads out of STOPPED, and only INTERRUPTED leads into it."""
+    try:
+        target = next_state(state, signal)
+    except IllegalInterruptionError:
+        return
+    assert state is not State.STOPPED
+    assert (target is State.STOPPED) == (signal is Signal.INTERRUPTED)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from([QUIET, SPEECH, LEFTOVER])), max_size=20))
+def test_every_duck_and_pause_has_its_end(parts: list[tuple[int, NearEnd]]) -> None:
+    """Whatever comes, events tell a story that a loudspeaker can follow: no resume without a pause."""
+    follows = {
+        Duck: (Unduck, Pause),
+        Unduck: (Duck,),
+        Pause: (WordsWanted, Resume, Stop),
+        WordsWanted: (WordsWanted, Resume, Stop),
+        Resume: (Duck,),
+        Stop: (),
+    }
+    told = events((2.0, QUIET), *((tens / 100, facts) for tens, facts in parts), (3.0, QUIET))
+    assert not told or isinstance(told[0], Duck)
+    for before, after in pairwise(told):
+        assert isinstance(after, follows[type(before)])

@@ -1,0 +1,390 @@
+"""Does the person interrupt the assistant, or did somebody cough, say "mhm", or is it the assistant's own echo?
+
+Facts of each 10 ms come in while the assistant plays, events go out; time is the sum of the frames' lengths. ::
+
+              ┌─────────CLEARED────────┐
+              v                        │
+    PLAYING ──SUSPECTED──> DUCKED ─────┘
+       ^                    │
+       │                CONFIRMED
+       │                    v
+       └──DISMISSED── PAUSED <──RESUMED / FELL_SILENT──> WEIGHING ──DISMISSED──> PLAYING
+
+    Every state but STOPPED leads to STOPPED by INTERRUPTED.
+
+While playback is ducked or paused the echo falls by itself: speech that goes on although the loudspeaker is silent is the
+person's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto, unique
+from types import MappingProxyType
+from typing import TypeAlias
+
+from voicemode.core.residual import Residual
+
+__all__ = [
+    "Duck",
+    "IllegalInterruptionError",
+    "Interruption",
+    "InterruptionEvent",
+    "InterruptionOptions",
+    "NearEnd",
+    "Pause",
+    "Resume",
+    "Signal",
+    "State",
+    "Stop",
+    "StopReason",
+    "Unduck",
+    "WordsWanted",
+    "next_state",
+]
+
+_SPEECH_ON, _SPEECH_OFF = 0.5, 0.35
+"""Silero's own pair."""
+_SUSPICION_DB = 3.0
+"""Over the echo that is left, or the noise, before a frame that sounds like speech is worth a duck."""
+_PROOF_DB = 9.0
+"""So far over it, it is no echo: the residual's quantile of 95 % and its largest value lie 3 to 6 dB apart."""
+_NOISE_DB = 6.0
+"""Over the noise floor: beyond the scatter of 10 ms levels of steady noise."""
+_CLEAR_S = 0.3
+"""Without a further speech frame for so long, a suspicion is over; the silences inside words are shorter."""
+_SILENT_S = 0.25
+"""Silence after which the person is taken to have fallen silent, so that their words are worth reading."""
+_ROUNDING_S = 1e-6
+"""Sums of frame lengths miss the round figure by less than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptionOptions:
+    """How easily the assistant is interrupted. All in seconds, > 0."""
+
+    confirm_s: float = 0.06
+    """Speech that pauses playback: two frames of Silero, so that one frame of anything else does not."""
+    doubtful_confirm_s: float = 0.15
+    """The same while it may be echo: playback is ducked already, so echo has fallen by then."""
+    talking_s: float = 0.9
+    """Speech that is an interruption whatever the words: three words at 3.3 words a second."""
+    brief_s: float = 0.5
+    """Shorter speech without a transcript is a backchannel: "mhm" and "right" last 0.2 to 0.5 s."""
+    words_timeout_s: float = 1.0
+    """How long playback stays paused for a transcript."""
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearEnd:
+    """What is known about one frame of microphone sound, while the assistant plays, when it has ended. Levels in dBFS."""
+
+    seconds: float = 0.01
+    """Its length, > 0."""
+    probability: float
+    """How likely the detector's newest frame of the CLEANED (echo-cancelled) signal is speech, 0 to 1."""
+    cleaned_dbfs: float
+    """Level after echo cancellation."""
+    raw_dbfs: float
+    """Level before it."""
+    far_end_dbfs: float
+    """Level of what was audible from the loudspeaker in the same 10 ms; -96 while it is silent."""
+    noise_floor_dbfs: float
+    """The cleaned signal's level when nobody speaks."""
+
+
+@unique
+class StopReason(Enum):
+    """Why playback is over."""
+
+    TALKING = "talking"
+    """The person kept talking."""
+    WORDS = "words"
+    """What they said was more than a backchannel."""
+    DURATION = "duration"
+    """No transcript came in time, and the speech was too long for a backchannel."""
+    ASKED = "asked"
+    """By key, or by ``voicemode control``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """Somebody may be speaking: play more softly."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unduck:
+    """Nobody was: play as before."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Somebody speaks, since ``speech_began``: hold playback, be ready to go on."""
+
+    at: float
+    speech_began: float
+
+
+@dataclass(frozen=True, slots=True)
+class WordsWanted:
+    """They fell silent at ``speech_ended``: transcribe that snippet and hand the text to ``words`` with this event."""
+
+    at: float
+    speech_began: float
+    speech_ended: float
+    answer_by: float
+    """When it will be decided without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """It was no interruption: go on from where playback was paused."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """It is an interruption; the last event. The turn is the person's, since ``speech_began``."""
+
+    at: float
+    speech_began: float
+    """For ``ASKED`` without speech: ``at``."""
+    reason: StopReason
+
+
+InterruptionEvent: TypeAlias = Duck | Unduck | Pause | WordsWanted | Resume | Stop
+
+
+@unique
+class State(Enum):
+    """Where playback stands."""
+
+    PLAYING = auto()
+    DUCKED = auto()
+    PAUSED = auto()
+    """The person speaks."""
+    WEIGHING = auto()
+    """Paused still; the person has fallen silent, and their words are awaited."""
+    STOPPED = auto()
+
+
+@unique
+class Signal(Enum):
+    """What can happen to it."""
+
+    SUSPECTED = auto()
+    CLEARED = auto()
+    CONFIRMED = auto()
+    FELL_SILENT = auto()
+    SPOKE_ON = auto()
+    DISMISSED = auto()
+    INTERRUPTED = auto()
+
+
+_NEXT = MappingProxyType(
+    {
+        (State.PLAYING, Signal.SUSPECTED): State.DUCKED,
+        (State.PLAYING, Signal.INTERRUPTED): State.STOPPED,
+        (State.DUCKED, Signal.CLEARED): State.PLAYING,
+        (State.DUCKED, Signal.CONFIRMED): State.PAUSED,
+        (State.DUCKED, Signal.INTERRUPTED): State.STOPPED,
+        (State.PAUSED, Signal.FELL_SILENT): State.WEIGHING,
+        (State.PAUSED, Signal.DISMISSED): State.PLAYING,
+        (State.PAUSED, Signal.INTERRUPTED): State.STOPPED,
+        (State.WEIGHING, Signal.SPOKE_ON): State.PAUSED,
+        (State.WEIGHING, Signal.DISMISSED): State.PLAYING,
+        (State.WEIGHING, Signal.INTERRUPTED): State.STOPPED,
+    }
+)
+
+
+class IllegalInterruptionError(RuntimeError):
+    """A defect of the caller, such as frames after the stop; nothing was changed."""
+
+    def __init__(self, state: State, what: str) -> None:
+        super().__init__(state, what)
+        self.state, self.what = state, what
+
+    def __str__(self) -> str:
+        return f"{self.what} is impossible while {self.state.name}"
+
+
+def next_state(state: State, signal: Signal) -> State:
+    """The only place that decides where a signal leads. Raises IllegalInterruptionError."""
+    try:
+        return _NEXT[state, signal]
+    except KeyError:
+        raise IllegalInterruptionError(state, signal.name) from None
+
+
+class Interruption:
+    """One playback. Times are seconds since ``began_at``'s zero."""
+
+    def __init__(
+        self,
+        is_backchannel: Callable[[str], bool],
+        residual: Residual | None = None,
+        *,
+        options: InterruptionOptions | None = None,
+        began_at: float = 0.0,
+    ) -> None:
+        """``is_backchannel`` says of a text that is not empty whether it only shows that somebody listens ("mhm", "right").
+
+        ``residual`` carries what was learnt about the echo from one playback to the next on the same devices.
+        """
+        self._is_backchannel = is_backchannel
+        self._residual = Residual() if residual is None else residual
+        self._options = options or InterruptionOptions()
+        self._now = began_at
+        self._state = State.PLAYING
+        self._speaking = False
+        """Was the last frame speech beyond what the echo explains?"""
+        self._began = began_at
+        """When the speech began; it means nothing while PLAYING."""
+        self._voiced_until = began_at
+        """End of the last frame of speech; it means nothing while PLAYING."""
+        self._speech_s = 0.0
+        """Seconds of speech since it began."""
+        self._proven_s = 0.0
+        """As much of it as cannot have been echo."""
+        self._asked: WordsWanted | None = None
+        """The question that is open; None unless WEIGHING."""
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def speech_began(self) -> float | None:
+        """When the speech began that is being judged, or has interrupted; None while PLAYING."""
+        return None if self._state is State.PLAYING else self._began
+
+    def push(self, facts: NearEnd) -> list[InterruptionEvent]:
+        """Learn from the next frame. Raises IllegalInterruptionError after the stop."""
+        if self._state is State.STOPPED:
+            raise IllegalInterruptionError(self._state, "another frame")
+        self._now += facts.seconds
+        self._residual.push(facts.far_end_dbfs, facts.seconds)
+        self._judge(facts)
+        match self._state:
+            case State.PLAYING:
+                return self._play(facts)
+            case State.DUCKED:
+                return self._confirm_or_clear()
+            case State.PAUSED:
+                return self._hear_out()
+            case State.WEIGHING:
+                return self._await_words()
+
+    def words(self, text: str | None, asked: WordsWanted) -> list[InterruptionEvent]:
+        """What was said in the snippet that ``asked`` named; empty for no words at all, None when nobody can tell.
+
+        An answer to a question that is no longer open (they spoke on, or it came too late) changes nothing.
+        """
+        if self._asked is None or asked is not self._asked:
+            return []
+        if text is None:
+            return self._decide_by_duration()
+        if text.strip() and not self._is_backchannel(text):
+            return self._stop(StopReason.WORDS)
+        return self._dismiss()
+
+    def interrupt(self) -> list[InterruptionEvent]:
+        """Stop now, by key or command. Raises IllegalInterruptionError after the stop."""
+        if self._state is State.PLAYING:
+            self._began = self._now
+        return self._stop(StopReason.ASKED)
+
+    def _judge(self, facts: NearEnd) -> None:
+        over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
+        over_noise = facts.cleaned_dbfs - facts.noise_floor_dbfs >= _NOISE_DB
+        threshold = _SPEECH_OFF if self._speaking else _SPEECH_ON
+        self._speaking = facts.probability >= threshold and over_noise and over_db >= _SUSPICION_DB
+        if self._speaking:
+            self._voiced_until = self._now
+            self._speech_s += facts.seconds
+            if over_db >= _PROOF_DB:
+                self._proven_s += facts.seconds
+        elif facts.probability < _SPEECH_OFF or self._state is State.PLAYING:
+            self._residual.learn(facts.cleaned_dbfs, facts.seconds)
+
+    def _play(self, facts: NearEnd) -> list[InterruptionEvent]:
+        if not self._speaking:
+            return []
+        self._move(Signal.SUSPECTED)
+        self._began = self._now - facts.seconds
+        self._speech_s = facts.seconds
+        return [Duck(self._now), *self._confirm_or_clear()]
+
+    def _confirm_or_clear(self) -> list[InterruptionEvent]:
+        if self._reached(self._proven_s, self._options.confirm_s) or self._reached(
+            self._speech_s, self._options.doubtful_confirm_s
+        ):
+            self._move(Signal.CONFIRMED)
+            return [Pause(self._now, self._began), *self._hear_out()]
+        if self._silent_for(_CLEAR_S):
+            self._move(Signal.CLEARED)
+            self._forget()
+            return [Unduck(self._now)]
+        return []
+
+    def _hear_out(self) -> list[InterruptionEvent]:
+        if self._reached(self._proven_s, self._options.talking_s):
+            return self._stop(StopReason.TALKING)
+        if not self._silent_for(_SILENT_S):
+            return []
+        if not self._reached(self._proven_s, self._options.confirm_s):
+            return self._dismiss()  # it fell silent with the loudspeaker: the assistant's own voice
+        self._move(Signal.FELL_SILENT)
+        answer_by = self._now + self._options.words_timeout_s
+        self._asked = WordsWanted(self._now, self._began, self._voiced_until, answer_by)
+        return [self._asked]
+
+    def _await_words(self) -> list[InterruptionEvent]:
+        assert self._asked is not None  # noqa: S101 - set on entering WEIGHING
+        if self._speaking:
+            self._move(Signal.SPOKE_ON)
+            self._asked = None
+            return self._hear_out()
+        if self._now >= self._asked.answer_by - _ROUNDING_S:
+            return self._decide_by_duration()
+        return []
+
+    def _decide_by_duration(self) -> list[InterruptionEvent]:
+        brief = not self._reached(self._speech_s, self._options.brief_s)
+        return self._dismiss() if brief else self._stop(StopReason.DURATION)
+
+    def _dismiss(self) -> list[InterruptionEvent]:
+        self._move(Signal.DISMISSED)
+        self._forget()
+        return [Resume(self._now)]
+
+    def _stop(self, reason: StopReason) -> list[InterruptionEvent]:
+        self._move(Signal.INTERRUPTED)
+        self._asked = None
+        return [Stop(self._now, self._began, reason)]
+
+    def _forget(self) -> None:
+        self._asked = None
+        self._speech_s = self._proven_s = 0.0
+
+    def _move(self, signal: Signal) -> None:
+        self._state = next_state(self._state, signal)
+
+    def _silent_for(self, seconds: float) -> bool:
+        return self._reached(self._now - self._voiced_until, seconds)
+
+    @staticmethod
+    def _reached(seconds: float, limit_s: float) -> bool:
+        return seconds >= limit_s - _ROUNDING_S
