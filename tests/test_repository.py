@@ -167,7 +167,10 @@ LOCKS = ["requirements.lock", "requirements-services.lock", *(f"voicemode/superv
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("requirements.lock", [*PROJECT["project"]["dependencies"], *EXTRAS["builtin"], *PROJECT["build-system"]["requires"]]),
+        (
+            "requirements.lock",
+            [*PROJECT["project"]["dependencies"], *EXTRAS["builtin"], *EXTRAS["turns"], *PROJECT["build-system"]["requires"]],
+        ),
         ("requirements.lock", GROUPS["dev"]),
         ("requirements-services.lock", [*EXTRAS["whisper"], *EXTRAS["kokoro"], *GROUPS["services"]]),
         *((f"voicemode/supervise/locks/{name}", EXTRAS[service.name]) for name, service in SERVICE_LOCKS.items()),
