@@ -14,6 +14,7 @@ from voicemode.interfaces import (
     AnswerStream,
     ChatMessage,
     ChatRequest,
+    EchoCanceller,
     Microphone,
     Responder,
     Speaker,
@@ -26,6 +27,7 @@ from voicemode.interfaces import (
 )
 from voicemode.testing import (
     FakeDetector,
+    FakeEchoCanceller,
     FakeMicrophone,
     FakeResponder,
     FakeSpeaker,
@@ -42,12 +44,13 @@ def test_each_fake_keeps_its_interface() -> None:
     microphone: Microphone = FakeMicrophone(tone(0.1))
     speaker: Speaker = FakeSpeaker()
     detector: SpeechDetector = FakeDetector()
+    canceller: EchoCanceller = FakeEchoCanceller()
     synthesizer: Synthesizer = FakeSynthesizer()
     synthesis: Synthesis = FakeSynthesizer().synthesize(SpeechRequest("hi"))
     transcriber: Transcriber = FakeTranscriber()
     responder: Responder = FakeResponder()
     answer: AnswerStream = FakeResponder().respond(ASKED)
-    named = (microphone, speaker, detector, synthesizer, transcriber, responder)
+    named = (microphone, speaker, detector, canceller, synthesizer, transcriber, responder)
     assert all(part.name for part in named)
     assert synthesis.engine == answer.engine == "fake"
 
@@ -252,3 +255,55 @@ def test_the_responder_breaks_off_where_it_is_told_and_stops_when_closed() -> No
             await anext(words)
 
     asyncio.run(scenario())
+
+
+def test_a_paused_speaker_keeps_what_comes_and_plays_it_when_it_goes_on() -> None:
+    """Played seconds stand still meanwhile, ``drain`` waits, and a withdrawal reaches what waits."""
+
+    async def scenario() -> None:
+        speaker = FakeSpeaker()
+        await speaker.open()
+        chunk = AudioChunk(tone(0.5), CAPTURE_RATE)
+        await speaker.play(chunk)
+        await speaker.pause()
+        await speaker.pause()
+        await speaker.play(chunk)
+        mark = speaker.mark()
+        await speaker.play(chunk)
+        speaker.withdraw(mark)
+        draining = asyncio.create_task(speaker.drain())
+        await asyncio.sleep(0)
+        assert (speaker.paused, speaker.played_s, speaker.queued_s) == (True, 0.5, 0.5)
+        assert not draining.done()
+        await speaker.resume(0.2)
+        await draining
+        assert (speaker.paused, speaker.played_s, speaker.queued_s) == (False, 1.0, 0.0)
+        assert (speaker.pauses, speaker.resumed_at, speaker.withdrawn) == (1, [0.2], [chunk])
+
+    asyncio.run(scenario())
+
+
+def test_stopping_a_paused_speaker_drops_what_waits_and_ends_the_pause() -> None:
+    """The next message is heard."""
+
+    async def scenario() -> None:
+        speaker = FakeSpeaker()
+        await speaker.open()
+        await speaker.pause()
+        await speaker.play(AudioChunk(tone(0.5), CAPTURE_RATE))
+        speaker.stop()
+        await speaker.play(AudioChunk(tone(0.25), CAPTURE_RATE))
+        assert (speaker.paused, speaker.played_s) == (False, 0.25)
+
+    asyncio.run(scenario())
+
+
+def test_the_echo_canceller_leaves_what_was_said_in_a_room_without_delay() -> None:
+    """Near end less the echo; frames that do not fit together are refused, as by the real one."""
+    said, played = tone(0.1, hertz=300), tone(0.1, hertz=900)
+    canceller = FakeEchoCanceller(echo_gain=0.5)
+    echo = (played // 2).astype(np.int16)
+    assert np.abs(canceller.process(said + echo, played) - said).max() <= 1
+    assert len(canceller.heard) == 1
+    with pytest.raises(ValueError, match="160"):
+        canceller.process(said[:100], played[:100])

@@ -17,6 +17,8 @@ __all__ = [
     "CapturedBlock",
     "ChatMessage",
     "ChatRequest",
+    "EchoCanceller",
+    "FarEndReader",
     "Microphone",
     "Responder",
     "Speaker",
@@ -60,8 +62,57 @@ class Microphone(Protocol):
         """Free the device within 300 ms. Idempotent, never raises."""
 
 
+class FarEndReader(Protocol):
+    """What the loudspeaker made audible and when: 16 kHz mono PCM. Instants are seconds of ``time.monotonic()``.
+
+    It reaches a few seconds back, and as far ahead as the device has taken sound that is still to be heard.
+    """
+
+    def between(self, start: float, samples: int) -> Samples:
+        """So many samples from ``start`` on, zeros where it was silent.
+
+        Calls that follow one another, as the blocks of a microphone do, give one stream without a seam: the next sample
+        follows the last one, and the difference between the two clocks is made up for by less than a sample in a
+        hundred. Only from silence, or where ``start`` is far from where the last call ended, it begins anew.
+        """
+
+    def active(self, start: float, end: float) -> bool:
+        """Whether anything but silence was audible between the two instants."""
+
+    def level_dbfs(self, start: float, end: float) -> float:
+        """The RMS level between the two instants, as ``core.level`` measures it."""
+
+
+class EchoCanceller(Protocol):
+    """Takes out of the microphone's sound what came from the loudspeaker. It keeps state: one for each microphone."""
+
+    @property
+    def name(self) -> str:
+        """Either "webrtc-aec3" or "none", which lets everything through."""
+
+    @property
+    def lead_s(self) -> float:
+        """How far ahead of the microphone's block the far end is to be read: ``between(captured_at + lead_s, ...)``.
+
+        An echo that comes before its cause is never found, and clocks of devices are off by some 30 ms either way. With
+        this lead it comes after it; how much later, from 0 to some 400 ms, the canceller finds out and follows.
+        """
+
+    def process(self, near: Samples, far: Samples) -> Samples:
+        """The microphone's sound without the echo; 16 kHz mono PCM of equal lengths, a multiple of 160 (10 ms).
+
+        Raises ValueError for other lengths.
+        """
+
+    def reset(self) -> None:
+        """Forget the room, as after a change of devices. Between turns it is better kept: it takes a second to learn."""
+
+
 class Speaker(Protocol):
-    """A sink for sound: gapless, and silent within one block after ``stop``."""
+    """A sink for sound: gapless, and silent within one block after ``stop``.
+
+    Positions count the sound that was queued and neither dropped nor withdrawn, in seconds.
+    """
 
     @property
     def name(self) -> str:
@@ -81,7 +132,18 @@ class Speaker(Protocol):
 
     @property
     def played_s(self) -> float:
-        """Seconds of the queued sound that have been audible since ``open``."""
+        """Seconds of the queued sound that have been audible since ``open``: the position of what is heard now.
+
+        It stands still while paused, and goes back when ``resume`` is told to replay.
+        """
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is silent until ``resume``, ``stop`` or ``close``."""
+
+    @property
+    def far_end(self) -> FarEndReader | None:
+        """What was audible when, for an echo canceller; None where nothing is, as with a file. The same for life."""
 
     async def open(self) -> None:
         """Start the device. Raises SoundError. Idempotent."""
@@ -101,8 +163,25 @@ class Speaker(Protocol):
     def withdraw(self, mark: int) -> None:
         """Drop what was queued since ``mark`` was returned and has not been played; what was queued before it stays."""
 
+    def duck(self, gain_db: float) -> None:
+        """Play what follows so much louder (lower, for less than 0) within 20 ms; 0 is the full level, the most there is."""
+
+    async def pause(self) -> None:
+        """Be silent, and keep all that has not been audible; ``played_s`` is final when this returns. Idempotent.
+
+        Meanwhile ``play`` queues, ``drain`` waits, and ``audible_until`` tells when it would end if it went on now.
+        Raises DeviceLostError.
+        """
+
+    async def resume(self, at_played_s: float | None = None) -> None:
+        """Go on with the first sample that was not audible, or replay from an earlier position, at most 3 s back.
+
+        A position that is too far back, or was never heard, is moved to the nearest there is. Without a pause it does
+        nothing. Raises DeviceLostError.
+        """
+
     def stop(self) -> None:
-        """Drop what is queued; silent within one block. Idempotent."""
+        """Drop what is queued; silent within one block. Ends a pause and a ``duck``. Idempotent."""
 
     async def close(self) -> None:
         """Free the device within 300 ms, dropping what is queued. Idempotent, never raises."""

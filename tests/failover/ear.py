@@ -57,6 +57,14 @@ class Ear:
         return sum(each.chunk.seconds for each in self._played) - self.queued_s * self._speed
 
     @property
+    def paused(self) -> bool:
+        return False
+
+    @property
+    def far_end(self) -> None:
+        return None
+
+    @property
     def longest_gap_s(self) -> float:
         """The longest silence between two chunks, in seconds of the clock."""
         pairs = zip(self._played, self._played[1:], strict=False)
@@ -93,6 +101,15 @@ class Ear:
                 last = self._played[-1] if self._played else None
                 self._until = last.begins_at + last.chunk.seconds / self._speed if last else None
                 return
+
+    def duck(self, gain_db: float) -> None:
+        raise AssertionError("nobody interrupts here")
+
+    async def pause(self) -> None:
+        raise AssertionError("nobody interrupts here")
+
+    async def resume(self, at_played_s: float | None = None) -> None:
+        raise AssertionError("nobody interrupts here")
 
     def stop(self) -> None:
         raise AssertionError("nobody interrupts here")

@@ -89,6 +89,7 @@ class FileSpeaker:
         self._resampler = StreamResampler(_REPLY_RATE, _REPLY_RATE)
         self._source_rate = _REPLY_RATE
         self._played_s = 0.0
+        self._paused = False
         self._first_sound_at: float | None = None
         self._audible_until: float | None = None
 
@@ -111,6 +112,14 @@ class FileSpeaker:
     @property
     def played_s(self) -> float:
         return self._played_s
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def far_end(self) -> None:
+        """Nothing of a file is in the air."""
 
     async def open(self) -> None:
         """See that the file can be written. Raises MediaError. Idempotent."""
@@ -142,8 +151,20 @@ class FileSpeaker:
         del self._pieces[mark:]
         self._played_s = max(self._played_s - withdrawn / _REPLY_RATE, 0.0)
 
+    def duck(self, gain_db: float) -> None:
+        """Who reads a file does not speak at the same time: it is written at its full level."""
+
+    async def pause(self) -> None:
+        """Nothing is ever unheard, so only the word is kept."""
+        self._paused = True
+
+    async def resume(self, at_played_s: float | None = None) -> None:  # noqa: ARG002 - the interface's
+        """What was written stays written once."""
+        self._paused = False
+
     def stop(self) -> None:
         """Nothing is ever queued, so nothing is dropped."""
+        self._paused = False
 
     async def close(self) -> None:
         temporary, self._temporary = self._temporary, None

@@ -1,0 +1,26 @@
+"""Fakes for those who write against ``interfaces``: no device, no model, no network, no waiting unless asked for.
+
+Each records what was done to it in public fields, and fails when it is told to.
+"""
+
+from voicemode.testing.engines import (
+    FakeAnswer,
+    FakeResponder,
+    FakeSynthesis,
+    FakeSynthesizer,
+    FakeTranscriber,
+)
+from voicemode.testing.sound import FakeDetector, FakeEchoCanceller, FakeMicrophone, FakeSpeaker, tone
+
+__all__ = [
+    "FakeAnswer",
+    "FakeDetector",
+    "FakeEchoCanceller",
+    "FakeMicrophone",
+    "FakeResponder",
+    "FakeSpeaker",
+    "FakeSynthesis",
+    "FakeSynthesizer",
+    "FakeTranscriber",
+    "tone",
+]
