@@ -25,6 +25,7 @@ ENV LD_LIBRARY_PATH=/opt/voicemode/lib/python3.13/site-packages/nvidia/cu13/lib:
     PYTHONUNBUFFERED=1 \
     VOICEMODE_KOKORO_HOST=0.0.0.0 \
     VOICEMODE_KOKORO_ALLOW_REMOTE=true \
+    VOICEMODE_BASE_DIR=/tmp/voicemode \
     VOICEMODE_KOKORO_MODELS_DIR=/models
 # A container's own loopback reaches nobody, so it listens for others: it does not start without VOICEMODE_KOKORO_TOKEN.
 EXPOSE 8880

@@ -70,7 +70,7 @@ def running(module: str, folder: Path, arguments: Sequence[str], *, env: dict[st
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", module, "--port", str(port), *arguments],
-            env={**_bare(), "PYTHONPATH": str(SERVICES), **(env or {})},
+            env={**_bare(), "PYTHONPATH": str(SERVICES), "VOICEMODE_BASE_DIR": str(folder), **(env or {})},
             stdout=out,
             stderr=out,
         )

@@ -38,8 +38,8 @@ def defaults(name: str) -> ServiceSettings:
     taken: list[ServiceSettings] = []
     module = importlib.import_module(f"voicemode_{name}.__main__")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "parse", lambda settings, *_: taken.append(settings))
-        patch.setattr(module, "serve", lambda *_: 0)
+        patch.setattr("voicemode_service.serve.parse", lambda settings, *_: taken.append(settings))
+        patch.setattr("voicemode_service.serve.serve", lambda *_: 0)
         module.main([])
     return taken[0]
 

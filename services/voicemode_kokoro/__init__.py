@@ -1,5 +1,3 @@
 """Kokoro as a local speech service: OpenAI's speech route on port 8880."""
 
-__version__ = "0.1.0"
-
 import voicemode_service  # noqa: F401  (before any engine: it keeps onnxruntime from reporting)

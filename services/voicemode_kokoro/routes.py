@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, Field
+from voicemode_service import __version__
 from voicemode_service.app import create_app
 from voicemode_service.encode import MEDIA_TYPES, Format
 from voicemode_service.errors import BadRequestError, BusyError, EngineFailedError, NotFoundError, ServiceError, TooLargeError
@@ -22,7 +23,6 @@ from voicemode_service.model_host import ModelHost
 from voicemode_service.settings import ServiceSettings
 from voicemode_service.work import WorkQueue
 
-from voicemode_kokoro import __version__
 from voicemode_kokoro.choose import load
 from voicemode_kokoro.engine import SPEEDS, Engine, Spoken
 from voicemode_kokoro.files import DEFAULT_MODEL, ModelFiles, find

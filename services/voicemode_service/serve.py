@@ -45,12 +45,18 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+_BASE_DIR = "VOICEMODE_BASE_DIR"
+"""voicemode's own setting: where it, too, keeps models and services."""
+
+
 def parse(defaults: ServiceSettings, arguments: Sequence[str], environ: Mapping[str, str]) -> ServiceSettings:
     """The settings of this run: command line > VOICEMODE_<NAME>_<SETTING> > defaults.
 
     Exits with status 2 and a sentence on standard error for anything that is not allowed; warns of unknown variables.
     """
     prefix = f"VOICEMODE_{defaults.name.upper()}_"
+    base = Path(environ.get(_BASE_DIR) or "~/.voicemode").expanduser()
+    defaults = replace(defaults, models_dir=base / "models", state_dir=base / "services" / defaults.name)
     parser = argparse.ArgumentParser(
         prog=f"voicemode-{defaults.name}",
         description=f"A local speech service (OpenAI audio API) on port {defaults.port}.",

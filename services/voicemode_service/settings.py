@@ -25,8 +25,11 @@ class ServiceSettings:
     model: str = ""
     """Name of a model, or its path; empty takes the default."""
     models_dir: Path = Path()
+    """``parse`` makes it a folder in VOICEMODE_BASE_DIR, as ``state_dir``."""
+    state_dir: Path = Path()
+    """Where the service keeps what it measured of this machine; the folder need not exist."""
     device: str = "auto"
-    """One of "auto", "cpu", "cuda"."""
+    """One of "auto", "cpu", "cuda"; "auto" is measured together with the threads."""
     threads: int = 0
     """Of the engine, per worker; 0: chosen by measuring, once per machine and model."""
     workers: int = 1

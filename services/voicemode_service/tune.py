@@ -13,8 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Candidate", "Memory", "best", "candidates", "processors"]
+from voicemode_service.settings import ServiceSettings
 
+__all__ = ["TUNING", "Candidate", "Memory", "best", "candidates", "processors", "ways"]
+
+TUNING = "tuning.json"
+"""The file in a service's folder for what it measured."""
 _WORTH = 0.95
 """A candidate that takes more processors must take less than this part of the time: what it does not need, others do."""
 _HOPELESS = 1.5
@@ -45,6 +49,15 @@ def candidates(available: int, *, workers: int = 1, most: int = 8, devices: Iter
     counts = sorted({share, *(1 << power for power in range(share.bit_length()) if 1 << power <= share)})
     found = [Candidate(device, 1) for device in devices if device != "cpu"]
     return [*(Candidate("cpu", count) for count in counts), *found] if "cpu" in devices else found
+
+
+def ways(settings: ServiceSettings, *, cuda: bool) -> list[Candidate]:
+    """What the settings leave to be chosen; just one where they say it all. ``cuda``: whether the engine sees such a device."""
+    devices = {"auto": ("cpu", "cuda") if cuda else ("cpu",)}.get(settings.device, (settings.device,))
+    found = candidates(processors(), workers=settings.workers, devices=devices)
+    if settings.threads:
+        found = [*dict.fromkeys(Candidate(each.device, settings.threads if each.device == "cpu" else 1) for each in found)]
+    return found
 
 
 def best(measure: Callable[[Candidate], float], wanted: Iterable[Candidate]) -> Candidate:
@@ -81,8 +94,10 @@ class Memory:
         self, measure: Callable[[Candidate], float], wanted: Iterable[Candidate], *, model: Path, engine: str, available: int
     ) -> Candidate:
         """What was chosen before, or what ``best`` chooses now. It blocks as long as ``measure`` does."""
-        known = self.recall(model=model, engine=engine, available=available)
         wanted = list(wanted)
+        if len(wanted) == 1:
+            return wanted[0]
+        known = self.recall(model=model, engine=engine, available=available)
         if known in wanted:
             return known
         choice = best(measure, wanted)

@@ -84,10 +84,14 @@ class Stop:
 class WorkQueue:
     """Runs the jobs of one engine. Belongs to one event loop."""
 
-    def __init__(self, *, workers: int, capacity: int, name: str = "engine") -> None:
-        """``workers`` steps run at the same time; ``capacity`` jobs may be under way or wait, then BusyError."""
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=name)
-        self._free = workers
+    def __init__(self, *, workers: int, capacity: int, spares: int = 0, name: str = "engine") -> None:
+        """``workers`` steps run at the same time; ``capacity`` jobs may be under way or wait, then BusyError.
+
+        ``spares`` is for engines that cannot be interrupted: so many steps that nobody waits for any more may run to their
+        end beside the others, and the place is free at once. The engine must take that many more at a time.
+        """
+        self._threads = ThreadPoolExecutor(workers + spares, thread_name_prefix=name)
+        self._free, self._spares = workers, spares
         self._workers, self._capacity = workers, capacity
         self._jobs = 0
         self._firsts, self._laters = deque[_Turn](), deque[_Turn]()
@@ -113,7 +117,8 @@ class WorkQueue:
         return self._workers - self._free
 
     async def run(self, steps: Callable[[Stop], Iterator[T]]) -> AsyncGenerator[T]:
-        """The job's items as they are made. Close it, or cancel its consumer, and the engine is free at once.
+        """The job's items as they are made. Close it, or cancel its consumer, and the place is free: at once where the
+        engine can be interrupted or a spare one is left, else when the step ends.
 
         Raises BusyError before the first item, EngineFailedError when the queue was closed, and whatever a step raises.
         """
@@ -167,12 +172,23 @@ class WorkQueue:
                 return await asyncio.shield(step)
             except asyncio.CancelledError:
                 stop.set()
-                # The place is free when the thread is: the engine must not be entered twice.
-                await _settled(step)
+                if self._spares > 0:
+                    self._spares -= 1
+                    step.add_done_callback(lambda done: self._settle(done, iterator))
+                else:
+                    # The place is free when the thread is: the engine must not be entered more often than it can.
+                    await _settled(step)
                 raise
         finally:
             self._later.discard(stop)
             self._release()
+
+    def _settle(self, step: asyncio.Future[Any], iterator: Iterator[Any]) -> None:
+        """A step ended that nobody waited for."""
+        self._spares += 1
+        if not step.cancelled():
+            step.exception()  # asyncio would complain that nobody looked
+        self._end(iterator)
 
     async def _acquire(self, *, first: bool) -> None:
         if self._free > 0:

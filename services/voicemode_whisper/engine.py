@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from voicemode_service.errors import BadRequestError
 from voicemode_whisper.formats import Segment, Word
 from voicemode_whisper.windows import WINDOW_S, Window, windows
 
-__all__ = ["UNKNOWN", "Asked", "Engine", "Reading", "Stopped"]
+__all__ = ["SPARES", "UNKNOWN", "Asked", "Engine", "Reading", "Stopped"]
 
 UNKNOWN = "und"
 """The language of a sound in which nobody speaks (ISO 639-2: undetermined)."""
@@ -28,6 +29,11 @@ _HOTTER = (0.0, 0.4, 0.8)
 three steps where that takes six, since a person waits for the answer."""
 
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001  (faster-whisper's defaults)
+
+
+SPARES = 1
+"""CTranslate2 cannot be interrupted within a pass (an encoder's takes 0.04 to 2 s). A pass that nobody waits for any more ends
+beside the next one, on a second replica: it shares the weights, and adds 60 MB of buffers for "base" while it is used."""
 
 
 class Stopped(Protocol):
@@ -66,14 +72,27 @@ class Reading:
 
 
 class Engine:
-    """A loaded model. Its methods block, and are called in threads, by as many at a time as it has workers."""
+    """A loaded model. Its methods block, and are called in threads, by as many at a time as it has workers and spares."""
 
     def __init__(self, path: Path, *, device: str, compute_type: str, threads: int, workers: int) -> None:
         """Load it; raises whatever CTranslate2 says of a corrupt file. ``threads`` 0 leaves it to CTranslate2."""
         self._model = WhisperModel(
-            str(path), device=device, compute_type=compute_type, cpu_threads=threads, num_workers=workers, local_files_only=True
+            str(path),
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=threads,
+            num_workers=workers + SPARES,
+            local_files_only=True,
         )
         self._threads = threads
+
+    def trial_s(self) -> float:
+        """Seconds the encoder takes for a window of 30 s, which is what each request costs at least. It blocks."""
+        nothing = np.zeros((self._model.model.n_mels, self._model.feature_extractor.nb_max_frames), np.float32)
+        self._model.encode(nothing)  # the first pass allocates
+        began = time.monotonic()
+        self._model.encode(nothing)
+        return time.monotonic() - began
 
     def facts(self) -> dict[str, Any]:
         """For /health. ``threads`` 0 is the engine's own choice."""

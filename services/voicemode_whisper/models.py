@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import ctranslate2
 from voicemode_service.errors import BadRequestError, EngineFailedError
 from voicemode_service.settings import ServiceSettings
+from voicemode_service.tune import TUNING, Candidate, Memory, processors, ways
 
 from voicemode_whisper.engine import Engine
 
@@ -57,21 +57,27 @@ def names(settings: ServiceSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((proper, bare, f"whisper-{bare}", f"faster-whisper-{bare}", ANY)))
 
 
-def load(settings: ServiceSettings, threads: Callable[[Path, str], int] = lambda _path, _device: 0) -> Engine:
-    """Load it. ``threads`` chooses their number for a model and a device where the settings do not; 0 is CTranslate2's own
-    choice. Raises EngineFailedError."""
+def load(settings: ServiceSettings) -> Engine:
+    """Load it, in the way that was measured to be the fastest here. Raises EngineFailedError."""
     path = find(settings.model, settings.models_dir)
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
-    count = settings.threads or (threads(path, device) if device == "cpu" else 0)
-    return _loaded(path, device, count, settings.workers)
+
+    def seconds(candidate: Candidate) -> float:
+        return _loaded(path, candidate, settings.workers).trial_s()
+
+    way = Memory(settings.state_dir / TUNING).choose(
+        seconds,
+        ways(settings, cuda=ctranslate2.get_cuda_device_count() > 0),
+        model=path,
+        engine=f"ctranslate2 {ctranslate2.__version__}",
+        available=processors(),
+    )
+    return _loaded(path, way, settings.workers)
 
 
-def _loaded(path: Path, device: str, threads: int, workers: int) -> Engine:
-    compute_type = "float16" if device == "cuda" else "int8"
+def _loaded(path: Path, way: Candidate, workers: int) -> Engine:
+    compute_type = "float16" if way.device == "cuda" else "int8"
     try:
-        return Engine(path, device=device, compute_type=compute_type, threads=threads, workers=workers)
+        return Engine(path, device=way.device, compute_type=compute_type, threads=way.threads, workers=workers)
     except Exception as error:  # CTranslate2 and tokenizers raise whatever they like
         raise EngineFailedError(
             f"The model in {path} cannot be loaded: it is damaged or no Whisper model "

@@ -6,11 +6,11 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from voicemode_service import __version__
 from voicemode_service.app import create_app
 from voicemode_service.decode import blocks
 from voicemode_service.errors import BadRequestError, EngineFailedError, ServiceError
@@ -62,7 +62,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     service = Service(settings, lambda: load(settings))
     app = create_app(
         settings,
-        version=_version(),
+        version=__version__,
         metrics=service.metrics,
         facts=service.facts,
         start=service.start,
@@ -93,13 +93,6 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
     add_stream(app, service)
     return app
-
-
-def _version() -> str:
-    try:
-        return version("voicemode")
-    except PackageNotFoundError:  # run from the sources
-        return "0"
 
 
 def _add_models(app: FastAPI, service: Service) -> None:

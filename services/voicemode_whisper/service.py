@@ -16,7 +16,7 @@ from voicemode_service.settings import ServiceSettings
 from voicemode_service.work import WorkQueue
 
 from voicemode_whisper.admission import Admission
-from voicemode_whisper.engine import Asked, Engine, Reading
+from voicemode_whisper.engine import SPARES, Asked, Engine, Reading
 from voicemode_whisper.models import UnknownModelError, names
 
 __all__ = ["Service"]
@@ -33,7 +33,7 @@ class Service:
         self.names = names(settings)
         self.metrics = Metrics(settings.name)
         self.admission = Admission(places=settings.queue, max_bytes=_UPLOADS_AT_ONCE * (settings.max_upload_mb << 20))
-        self._queue = WorkQueue(workers=settings.workers, capacity=settings.queue, name="whisper")
+        self._queue = WorkQueue(workers=settings.workers, capacity=settings.queue, spares=SPARES, name="whisper")
         self._host: ModelHost[Engine] = ModelHost(load, idle_s=settings.idle_s)
         self._engine: Mapping[str, Any] = {}
 

@@ -177,7 +177,7 @@ def test_it_sees_what_it_may_and_no_more(someone: Person) -> None:
     services = someone.install()
     services.start("stub")
     seen = json.loads(services.health("stub").facts["environment"])
-    names = {"PATH", "VOICEMODE_STUB_PORT", "VOICEMODE_STUB_MODEL", "VOICEMODE_STUB_MODELS_DIR"}
+    names = {"PATH", "VOICEMODE_STUB_PORT", "VOICEMODE_STUB_MODEL", "VOICEMODE_STUB_MODELS_DIR", "VOICEMODE_STUB_STATE_DIR"}
     assert set(seen) - {"LC_CTYPE", "__CF_USER_TEXT_ENCODING"} == names
     assert "hush" not in Path(f"/proc/{supervisor(someone)}/environ").read_text()
 

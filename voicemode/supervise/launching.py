@@ -25,7 +25,11 @@ def launch_of(
     ``model`` is what was installed for it; a person's own setting wins over that.
     """
     settings = {name: text for name, text in given.items() if definition.owns(name)}
-    defaults = {f"{definition.prefix}MODELS_DIR": str(layout.models), f"{definition.prefix}MODEL": model}
+    defaults = {
+        f"{definition.prefix}MODELS_DIR": str(layout.models),
+        f"{definition.prefix}STATE_DIR": str(layout.folder),
+        f"{definition.prefix}MODEL": model,
+    }
     known = {name: text for name, text in defaults.items() if text and definition.owns(name)}
     seen = {name: text for name, text in child_environment(environ).items() if name.upper() not in _OF_OUR_PYTHON}
     seen |= {name: text for name, text in environ.items() if name in _DEVICES}

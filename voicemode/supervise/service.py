@@ -28,7 +28,7 @@ COMMON_OPTIONS = frozenset(
             "MODEL",
             "MODELS_DIR",
         ),
-        *("PORT", "PRELOAD", "QUEUE", "THREADS", "TOKEN", "WORKERS"),
+        *("PORT", "PRELOAD", "QUEUE", "STATE_DIR", "THREADS", "TOKEN", "WORKERS"),
     }
 )
 """What a person may set of every speech service; a test compares them with the fields of its settings."""
