@@ -9,6 +9,9 @@ Frame facts come in, events go out; time is the sum of the frames' lengths. ::
     WAITING and STIRRING also end: LATE (nobody spoke in time), EXHAUSTED (the source ended).
 
 Nobody outside hears of STIRRING: a cough that fades away was never the beginning of speech.
+
+Without a policy the turn ends after a fixed silence. With one, each silence is asked about (``ScoreWanted``), the answers are
+pushed in whenever they are there (``scored``, ``partial``), and every frame asks the policy whether the silence is long enough.
 """
 
 from __future__ import annotations
@@ -16,8 +19,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto, unique
 from types import MappingProxyType
-from typing import TypeAlias
 
+from voicemode.core.endpoint_events import (
+    EndpointEvent,
+    EndReason,
+    NobodySpoke,
+    PauseBegan,
+    ScoreWanted,
+    SpeechBegan,
+    SpeechResumed,
+    TurnEnded,
+)
+from voicemode.core.pauses import SpeakerPauses
+from voicemode.core.questions import NO_QUESTION, Question
+from voicemode.core.turn_policy import Evidence, TurnPolicy
+from voicemode.core.unfinished import TextCue, text_cue
 from voicemode.core.voicing import FrameFacts, Voicing
 
 __all__ = [
@@ -29,6 +45,7 @@ __all__ = [
     "IllegalTransitionError",
     "NobodySpoke",
     "PauseBegan",
+    "ScoreWanted",
     "Signal",
     "SpeechBegan",
     "SpeechResumed",
@@ -43,6 +60,8 @@ _FADE_S = 0.3
 """Silence after which a cough is over; a stop consonant inside a word is shorter than 0.2 s."""
 _DOUBT_S = 0.1
 """A detector needs up to three frames of 32 ms to hear that somebody goes on: a turn waits that long for its verdict."""
+_FIRST_SCORE_S, _NEXT_SCORE_S = 0.2, 0.1
+"""Silence after which a score is wanted, and how often again. Stops inside words are shorter than 0.2 s."""
 _ROUNDING_S = 1e-6
 """Sums of frame lengths miss the round figure by less than this."""
 
@@ -52,15 +71,24 @@ class EndpointingOptions:
     """How patient to be. All in seconds."""
 
     silence_s: float = 1.0
-    """Silence after the last word that ends the turn, > 0."""
+    """Silence after the last word that ends the turn, > 0; it means nothing with a ``policy``."""
     start_timeout_s: float = 12.0
     """How long the person may take to begin, > 0."""
     max_utterance_s: float = 120.0
     """How long an utterance may last, > 0."""
     speculate_after_s: float = 0.2
-    """Silence after which a pause is told, so that transcription can start before the turn is over, > 0."""
+    """Silence after which a pause is told, so that transcription can start before the turn is over, > 0.
+
+    With a ``policy`` it is always the first score's 0.2 s.
+    """
     preroll_s: float = 0.5
     """How much sound before the detected beginning belongs to the utterance, >= 0."""
+    policy: TurnPolicy | None = None
+    """Says how much silence ends the turn; None for ``silence_s``, whatever is known."""
+    question: Question = NO_QUESTION
+    """What the person was asked."""
+    partials: bool = False
+    """Will ``partial`` be told about every pause? The policy waits for it, within limits."""
 
     def __post_init__(self) -> None:
         for name in ("silence_s", "start_timeout_s", "max_utterance_s", "speculate_after_s"):
@@ -68,59 +96,6 @@ class EndpointingOptions:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
         if not self.preroll_s >= 0:
             raise ValueError(f"preroll_s must be 0 or more, not {self.preroll_s}")
-
-
-@unique
-class EndReason(Enum):
-    """Why a turn is over."""
-
-    SILENCE = "silence"
-    CAP = "cap"
-    """The utterance reached ``max_utterance_s``."""
-    SOURCE_ENDED = "source_ended"
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechBegan:
-    """Somebody began to speak at ``at``; known 0.12 s or more later."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class PauseBegan:
-    """There has been silence since ``at``, the end of the last voiced frame, for ``speculate_after_s``."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechResumed:
-    """The pause ended at ``at``: the turn goes on."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class TurnEnded:
-    """The turn is over; the last event."""
-
-    speech_began: float
-    speech_ended: float
-    """The end of the last voiced frame."""
-    at: float
-    """When it was decided."""
-    reason: EndReason
-
-
-@dataclass(frozen=True, slots=True)
-class NobodySpoke:
-    """The start time-out passed, or the source ended, without speech; the last event."""
-
-    at: float
-
-
-EndpointEvent: TypeAlias = SpeechBegan | PauseBegan | SpeechResumed | TurnEnded | NobodySpoke
 
 
 @unique
@@ -193,8 +168,10 @@ def next_state(state: State, signal: Signal) -> State:
 class Endpointer:
     """One turn. Times are seconds since ``began_at``'s zero, which is the endpointer's own beginning by default."""
 
-    def __init__(self, options: EndpointingOptions, began_at: float = 0.0) -> None:
+    def __init__(self, options: EndpointingOptions, began_at: float = 0.0, *, pauses: SpeakerPauses | None = None) -> None:
+        """``pauses`` learns from this turn and is asked in it; one for all turns of a speaker."""
         self._options = options
+        self._pauses = SpeakerPauses() if pauses is None else pauses
         self._origin = began_at
         self._now = began_at
         self._state = State.WAITING
@@ -206,6 +183,13 @@ class Endpointer:
         """End of the last frame with an open gate; it means nothing while WAITING."""
         self._open_s = 0.0
         """Seconds of open gate since the stirring began."""
+        self._scores: tuple[float, ...] = ()
+        """Of this silence, oldest first; empty unless PAUSING."""
+        self._cue = TextCue.UNKNOWN
+        self._text_pending = False
+        """Of this silence; they mean nothing unless PAUSING."""
+        self._next_score_s = _FIRST_SCORE_S
+        """The silence at which the next score is wanted; it means nothing unless PAUSING."""
 
     @property
     def state(self) -> State:
@@ -240,11 +224,28 @@ class Endpointer:
             case State.SPEAKING:
                 return self._speak()
             case State.PAUSING if voiced:
-                self._move(Signal.RESUMED)
-                age_s = max(facts.gate_age_s, facts.seconds)
-                return [SpeechResumed(max(self._now - age_s, silent_since))]
+                return self._resume(facts, silent_since)
             case State.PAUSING:
-                return self._end_if_due()
+                return self._end_if_due() or self._want_score()
+
+    def scored(self, probability: float, silence_since: float) -> None:
+        """How likely the turn is over, 0 to 1, judged during the silence since ``silence_since``.
+
+        It counts from the next frame on. Ignored when that silence is over. Raises ValueError.
+        """
+        if not 0 <= probability <= 1:
+            raise ValueError(f"a score is 0 to 1, not {probability}")
+        if self._still_silent_since(silence_since):
+            self._scores = (*self._scores, probability)
+
+    def partial(self, text: str, silence_since: float) -> None:
+        """The words of the turn up to the silence since ``silence_since``; empty where they could not be told.
+
+        They count from the next frame on. Ignored when that silence is over.
+        """
+        if self._still_silent_since(silence_since):
+            self._cue = text_cue(text, self._options.question)
+            self._text_pending = False
 
     def finish(self) -> list[EndpointEvent]:
         """The source has ended. Raises IllegalTransitionError after the last event."""
@@ -283,14 +284,43 @@ class Endpointer:
         return [SpeechBegan(self._began)]
 
     def _speak(self) -> list[EndpointEvent]:
+        policy = self._options.policy
         ended = self._end_if_due()
-        if not ended and self._passed(self._options.speculate_after_s, since=self._voiced_until):
+        pause_s = self._options.speculate_after_s if policy is None else _FIRST_SCORE_S
+        if not ended and self._passed(pause_s, since=self._voiced_until):
             self._move(Signal.PAUSED)
-            return [PauseBegan(self._voiced_until)]
+            self._scores, self._cue, self._text_pending = (), TextCue.UNKNOWN, self._options.partials
+            self._next_score_s = _FIRST_SCORE_S
+            return [PauseBegan(self._voiced_until), *self._want_score()]
         return ended
 
+    def _want_score(self) -> list[EndpointEvent]:
+        if self._options.policy is None or not self._passed(self._next_score_s, since=self._voiced_until):
+            return []
+        self._next_score_s += _NEXT_SCORE_S
+        return [ScoreWanted(self._now, self._voiced_until)]
+
+    def _resume(self, facts: FrameFacts, silent_since: float) -> list[EndpointEvent]:
+        self._move(Signal.RESUMED)
+        age_s = max(facts.gate_age_s, facts.seconds)
+        at = max(self._now - age_s, silent_since)
+        self._pauses.resumed(at - silent_since)
+        return [SpeechResumed(at)]
+
+    def _still_silent_since(self, silence_since: float) -> bool:
+        return self._state is State.PAUSING and abs(self._voiced_until - silence_since) < _ROUNDING_S
+
+    def _evidence(self) -> Evidence:
+        if self._state is not State.PAUSING:
+            return Evidence(text_pending=self._options.partials, usual_pause_s=self._pauses.usual_s)
+        return Evidence(self._scores, self._cue, self._text_pending, self._pauses.usual_s)
+
+    def _silence_s(self) -> float:
+        policy = self._options.policy
+        return self._options.silence_s if policy is None else policy.wait_s(self._evidence())
+
     def _end_if_due(self) -> list[EndpointEvent]:
-        silence_s = self._options.silence_s
+        silence_s = self._silence_s()
         if self._passed(silence_s, since=self._voiced_until):
             in_doubt = self._voicing.loud and not self._passed(silence_s + _DOUBT_S, since=self._voiced_until)
             if not in_doubt:
@@ -300,9 +330,12 @@ class Endpointer:
         return []
 
     def _end(self, signal: Signal, reason: EndReason) -> list[EndpointEvent]:
+        policy = self._options.policy
+        evidence = None if policy is None else self._evidence()
+        wait_s = None if policy is None or evidence is None else policy.wait_s(evidence)
         self._move(signal)
         assert self._began is not None  # noqa: S101 - the table lets nobody end who has not begun
-        return [TurnEnded(self._began, self._voiced_until, self._now, reason)]
+        return [TurnEnded(self._began, self._voiced_until, self._now, reason, wait_s, evidence)]
 
     def _give_up(self, signal: Signal) -> list[EndpointEvent]:
         self._move(signal)

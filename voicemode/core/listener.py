@@ -22,6 +22,7 @@ from voicemode.core.endpointing import (
 )
 from voicemode.core.framing import Framer
 from voicemode.core.level import LOWEST_DBFS, Leveller, NoiseFloor, rms_dbfs
+from voicemode.core.pauses import SpeakerPauses
 from voicemode.core.ring import PrerollRing
 from voicemode.core.speech_gate import SpeechGate
 from voicemode.interfaces import SpeechDetector
@@ -34,6 +35,9 @@ _LOOK_BACK_S = 2.0
 """How far in the past ``begin`` may lie."""
 _ECHO_TAIL_S = 0.2
 """How long a room and the detector go on after the assistant's last word: 0.1 s each."""
+
+_SCORED_S = 8.0
+"""As much as smart-turn was trained on; prosody needs less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,15 @@ class Listener:
     (position / 16000), so they share their zero with every other utterance of this stream.
     """
 
-    def __init__(self, detector: SpeechDetector, options: EndpointingOptions) -> None:
-        """``detector`` is this listener's alone until the utterance is over; it is reset here."""
+    def __init__(self, detector: SpeechDetector, options: EndpointingOptions, *, pauses: SpeakerPauses | None = None) -> None:
+        """``detector`` is this listener's alone until the utterance is over; it is reset here.
+
+        ``pauses`` is the speaker's, for all turns of a session.
+        """
         detector.reset()
         self._detector = detector
         self._options = options
+        self._pauses = SpeakerPauses() if pauses is None else pauses
         self._preroll = round(options.preroll_s * CAPTURE_RATE)
         remembered = self._preroll + round(_LOOK_BACK_S * CAPTURE_RATE)
         self._ring = PrerollRing(remembered)
@@ -145,11 +153,21 @@ class Listener:
         origin = max(math.ceil(self._earliest / _LEVEL_FRAME) * _LEVEL_FRAME, oldest)
         head_start_s = (self._begun_at - origin) / CAPTURE_RATE
         options = replace(self._options, start_timeout_s=self._options.start_timeout_s + max(head_start_s, 0.0))
-        self._endpointer = Endpointer(options, origin / CAPTURE_RATE)
+        self._endpointer = Endpointer(options, origin / CAPTURE_RATE, pauses=self._pauses)
         events: list[EndpointEvent] = []
         for moment in tuple(self._moments):
             events += self._decide(moment)
         return events
+
+    def scored(self, probability: float, silence_since: float) -> None:
+        """Answer a ``ScoreWanted``; ignored when that silence, or the turn, is over. Raises ValueError."""
+        if self._endpointer is not None:
+            self._endpointer.scored(probability, silence_since)
+
+    def partial(self, text: str, silence_since: float) -> None:
+        """The words of the turn up to the pause that began at ``silence_since``; ignored when it, or the turn, is over."""
+        if self._endpointer is not None:
+            self._endpointer.partial(text, silence_since)
 
     def finish(self) -> list[EndpointEvent]:
         """The source has ended; returns the last event. Without a turn under way there is none but "nobody spoke"."""
@@ -169,6 +187,10 @@ class Listener:
         start = self._utterance_start()
         samples = np.zeros(0, dtype=np.int16) if start is None else self._ring.since(start)
         return AudioChunk(samples, CAPTURE_RATE)
+
+    def speech_so_far(self, seconds: float = _SCORED_S) -> Samples:
+        """The last ``seconds`` of the utterance up to now, silence included: 16 kHz mono; empty without speech."""
+        return self.utterance().samples[-round(seconds * CAPTURE_RATE) :]
 
     @property
     def _looking(self) -> bool:

@@ -1,0 +1,105 @@
+"""How much silence ends the turn now, given what is known about it?
+
+A pure function: the same evidence gives the same wait. More evidence that the person has finished never makes it longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from voicemode.core.unfinished import TextCue
+
+__all__ = ["PATIENCE", "Evidence", "Patience", "TurnPolicy"]
+
+Patience = Literal["quick", "normal", "patient"]
+
+PATIENCE: Mapping[Patience, float] = MappingProxyType({"quick": 0.7, "normal": 1.0, "patient": 1.7})
+"""What each patience multiplies every wait by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known while a silence lasts."""
+
+    scores: tuple[float, ...] = ()
+    """How likely the turn is over, 0 to 1, as the scorer judged it again and again during this silence, oldest first."""
+    cue: TextCue = TextCue.UNKNOWN
+    """What the words so far say."""
+    text_pending: bool = False
+    """Are the words of this silence still being written down?"""
+    usual_pause_s: float | None = None
+    """A pause that this speaker hardly exceeds in mid-turn, >= 0; None before one was heard."""
+
+    @property
+    def score(self) -> float | None:
+        """The scores as one; None without any."""
+        return sum(self.scores) / len(self.scores) if self.scores else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPolicy:
+    """Waits in seconds of silence after the last voiced frame, before ``factor``.
+
+    ``bench.end_of_turn`` chose the numbers on half of its scenes and measured them on the other half: docs/turns.md.
+    """
+
+    shortest_s: float = 0.45
+    """When the scorer is as sure as can be that the turn is over, > 0."""
+    longest_s: float = 1.4
+    """When it is as sure that it is not, >= ``shortest_s``."""
+    unscored_s: float = 0.9
+    """Before its first score, or without a scorer."""
+    sure_of_end: float = 0.9
+    """From this score on the wait is ``shortest_s``, <= 1."""
+    sure_of_more: float = 0.1
+    """Up to this score the wait is ``longest_s``, >= 0."""
+    open_s: float = 1.8
+    """At least this where the words cannot end a sentence. A search for a word takes up to 1.2 s, and a detector is late."""
+    closed_s: float = 0.4
+    """At most this where the words answer the question that was asked."""
+    pending_s: float = 0.8
+    """At least this while the words are being written down: ending the turn before they are there gains nothing."""
+    pause_share: float = 0.5
+    """How much of a speaker's usual pause beyond ``typical_pause_s`` is added."""
+    typical_pause_s: float = 0.6
+    """A speaker whose pauses reach this far gets the waits as they stand."""
+    most_s: float = 3.0
+    """Never more than this, whatever is known, times ``factor``."""
+    factor: float = 1.0
+    """The patience that was asked for, > 0."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.shortest_s <= self.longest_s:
+            raise ValueError(f"not a policy: shortest_s {self.shortest_s}, longest_s {self.longest_s}")
+        if not 0 <= self.sure_of_more < self.sure_of_end <= 1:
+            raise ValueError(f"not a policy: sure_of_more {self.sure_of_more}, sure_of_end {self.sure_of_end}")
+        if not self.factor > 0:
+            raise ValueError(f"factor must be more than 0, not {self.factor}")
+
+    def wait_s(self, evidence: Evidence) -> float:
+        """Seconds of silence that end the turn now, > 0."""
+        wait = self._by_score(evidence.score) + self._for_speaker(evidence.usual_pause_s)
+        match evidence.cue:
+            case TextCue.OPEN:
+                wait = max(wait, self.open_s)
+            case TextCue.CLOSED:
+                wait = min(wait, self.closed_s)
+            case TextCue.UNKNOWN:
+                pass
+        if evidence.text_pending:
+            wait = max(wait, self.pending_s)
+        return self.factor * min(wait, self.most_s)
+
+    def _by_score(self, score: float | None) -> float:
+        if score is None:
+            return self.unscored_s
+        doubt = (self.sure_of_end - score) / (self.sure_of_end - self.sure_of_more)
+        return self.shortest_s + (self.longest_s - self.shortest_s) * min(max(doubt, 0.0), 1.0)
+
+    def _for_speaker(self, usual_pause_s: float | None) -> float:
+        if usual_pause_s is None:
+            return 0.0
+        return self.pause_share * max(usual_pause_s - self.typical_pause_s, 0.0)
