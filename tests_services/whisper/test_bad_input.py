@@ -120,7 +120,8 @@ def test_a_client_that_leaves_frees_the_engine(whisper: Running) -> None:
     post(whisper)
     files = whisper.open_files()
     with httpx2.stream("POST", url, files={"file": long}, data={"stream": "true"}, timeout=30) as answer:
-        next(answer.iter_raw())
+        events = answer.iter_raw()  # kept: it closes the connection when it is forgotten
+        next(events)
         assert whisper.health()["jobs"] == 1
     assert whisper.idle(within_s=1)
     with pytest.raises(httpx2.ReadTimeout):  # and so it closes the connection
