@@ -97,7 +97,7 @@ def test_every_setting_that_is_named_exists() -> None:
     known |= {service.prefix + option for service in SERVICES.values() for option in service.options}
     named = {
         f"{page_id(page)}: {name}"
-        for page in [*PAGES, *(ROOT / "config").glob("*")]
+        for page in [*PAGES, *(each for each in (ROOT / "config").rglob("*") if each.is_file())]
         for name in re.findall(r"VOICEMODE_[A-Z][A-Z_]*[A-Z]", page.read_text("utf-8"))
         if name not in known
     }
