@@ -40,8 +40,8 @@ ENVIRONMENT_GIVERS = ("__main__", "server", "cli")
 """Where a process begins; they hand the environment on as a whole and look nothing up in it."""
 
 WORKERS = "voicemode.engines.workers"
-WORKER_LIBRARIES = {"espeakng_loader", "pocketsphinx"}
-"""GPL the first, large and not to be interrupted the second: they are loaded in processes of their own and nowhere else."""
+WORKER_LIBRARIES = {"espeakng_loader", "onnxruntime", "pocketsphinx"}
+"""GPL the first, large and not to be interrupted the others: they are loaded in processes of their own and nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,18 @@ def stays_pure(module: Module) -> Iterator[str]:
 
 
 def leaves_environment_alone(module: Module) -> Iterator[str]:
-    """Only load_config reads the environment; where a process begins it is passed on whole."""
+    """Only load_config reads the environment; where a process begins it is passed on whole; a worker may set its own."""
     if module.part == ENVIRONMENT_READER:
         return
     passed_on = (
         {id(value) for _, _, call in module.calls() for value in call.args} if module.part in ENVIRONMENT_GIVERS else set()
     )
+    if module.name.startswith(f"{WORKERS}."):
+        passed_on |= {
+            id(node.value)
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+        }
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Attribute) and id(node) not in passed_on:
             source = ast.unparse(node)
@@ -208,6 +214,8 @@ def test_the_source_keeps(rule: Rule) -> None:
         (leaves_environment_alone, "voicemode.server", "import os\nx = os.environ.get('A')"),
         (leaves_environment_alone, "voicemode.server", "import os\nx = os.getenv('A')"),
         (leaves_environment_alone, "voicemode.runtime.turn", "from os import environ"),
+        (leaves_environment_alone, "voicemode.runtime.turn", "import os\nos.environ['A'] = '1'"),
+        (leaves_environment_alone, "voicemode.engines.workers.x", "import os\nx = os.environ['A']"),
         (runs_no_text, "voicemode.engines.devices", "import subprocess\nsubprocess.run('ls', shell=True)"),
         (runs_no_text, "voicemode.engines.devices", "import subprocess\nsubprocess.run('ls', shell=flag)"),
         (runs_no_text, "voicemode.load_config", "eval(value)"),
@@ -229,6 +237,7 @@ def test_the_rule_finds(rule: Rule, name: str, source: str) -> None:
         (stays_pure, "voicemode.engines.clock", "import time"),
         (leaves_environment_alone, "voicemode.server", "import os\nserve(os.environ)"),
         (leaves_environment_alone, "voicemode.load_config", "import os\nx = os.environ['A']"),
+        (leaves_environment_alone, "voicemode.engines.workers.x", "import os\nos.environ['A'] = '1'"),
         (runs_no_text, "voicemode.engines.devices", "import re\nre.compile('a')\nmodel.eval()\nrun(shell=False)"),
         (keeps_stdout_clean, "voicemode.cli.app", "print('here')"),
     ],
