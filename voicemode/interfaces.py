@@ -29,6 +29,7 @@ __all__ = [
     "Transcriber",
     "Transcript",
     "TranscriptionRequest",
+    "TurnScorer",
 ]
 
 
@@ -361,3 +362,31 @@ class Responder(Protocol):
 
     async def aclose(self) -> None:
         """Free connections. Idempotent."""
+
+
+class TurnScorer(Protocol):
+    """Judges from the sound whether somebody has finished or only pauses. A hint, never the judge."""
+
+    @property
+    def name(self) -> str:
+        """Either "smart-turn-v3" or "prosody": the one that was chosen."""
+
+    @property
+    def used(self) -> str:
+        """Which one scores now: ``name``, or "prosody" while that has trouble. The result names it."""
+
+    @property
+    def problem(self) -> str:
+        """Why ``used`` is not ``name``, without the remedy; empty while it is."""
+
+    async def prepare(self) -> None:
+        """Get ready while the assistant speaks, and give the chosen one another chance. Never raises; optional to call."""
+
+    async def score(self, utterance: AudioChunk) -> float:
+        """How likely the person has finished, 0 to 1. Answers within 1.1 s, and never raises an error of an engine.
+
+        ``utterance``: 16 kHz mono PCM of this turn so far, with speech in it, and the silence behind it; the last 8 s count.
+        """
+
+    async def aclose(self) -> None:
+        """Free processes. Idempotent."""

@@ -6,6 +6,7 @@ Each records what was done to it in public fields, and fails when it is told to.
 from voicemode.testing.engines import (
     FakeAnswer,
     FakeResponder,
+    FakeScorer,
     FakeSynthesis,
     FakeSynthesizer,
     FakeTranscriber,
@@ -18,6 +19,7 @@ __all__ = [
     "FakeEchoCanceller",
     "FakeMicrophone",
     "FakeResponder",
+    "FakeScorer",
     "FakeSpeaker",
     "FakeSynthesis",
     "FakeSynthesizer",

@@ -10,7 +10,7 @@ from voicemode.errors import EndpointError, VoicemodeError
 from voicemode.interfaces import ChatRequest, SpeechRequest, Transcript, TranscriptionRequest
 from voicemode.testing.sound import tone
 
-__all__ = ["FakeAnswer", "FakeResponder", "FakeSynthesis", "FakeSynthesizer", "FakeTranscriber"]
+__all__ = ["FakeAnswer", "FakeResponder", "FakeScorer", "FakeSynthesis", "FakeSynthesizer", "FakeTranscriber"]
 
 _ENGINE_RATE = 24_000
 
@@ -200,6 +200,39 @@ class FakeAnswer:
         if self.given == owner.fail_after:
             raise owner.error
         self._finish_reason = "stop"
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class FakeScorer:
+    """Gives ``scores`` one by one, then the last one for ever, each after ``delay_s``."""
+
+    def __init__(
+        self, scores: Iterable[float] = (0.5,), *, delay_s: float = 0.0, used: str = "fake", problem: str = ""
+    ) -> None:
+        self.scores = list(scores)
+        self.delay_s = delay_s
+        self.used = used
+        self.problem = problem
+        self.utterances: list[AudioChunk] = []
+        """All that was asked about."""
+        self.prepared = 0
+        """How often it was."""
+        self.closed = False
+
+    @property
+    def name(self) -> str:
+        return "fake"
+
+    async def prepare(self) -> None:
+        self.prepared += 1
+
+    async def score(self, utterance: AudioChunk) -> float:
+        self.utterances.append(utterance)
+        score = self.scores[min(len(self.utterances), len(self.scores)) - 1]
+        await asyncio.sleep(self.delay_s)
+        return score
 
     async def aclose(self) -> None:
         self.closed = True
