@@ -145,8 +145,8 @@ _GERMAN = TurnWords(
 _FRENCH = TurnWords(
     common=_words("le la les et est je ne pas un une de des vous tu il que pour dans avec mon ma votre ce ça"),
     open_words=_words(
-        "et ou mais car donc parce que qui si puisque quoique lorsque le la les un une du des de au aux mon ma mes ton ta tes son "
-        "ses notre votre vos leur leurs ce cet cette ces dans par sur sous chez vers très euh heu hum je tu il ne à en"
+        "et ou mais car donc parce que qui si puisque quoique lorsque le la les un une du des de au aux mon ma mes ton ta tes "
+        "son ses notre votre vos leur leurs ce cet cette ces dans par sur sous chez vers très euh heu hum je tu il ne à en"
     ),
     stranded=_words("pour avec sans"),
     to_be=_words("est sont était étaient"),
@@ -174,8 +174,8 @@ _FRENCH = TurnWords(
 _SPANISH = TurnWords(
     common=_words("el la los y es no un una de que en por con para mi tu su lo se está qué como"),
     open_words=_words(
-        "y e o u pero porque aunque sino pues que si el la los las un una unos unas de del al mi mis tu tus su sus nuestro nuestra "
-        "en con sin por para hacia desde hasta entre sobre muy a eh em este"
+        "y e o u pero porque aunque sino pues que si el la los las un una unos unas de del al mi mis tu tus su sus nuestro "
+        "nuestra en con sin por para hacia desde hasta entre sobre muy a eh em este"
     ),
     to_be=_words("es son era eran está están"),
     pronouns=_words("él ella eso esto así no sí ya qué quién cómo dónde"),
@@ -194,8 +194,8 @@ _SPANISH = TurnWords(
 _ITALIAN = TurnWords(
     common=_words("il la che e è non un una di per con sono mi ho lo gli come questo della"),
     open_words=_words(
-        "e ed o ma perché anche che se quando mentre il lo i gli le un uno una di del dello della dei degli delle al allo alla ai "
-        "da dal dalla nel nella nei sul sulla con per tra fra mio mia miei tuo tua suo molto ehm eh mm"
+        "e ed o ma perché anche che se quando mentre il lo i gli le un uno una di del dello della dei degli delle al allo alla "
+        "ai da dal dalla nel nella nei sul sulla con per tra fra mio mia miei tuo tua suo molto ehm eh mm"
     ),
     to_be=_words("è sono era erano"),
     pronouns=_words("io lui lei questo quello così non sì dove chi"),
@@ -214,8 +214,8 @@ _ITALIAN = TurnWords(
 _DUTCH = TurnWords(
     common=_words("de het een en is ik niet dat van je we met voor zijn maar wat mijn ook naar"),
     open_words=_words(
-        "en of maar omdat want hoewel terwijl zodat als de een mijn jouw onze hun van met zonder tegen tussen naar voor heel erg "
-        "eh ehm uh uhm hmm"
+        "en of maar omdat want hoewel terwijl zodat als de een mijn jouw onze hun van met zonder tegen tussen naar voor heel "
+        "erg eh ehm uh uhm hmm"
     ),
     to_be=_words("is zijn was waren heet"),
     pronouns=_words("ik jij je hij zij ze het dat dit wij we zo er hier niet wat wie"),
@@ -234,8 +234,8 @@ _DUTCH = TurnWords(
 _PORTUGUESE = TurnWords(
     common=_words("o a os que e não um uma de para com eu você é se do da em por está meu"),
     open_words=_words(
-        "e ou mas porque embora pois que se o a os as um uma uns umas de do da dos das ao à no na nos nas em com sem por pelo pela "
-        "para até entre sobre meu minha meus minhas seu sua nosso nossa muito hum ahn"
+        "e ou mas porque embora pois que se o a os as um uma uns umas de do da dos das ao à no na nos nas em com sem por pelo "
+        "pela para até entre sobre meu minha meus minhas seu sua nosso nossa muito hum ahn"
     ),
     to_be=_words("é são era eram está estão"),
     pronouns=_words("ele ela isso isto assim não sim já que quem como onde"),
