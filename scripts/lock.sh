@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles the locks: every package for every platform and Python we support, each file with its hash.
 #
-#   requirements.lock                      voicemode with the extras builtin and turns, and what tests and builds it
+#   requirements.lock                      voicemode with the extras builtin, turns and plot, and what tests and builds it
 #   requirements-services.lock             both services, and what tests them
 #   voicemode/supervise/locks/NAME.lock    one service alone, for "voicemode service install": a part of the one above
 #   docker/NAME-cuda.lock                  the same with CUDA's libraries, for Linux on x86-64 and the image's Python only
@@ -40,7 +40,7 @@ compile_service() {
     wanted_by "$@" | compile "$out" --constraint "$below" --only-binary :all: --annotation-style line -
 }
 
-compile requirements.lock --no-emit-package docopt --extra builtin --extra turns --group dev pyproject.toml
+compile requirements.lock --no-emit-package docopt --extra builtin --extra turns --extra plot --group dev pyproject.toml
 compile_service requirements-services.lock requirements.lock whisper kokoro tests
 for service in whisper kokoro; do
     compile_service "voicemode/supervise/locks/$service.lock" requirements-services.lock "$service"
