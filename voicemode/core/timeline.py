@@ -114,7 +114,7 @@ class BargeIn:
 
     at: float
     what: str
-    """"duck", "pause", "resume" or "stop"."""
+    """One of "duck", "unduck", "pause", "weigh", "resume" and "stop"."""
     why: str = ""
     """A name, such as "backchannel"; never words of the person."""
 

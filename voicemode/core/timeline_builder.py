@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from voicemode.core.endpointing import EndpointEvent, NobodySpoke, PauseBegan, SpeechBegan, SpeechResumed, TurnEnded
+from voicemode.core.interruption import InterruptionEvent, Stop, WordsWanted
 from voicemode.core.level import LOWEST_DBFS
 from voicemode.core.timeline import (
     FINEST_GRAIN_S,
@@ -33,13 +34,15 @@ __all__ = ["Outcome", "TimelineBuilder"]
 
 _NONE = -128
 """No measurement; levels and per cent are never that low."""
-_MOST_MOMENTS, _MOST_SCORES, _MOST_DECISIONS, _MOST_OTHERS = 1_000, 1_500, 500, 200
+_MOST_MOMENTS, _MOST_SCORES, _MOST_DECISIONS, _MOST_OTHERS = 600, 1_000, 500, 150
 """Entries of a list: 1 MB, less four lanes of ten minutes (0.5 MB), shared out. A turn of a minute has a tenth of them."""
 _LONGEST_ENTRY = 150
 """Characters of a partial or a piece: what fits under a picture."""
 _LONGEST_TEXT = 4_000
 """Characters of a whole answer or message: four minutes of speech."""
-_LONGEST_NAME = 100
+_LONGEST_NAME = 40
+_LONGEST_ENGINE = 100
+"""Characters: an endpoint's address."""
 
 _Entry = TypeVar("_Entry")
 
@@ -156,6 +159,16 @@ class TimelineBuilder:
         if self._possible(at):
             self._barge_ins.add(BargeIn(at, what[:_LONGEST_NAME], why[:_LONGEST_NAME]))
 
+    def interruption(self, event: InterruptionEvent, offset_s: float = 0.0) -> None:
+        """An event of ``core.interruption``. ``offset_s`` is added to its times to make them seconds since the call."""
+        match event:
+            case Stop():
+                self.barge_in(event.at + offset_s, "stop", event.reason.value)
+            case WordsWanted():
+                self.barge_in(event.at + offset_s, "weigh")
+            case _:
+                self.barge_in(event.at + offset_s, type(event).__name__.lower())
+
     # -- the record
 
     def finish(self, outcome: Outcome, *, at: float = 0.0) -> Timeline:
@@ -264,4 +277,4 @@ def _end_of(text: str, longest: int) -> str:
 
 def _names(given: Mapping[str, str] | None) -> Mapping[str, str]:
     few = list((given or {}).items())[:_MOST_OTHERS]
-    return {name[:_LONGEST_NAME]: value[:_LONGEST_NAME] for name, value in few if value}
+    return {name[:_LONGEST_NAME]: value[:_LONGEST_ENGINE] for name, value in few if value}
