@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = ["Adjustments", "Command", "LanguagePhrases", "SpokenPhrases", "effect_of", "is_backchannel", "read_command"]
 
 Words = tuple[str, ...]
+
+MOST_WORDS = 40
+"""Of Japanese, letters. Three times the longest phrase with what is said around it, and it bounds the work on long transcripts."""
 
 
 class Command(StrEnum):
@@ -50,53 +53,61 @@ class SpokenPhrases:
 
     def __init__(self, languages: Iterable[LanguagePhrases]) -> None:
         """Raises ValueError for a phrase without a word."""
-        self._commands: dict[Words, set[Command]] = {}
+        self._commands: dict[str, dict[Words, set[Command]]] = {}
+        """By their first word."""
         self._fillers: set[Words] = set()
         self._backchannels: set[Words] = set()
         for language in languages:
             for command, phrases in language.commands.items():
-                for phrase in phrases:
-                    self._commands.setdefault(_phrase(phrase), set()).add(command)
-            self._fillers.update(_phrase(each) for each in language.fillers)
-            self._backchannels.update(_phrase(each) for each in language.backchannels)
-        self._longest = max((len(words) for words in (*self._commands, *self._fillers, *self._backchannels)), default=0)
+                for words in map(_phrase, phrases):
+                    self._commands.setdefault(words[0], {}).setdefault(words, set()).add(command)
+            self._fillers.update(map(_phrase, language.fillers))
+            self._backchannels.update(map(_phrase, language.backchannels))
+        self._longest = max(map(len, (*self._fillers, *self._backchannels)), default=0)
 
     def commands_in(self, words: Words) -> set[Command]:
-        """The commands that it can be read as: the words are phrases of the command and fillers, and nothing else."""
+        """The commands that it can be read as: phrases of the command and fillers, which may stand within too; no more."""
         reached = _starts(words)
-        for start, end in self._spans(words, reached):
-            piece = words[start:end]
-            for command in self._commands.get(piece, ()):
-                reached[end] |= {command} if reached[start] & {None, command} else set()
-            if piece in self._fillers:
-                reached[end] |= reached[start]
+        for start, before in enumerate(reached[:-1]):
+            if not before:
+                continue
+            for end in self._ends(words, start, self._fillers):
+                reached[end] |= before
+            for phrase, commands in self._commands.get(words[start], {}).items():
+                for end in self._after(phrase, words, start):
+                    reached[end] |= {command for command in commands if before & {None, command}}
         return {command for command in reached[-1] if command is not None}
 
-    def only_backchannels(self, words: Words, offered: set[Words]) -> bool:
+    def only_backchannels(self, words: Words, offered: str) -> bool:
         """Whether the words are backchannels, one after the other and none of them ``offered``, and nothing else."""
+        allowed = {each for each in self._backchannels if not _is_among(each, offered)}
         reached = _starts(words)
-        for start, end in self._spans(words, reached):
-            if words[start:end] in self._backchannels - offered:
-                reached[end].add(None)
+        for start, before in enumerate(reached[:-1]):
+            for end in self._ends(words, start, allowed) if before else ():
+                reached[end] |= before
         return bool(words and reached[-1])
 
-    def pieces(self, words: Words) -> set[Words]:
-        """Everything in the words that may be a phrase."""
-        return {words[start : start + length] for start in range(len(words)) for length in range(1, self._longest + 1)}
+    def among(self, offered: str) -> set[Command]:
+        """The commands of which a phrase is ``offered``."""
+        phrases = (phrase for same_first in self._commands.values() for phrase in same_first.items())
+        return {command for words, commands in phrases if _is_among(words, offered) for command in commands}
 
-    def meanings(self, pieces: set[Words]) -> set[Command]:
-        """The commands that have a phrase among the pieces."""
-        return {command for piece in pieces for command in self._commands.get(piece, ())}
+    def _after(self, phrase: Words, words: Words, start: int) -> set[int]:
+        """Where the phrase may end that begins at ``start``, with fillers among its words."""
+        places = {start}
+        for number, word in enumerate(phrase):
+            if number:
+                for place in range(start, len(words)):  # grows as it goes: one filler may follow another
+                    places.update(self._ends(words, place, self._fillers) if place in places else ())
+            places = {place + 1 for place in places if words[place : place + 1] == (word,)}
+            if not places:
+                break
+        return places
 
-    def _spans(self, words: Words, reached: _Reached) -> Iterator[tuple[int, int]]:
-        """Each (start, end) no longer than a phrase, from the places that are reached by then; stops where none can be."""
-        furthest = 0
-        for start in range(len(words)):
-            if reached[start]:
-                furthest = min(start + self._longest, len(words))
-                yield from ((start, end) for end in range(start + 1, furthest + 1))
-            elif start >= furthest:
-                return
+    def _ends(self, words: Words, start: int, phrases: Set[Words]) -> Iterator[int]:
+        """Where each of the phrases ends that begins at ``start``."""
+        ends = range(start + 1, min(start + self._longest, len(words)) + 1)
+        return (end for end in ends if words[start:end] in phrases)
 
 
 _Reached = list[set[Command | None]]
@@ -109,14 +120,19 @@ def _starts(words: Words) -> _Reached:
     return reached
 
 
+def _is_among(words: Words, offered: str) -> bool:
+    return f" {' '.join(words)} " in offered
+
+
 def read_command(text: str, phrases: SpokenPhrases, *, offered: Sequence[str] = ()) -> Command | None:
     """The command that ``text``, a whole utterance, is; None for everything else, and where two commands contradict.
 
     ``offered`` is what the person was asked to choose from: the expected answers, and the question. Who is asked "stop or
     go on?" and says "stop" has answered.
     """
-    found = phrases.commands_in(_words(text))
-    return found.pop() if len(found) == 1 and not found & phrases.meanings(_offered(offered, phrases)) else None
+    words = _words(text)
+    found = phrases.commands_in(words) if len(words) <= MOST_WORDS else set()
+    return found.pop() if len(found) == 1 and not found & phrases.among(_joined(offered)) else None
 
 
 def is_backchannel(text: str, phrases: SpokenPhrases, *, offered: Sequence[str] = ()) -> bool:
@@ -124,11 +140,13 @@ def is_backchannel(text: str, phrases: SpokenPhrases, *, offered: Sequence[str] 
 
     ``offered`` as for ``read_command``: "right" answers "left or right?".
     """
-    return phrases.only_backchannels(_words(text), _offered(offered, phrases))
+    words = _words(text)
+    return len(words) <= MOST_WORDS and phrases.only_backchannels(words, _joined(offered))
 
 
-def _offered(texts: Sequence[str], phrases: SpokenPhrases) -> set[Words]:
-    return {piece for text in texts for piece in phrases.pieces(_words(text))}
+def _joined(texts: Sequence[str]) -> str:
+    """Their words between spaces, with a mark that is no word between the texts."""
+    return f" {' . '.join(' '.join(_words(text)) for text in texts)} "
 
 
 # -- effects

@@ -31,11 +31,7 @@ def load_phrases(*languages: str | None) -> SpokenPhrases:
 
 @functools.cache
 def _load(names: frozenset[str]) -> SpokenPhrases:
-    languages = [_read(_folder() / f"{name}.toml") for name in sorted(names)]
-    try:
-        return SpokenPhrases(languages)
-    except ValueError as error:
-        raise SettingsError("phrases", str(error), where=", ".join(f"{name}.toml" for name in sorted(names))) from None
+    return SpokenPhrases(_read(_folder() / f"{name}.toml") for name in sorted(names))
 
 
 @functools.cache
@@ -73,6 +69,10 @@ def _refuse_unknown(table: dict[str, Any], allowed: Iterable[str], prefix: str, 
 
 def _list(table: dict[str, Any], name: str, shown: str, path: Path) -> tuple[str, ...]:
     phrases = table.get(name)
-    if not isinstance(phrases, list) or not phrases or not all(isinstance(each, str) for each in phrases):
-        raise SettingsError(shown, "it is no list of phrases", '["...", "..."]', str(path))
+    if not isinstance(phrases, list) or not phrases or not all(_has_a_letter(each) for each in phrases):
+        raise SettingsError(shown, "it is no list of phrases", '["one", "another one"]', str(path))
     return tuple(phrases)
+
+
+def _has_a_letter(phrase: object) -> bool:
+    return isinstance(phrase, str) and any(character.isalpha() for character in phrase)
