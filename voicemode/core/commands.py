@@ -17,7 +17,7 @@ __all__ = ["Adjustments", "Command", "LanguagePhrases", "SpokenPhrases", "effect
 Words = tuple[str, ...]
 
 MOST_WORDS = 40
-"""Of Japanese, letters. Three times the longest phrase with what is said around it, and it bounds the work on long transcripts."""
+"""Of Japanese, letters. Three times the longest phrase; more bounds the work on long transcripts."""
 
 
 class Command(StrEnum):
