@@ -16,10 +16,13 @@
     ├── SpeechFailedError          every endpoint that could have done it failed (attempts, recording)
     ├── LanguageError              no engine at hand speaks or understands the language
     ├── FloorTakenError            another process is speaking (holder)
+    ├── NobodyTalkingError         there is no conversation that a key could control
+    ├── ControlError               a conversation could not be controlled (program, problem)
     ├── MediaError                 bytes that claim to be sound and are not (what, problem)
     ├── ModelError                 a model cannot be used or changed (model, problem)
     │   ├── DownloadError          its download ended early (kept_bytes)
     │   └── ModelInUseError        somebody works with it (holder)
+    ├── TimelineError              the record of a turn cannot be read (turn, problem)
     ├── ServiceError               a local service cannot be managed; with its children in voicemode.supervise.errors
     └── EngineError                a built-in engine broke (engine, problem)
 
@@ -32,6 +35,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
+    "ControlError",
     "DeviceBusyError",
     "DeviceLostError",
     "DownloadError",
@@ -45,11 +49,13 @@ __all__ = [
     "ModelInUseError",
     "NoInputDeviceError",
     "NoOutputDeviceError",
+    "NobodyTalkingError",
     "PortAudioMissingError",
     "RequestError",
     "SettingsError",
     "SoundError",
     "SpeechFailedError",
+    "TimelineError",
     "VoicemodeError",
 ]
 
@@ -286,6 +292,39 @@ class FloorTakenError(VoicemodeError):
     remedy = "Call again when it has finished."
 
 
+class NobodyTalkingError(VoicemodeError):
+    """There is no conversation that a key could control."""
+
+    code = "nobody_talking"
+
+    def __init__(self, processes: int) -> None:
+        """``processes``: how many voicemode processes were asked."""
+        super().__init__(processes)
+        self.processes = processes
+
+    @property
+    def problem(self) -> str:
+        return "Nobody is talking: " + (
+            "no conversation is under way." if self.processes else "no voicemode process can be asked."
+        )
+
+    remedy = "Try it while an agent speaks or listens."
+
+
+class ControlError(VoicemodeError):
+    """A conversation could not be controlled; ``program`` is who holds it, such as "process 4711"."""
+
+    code = "control"
+
+    def __init__(self, program: str, problem: str, remedy: str = "") -> None:
+        super().__init__(program, problem, remedy)
+        self.program, self.detail, self.remedy = program, problem, remedy
+
+    @property
+    def problem(self) -> str:
+        return f"{self.program}: {_ended(self.detail)}"
+
+
 class MediaError(VoicemodeError):
     """Bytes that claim to be sound and are not. ``what`` names them as people know them, such as "WAV data"."""
 
@@ -337,6 +376,20 @@ class ModelInUseError(ModelError):
     def __init__(self, model: str, holder: str, remedy: str) -> None:
         super().__init__(model, f"{holder} uses it", remedy)
         self.holder = holder
+
+
+class TimelineError(VoicemodeError):
+    """The record of a turn cannot be read; ``turn`` is its id."""
+
+    code = "timeline"
+
+    def __init__(self, turn: str, problem: str, remedy: str = "") -> None:
+        super().__init__(turn, problem, remedy)
+        self.turn, self.detail, self.remedy = turn, problem, remedy
+
+    @property
+    def problem(self) -> str:
+        return f"Turn {self.turn}: {_ended(self.detail)}"
 
 
 class EngineError(VoicemodeError):

@@ -71,6 +71,9 @@ class Settings(BaseModel):
     call_budget_s: float | None = Field(
         None, gt=0, le=3600, description="Seconds until still_listening; empty: 110 for Claude Code, 50 for others."
     )
+    turn_timelines: Literal["off", "no-words", "full"] = Field(
+        "no-words", description="What is kept of the last 20 turns for 'voicemode turn show'; full: also what was said."
+    )
     floor_wait_s: float = Field(10.0, ge=0, le=600, description="Seconds to wait while another agent is talking.")
 
     # -- the program

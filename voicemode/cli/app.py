@@ -31,6 +31,7 @@ from voicemode.cli.status import EXAMPLES as STATUS_EXAMPLES
 from voicemode.cli.status import status
 from voicemode.cli.transcribe import EXAMPLES as TRANSCRIBE_EXAMPLES
 from voicemode.cli.transcribe import transcribe
+from voicemode.cli.turn import app as turn_app
 from voicemode.errors import VoicemodeError
 
 __all__ = ["app", "run"]
@@ -59,6 +60,7 @@ app.command(epilog=ENDPOINTS_EXAMPLES)(endpoints)
 app.add_typer(config_app, name="config")
 app.add_typer(service_app, name="service")
 app.add_typer(models_app, name="models")
+app.add_typer(turn_app, name="turn")
 app.command(epilog=MCP_EXAMPLES)(mcp)
 
 

@@ -132,7 +132,7 @@ class TimelineBuilder:
     def score(self, at: float, probability: float, who: str, *, arrived: float | None = None) -> None:
         """``at`` is the silence that was scored, ``arrived`` when the answer came."""
         if self._possible(at) and math.isfinite(probability):
-            self._scores.add(Score(at, probability, who[:_LONGEST_NAME], arrived))
+            self._scores.add(Score(at, probability, who[:_LONGEST_NAME], _finite(arrived)))
 
     def partial(self, at: float, text: str) -> None:
         """What was understood so far, the whole of it."""
@@ -151,8 +151,16 @@ class TimelineBuilder:
     ) -> None:
         """As in ``Decision``."""
         if self._possible(at):
-            what, cue = what[:_LONGEST_NAME], cue[:_LONGEST_NAME]
-            self._decisions.add(Decision(at=at, what=what, score=score, cue=cue, wait_s=wait_s, silence_s=silence_s))
+            self._decisions.add(
+                Decision(
+                    at=at,
+                    what=what[:_LONGEST_NAME],
+                    score=_finite(score),
+                    cue=cue[:_LONGEST_NAME],
+                    wait_s=_finite(wait_s),
+                    silence_s=_finite(silence_s),
+                )
+            )
 
     def barge_in(self, at: float, what: str, why: str = "") -> None:
         """As in ``BargeIn``."""
@@ -269,6 +277,10 @@ class _Few(Generic[_Entry]):
 
 def _whole(value: float) -> int:
     return _NONE if math.isnan(value) else round(min(max(value, -100.0), 100.0))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _end_of(text: str, longest: int) -> str:
