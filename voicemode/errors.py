@@ -16,8 +16,7 @@
     ├── SpeechFailedError          every endpoint that could have done it failed (attempts, recording)
     ├── LanguageError              no engine at hand speaks or understands the language
     ├── FloorTakenError            another process is speaking (holder)
-    ├── NobodyTalkingError         there is no conversation that a key could control
-    ├── ControlError               a conversation could not be controlled (program, problem)
+    ├── ControlError               a conversation cannot be controlled; with its child in voicemode.runtime.control_client
     ├── MediaError                 bytes that claim to be sound and are not (what, problem)
     ├── ModelError                 a model cannot be used or changed (model, problem)
     │   ├── DownloadError          its download ended early (kept_bytes)
@@ -35,7 +34,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
-    "ControlError",
     "DeviceBusyError",
     "DeviceLostError",
     "DownloadError",
@@ -49,7 +47,6 @@ __all__ = [
     "ModelInUseError",
     "NoInputDeviceError",
     "NoOutputDeviceError",
-    "NobodyTalkingError",
     "PortAudioMissingError",
     "RequestError",
     "SettingsError",
@@ -290,39 +287,6 @@ class FloorTakenError(VoicemodeError):
         return f"Someone else is talking with the person: {self.holder} (waited {self.waited_s:.0f} s)."
 
     remedy = "Call again when it has finished."
-
-
-class NobodyTalkingError(VoicemodeError):
-    """There is no conversation that a key could control."""
-
-    code = "nobody_talking"
-
-    def __init__(self, processes: int) -> None:
-        """``processes``: how many voicemode processes were asked."""
-        super().__init__(processes)
-        self.processes = processes
-
-    @property
-    def problem(self) -> str:
-        return "Nobody is talking: " + (
-            "no conversation is under way." if self.processes else "no voicemode process can be asked."
-        )
-
-    remedy = "Try it while an agent speaks or listens."
-
-
-class ControlError(VoicemodeError):
-    """A conversation could not be controlled; ``program`` is who holds it, such as "process 4711"."""
-
-    code = "control"
-
-    def __init__(self, program: str, problem: str, remedy: str = "") -> None:
-        super().__init__(program, problem, remedy)
-        self.program, self.detail, self.remedy = program, problem, remedy
-
-    @property
-    def problem(self) -> str:
-        return f"{self.program}: {_ended(self.detail)}"
 
 
 class MediaError(VoicemodeError):
