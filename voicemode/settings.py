@@ -66,6 +66,9 @@ class Settings(BaseModel):
     # -- turns
     silence_threshold_ms: int = Field(1000, ge=100, le=10_000, description="Silence that ends a turn (patience=normal).")
     patience: Literal["quick", "normal", "patient"] = Field("normal", description="How long a pause may be.")
+    turn_scorer: Literal["auto", "smart-turn", "prosody"] = Field(
+        "auto", description="Who judges whether you have finished; auto: smart-turn where its model is, else prosody."
+    )
     start_timeout_s: float = Field(12.0, gt=0, le=600, description="Seconds to wait for the person to begin.")
     listen_duration_max: float = Field(120.0, gt=0, le=600, description="Seconds one utterance may last at most.")
     call_budget_s: float | None = Field(
