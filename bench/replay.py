@@ -1,0 +1,83 @@
+"""``python -m bench.replay``: how long a thousand scripted conversations take, and whether they are always decided alike.
+
+Each run is a process of its own with another seed for Python's hashes and another order of the conversations. Prints JSON; the
+exit status is 1 when two runs differ, or when the median run takes longer than was promised.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.scripted import conversation, digest, replay
+
+__all__ = ["main", "run_once", "run_process"]
+
+_ROOT = Path(__file__).parents[1]
+_PROMISED_S = 5.0
+"""For a thousand conversations (issue "Turn-taking", line 3 of "Done when")."""
+_RUN_TIMEOUT_S = 300.0
+
+
+def run_once(count: int, order: int) -> dict[str, Any]:
+    """Replay the first ``count`` conversations in the order that ``order`` shuffles them into."""
+    scripts = [conversation(seed) for seed in range(count)]
+    random.Random(order).shuffle(scripts)
+    wall, cpu = time.perf_counter(), time.process_time()
+    for script in scripts:
+        replay(script)
+    taken = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
+    frames = sum(each.frames for script in scripts for turn in script.turns for each in (*turn.playback, *turn.listening))
+    return {"digest": digest(scripts), "scripted_s": frames / 100, **taken}
+
+
+def run_process(count: int, number: int) -> dict[str, Any]:
+    """``run_once`` in a process whose hashes are seeded with ``number``."""
+    command = [sys.executable, "-m", "bench.replay", "--one", str(number), "--count", str(count)]
+    environment = {**os.environ, "PYTHONHASHSEED": str(number)}
+    done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=_RUN_TIMEOUT_S)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.replay", description=__doc__)
+    parser.add_argument("--count", type=int, default=1000, help="conversations (1000)")
+    parser.add_argument("--runs", type=int, default=50, help="processes, one after another (50)")
+    parser.add_argument("--one", type=int, metavar="NUMBER", help="one run in this process, in the order of that number")
+    asked = parser.parse_args(arguments)
+    if asked.one is not None:
+        print(json.dumps(run_once(asked.count, asked.one)))
+        return 0
+    runs = [run_process(asked.count, number) for number in range(asked.runs)]
+    digests = sorted({run["digest"] for run in runs})
+    wall_s = statistics.median(run["wall_s"] for run in runs)
+    promised_s = _PROMISED_S * asked.count / 1000
+    figures = {
+        "conversations": asked.count,
+        "runs": len(runs),
+        "digests": digests,
+        "scripted_s": runs[0]["scripted_s"],
+        "wall_s": {"median": round(wall_s, 2), "worst": round(max(run["wall_s"] for run in runs), 2)},
+        "cpu_s": {"median": round(statistics.median(run["cpu_s"] for run in runs), 2)},
+        "load": [round(load, 1) for load in os.getloadavg()],
+        "promised_s": promised_s,
+        "kept": len(digests) == 1 and wall_s < promised_s,
+    }
+    print(json.dumps(figures, indent=2))
+    return 0 if figures["kept"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
