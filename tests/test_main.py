@@ -107,4 +107,4 @@ def test_a_shell_that_completes_is_no_mcp_client(tmp_path: Path) -> None:
         cwd=tmp_path,
         timeout=60,
     )
-    assert ended.stdout.split() == ["converse", "config"]
+    assert ended.stdout.split() == ["converse", "control", "config"]

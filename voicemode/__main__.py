@@ -20,6 +20,13 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments == ["mcp"] or (not arguments and _started_by_a_client(os.environ)):
         return _serve()
+    if arguments[:1] == ["control"]:
+        # Here and not above: neither the server nor the other commands have a use for it.
+        from voicemode.cli.hotkey import press
+
+        status = press(arguments[1:], os.environ)
+        if status is not None:
+            return status
     # Here and not above: typer and rich would make each start of the server 0.1 s slower.
     from voicemode.cli.app import run
 

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 import voicemode
 from voicemode.cli.config import app as config_app
+from voicemode.cli.control import app as control_app
 from voicemode.cli.converse import EXAMPLES as CONVERSE_EXAMPLES
 from voicemode.cli.converse import converse
 from voicemode.cli.devices import EXAMPLES as DEVICES_EXAMPLES
@@ -57,6 +58,7 @@ app.command(epilog=DOCTOR_EXAMPLES)(doctor)
 app.command(epilog=DEVICES_EXAMPLES)(devices)
 app.command(epilog=STATUS_EXAMPLES)(status)
 app.command(epilog=ENDPOINTS_EXAMPLES)(endpoints)
+app.add_typer(control_app, name="control")
 app.add_typer(config_app, name="config")
 app.add_typer(service_app, name="service")
 app.add_typer(models_app, name="models")

@@ -90,7 +90,7 @@ class Floor:
         return None
 
     def _write_note(self) -> None:
-        note = json.dumps({"holder": self._holder, "since": time.strftime("%H:%M:%S")})
+        note = json.dumps({"holder": self._holder, "pid": os.getpid(), "since": time.strftime("%H:%M:%S")})
         descriptor = os.open(self._note_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(note)
