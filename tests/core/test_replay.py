@@ -119,14 +119,15 @@ def test_the_better_the_score_the_sooner_the_end() -> None:
     assert ends[0] - ends[-1] > 0.3
 
 
-def test_an_answer_that_comes_too_late_changes_nothing() -> None:
-    """It was about a silence that is over."""
-    late = [
-        answering(quiet(0.5), speech(1.0), quiet(0.3), speech(1.0), quiet(4.0), score=score, text="", late_s=0.5)
-        for score in (0, 1)
-    ]
-    pauses = [[decision for decision in replay(script) if "Began" in decision or "Resumed" in decision] for script in late]
-    assert pauses[0] == pauses[1]
+def test_an_answer_to_an_earlier_pause_changes_nothing() -> None:
+    """It comes while the person is silent again, and is about a silence that is over."""
+    ends = set()
+    for probability in (0.0, 1.0):
+        script = answering(quiet(0.5), speech(1.0), quiet(0.28), speech(1.0), quiet(4.0), score=0.5, text="yes")
+        (turn,) = script.turns
+        late = replace(turn, scores=(Answer(1.35, probability), *turn.scores))
+        ends.add(ended_at(replace(script, turns=(late,))))
+    assert len(ends) == 1
 
 
 @pytest.mark.parametrize(
