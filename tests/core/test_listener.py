@@ -18,10 +18,13 @@ from voicemode.core.endpointing import (
     IllegalTransitionError,
     NobodySpoke,
     PauseBegan,
+    ScoreWanted,
     SpeechBegan,
     TurnEnded,
 )
 from voicemode.core.listener import Listener
+from voicemode.core.pauses import SpeakerPauses
+from voicemode.core.turn_policy import TurnPolicy
 
 OPTIONS = EndpointingOptions(silence_s=0.5, start_timeout_s=3.0)
 Span = tuple[float, float]
@@ -333,3 +336,55 @@ def test_the_size_of_blocks_changes_nothing(sizes: list[int]) -> None:
         start += size
     assert told == expected
     assert listener.utterance().samples.tolist() == reference.utterance().samples.tolist()
+
+
+def with_policy() -> Listener:
+    """Somebody said something from 1.0 to 2.0 s, and is silent since, for 0.3 s."""
+    listener = Listener(ScriptedDetector((1.0, 2.0)), EndpointingOptions(policy=TurnPolicy(shortest_s=0.4, longest_s=1.5)))
+    hear(listener, room(2.3, (1.0, 2.0)))
+    return listener
+
+
+def test_a_score_ends_the_turn() -> None:
+    """It reaches the endpointer of this turn under the silence's own name."""
+    listener = Listener(ScriptedDetector((1.0, 2.0)), EndpointingOptions(policy=TurnPolicy(shortest_s=0.4, longest_s=1.5)))
+    (wanted,) = (event for event in hear(listener, room(2.25, (1.0, 2.0))) if isinstance(event, ScoreWanted))
+    listener.scored(1.0, wanted.silence_since)
+    (ended,) = (event for event in listener.push(room(2.0)) if isinstance(event, TurnEnded))
+    assert ended.at == about(2.4)
+    assert ended.evidence is not None
+    assert ended.evidence.score == 1.0
+
+
+def test_words_keep_the_turn_open() -> None:
+    """A second of silence behind "and" ends nothing."""
+    listener = Listener(ScriptedDetector((1.0, 2.0)), EndpointingOptions(policy=TurnPolicy(shortest_s=0.4, longest_s=1.5)))
+    (paused,) = (event for event in hear(listener, room(2.25, (1.0, 2.0))) if isinstance(event, PauseBegan))
+    listener.partial("and", paused.at)
+    assert not any(isinstance(event, TurnEnded) for event in listener.push(room(1.0)))
+
+
+def test_scores_without_a_turn_are_ignored() -> None:
+    """Before the first ``begin`` there is nothing to score."""
+    listener = Listener(ScriptedDetector(), OPTIONS)
+    listener.scored(1.0, 0.0)
+    listener.partial("and", 0.0)
+    assert listener.push(room(0.1)) == []
+
+
+def test_the_speech_so_far_has_the_silence_and_no_more_than_is_wanted() -> None:
+    """From the pre-roll to now; a scorer sees the last seconds of it."""
+    listener = with_policy()
+    assert len(listener.speech_so_far()) == pytest.approx(at(1.8), abs=at(0.011))
+    assert len(listener.speech_so_far(0.5)) == at(0.5)
+    assert (listener.speech_so_far(0.5) == listener.utterance().samples[-at(0.5) :]).all()
+    assert len(Listener(ScriptedDetector(), OPTIONS).speech_so_far()) == 0
+
+
+def test_a_listener_teaches_its_speakers_pauses() -> None:
+    """They are the session's, and outlive the listener."""
+    speaker = SpeakerPauses()
+    listener = Listener(ScriptedDetector((1.0, 2.0), (2.4, 3.0)), EndpointingOptions(policy=TurnPolicy()), pauses=speaker)
+    hear(listener, room(3.1, (1.0, 2.0), (2.4, 3.0)))
+    assert speaker.count == 1
+    assert speaker.usual_s == about(0.4, within=0.05)

@@ -40,6 +40,7 @@ class TurnWords:
     yes_no: frozenset[str]
     """Answers to a question without a question word, or the first words of one."""
     question_words: frozenset[str]
+    """Without those that join sentences more often than they ask: French "que", Italian "che", Portuguese "que"."""
     alternatives: frozenset[str]
     """Between the answers that a question offers."""
     counted: tuple[str, ...] = ()
@@ -48,6 +49,11 @@ class TurnWords:
     """Ask for letters."""
     listed: tuple[str, ...] = ()
     """Ask for several things."""
+
+    @property
+    def tell_tale(self) -> frozenset[str]:
+        """Words to recognise the language by."""
+        return self.common | self.question_words | self.alternatives
 
 
 def _words(text: str) -> frozenset[str]:
@@ -165,7 +171,7 @@ _FRENCH = TurnWords(
     digits=_words("zéro un deux trois quatre cinq six sept huit neuf"),
     code_nouns=_words("numéro téléphone code carte compte iban postal"),
     yes_no=_words("oui non si ouais d'accord bien exactement certainement ok okay peut-être pas"),
-    question_words=_words("que qu'est-ce quoi qui où quand pourquoi comment combien quel quelle quels quelles"),
+    question_words=_words("qu'est-ce quoi qui où quand pourquoi comment combien quel quelle quels quelles"),
     alternatives=_words("ou"),
     counted=("combien", "quel âge", "quelle heure", "quelle année"),
     spelled=_words("épeler épelez épelle lettre lettres"),
@@ -205,7 +211,7 @@ _ITALIAN = TurnWords(
     digits=_words("zero uno due tre quattro cinque sei sette otto nove"),
     code_nouns=_words("numero telefono codice carta conto iban postale pin"),
     yes_no=_words("sì si no certo esatto giusto forse va ok"),
-    question_words=_words("che cosa cos'è chi dove quando perché come quale quali quanto quanta quanti quante"),
+    question_words=_words("cosa cos'è chi dove quando perché come quale quali quanto quanta quanti quante"),
     alternatives=_words("o oppure"),
     counted=("quanto", "quanta", "quanti", "quante", "che ora", "che ore", "che anno"),
     spelled=_words("compitare lettera lettere sillabare"),
@@ -255,7 +261,7 @@ _PORTUGUESE = TurnWords(
     digits=_words("zero um dois três quatro cinco seis meia sete oito nove"),
     code_nouns=_words("número telefone código cartão conta iban postal cep pin"),
     yes_no=_words("sim não claro certo exato isso talvez ok"),
-    question_words=_words("que quê quem onde quando como qual quais quanto quanta quantos quantas porquê"),
+    question_words=_words("quê quem onde quando como qual quais quanto quanta quantos quantas porquê"),
     alternatives=_words("ou"),
     counted=("quanto", "quanta", "quantos", "quantas", "que horas", "que ano"),
     spelled=_words("soletrar soletre letra letras"),
@@ -269,7 +275,8 @@ TURN_WORDS: Mapping[str, TurnWords] = MappingProxyType(
 
 
 def guess_language(words: tuple[str, ...]) -> str:
-    """The language of ``TURN_WORDS`` that most of these words, in lower case, are common in; empty without any."""
-    hits = {code: sum(word in table.common for word in words) for code, table in TURN_WORDS.items()}
-    best = max(hits, key=hits.__getitem__)
-    return best if hits[best] else ""
+    """The language of ``TURN_WORDS`` that most of these words, in lower case, are common in; empty where two have as many."""
+    parts = [part for word in words for part in word.split("-")]
+    hits = {code: sum(part in table.tell_tale for part in parts) for code, table in TURN_WORDS.items()}
+    best, second = sorted(hits, key=hits.__getitem__)[:-3:-1]
+    return best if hits[best] > hits[second] else ""

@@ -1,0 +1,96 @@
+"""The policy: more evidence of an end never makes the wait longer, and less never shorter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemode.core.turn_policy import PATIENCE, Evidence, TurnPolicy
+from voicemode.core.unfinished import TextCue
+
+POLICY = TurnPolicy()
+PROBABILITY = st.floats(0, 1)
+SCORES = st.lists(PROBABILITY, max_size=6).map(tuple)
+EVIDENCE = st.builds(
+    Evidence,
+    scores=SCORES,
+    cue=st.sampled_from(TextCue),
+    text_pending=st.booleans(),
+    usual_pause_s=st.none() | st.floats(0, 4),
+)
+
+
+def wait_s(**known: Any) -> float:
+    return POLICY.wait_s(Evidence(**known))
+
+
+@given(EVIDENCE)
+def test_the_wait_has_bounds(evidence: Evidence) -> None:
+    """Nobody waits longer than ``most_s``, and nobody is answered before a stop consonant could be over."""
+    assert 0.2 < POLICY.wait_s(evidence) <= POLICY.most_s
+
+
+@given(EVIDENCE, st.lists(st.tuples(PROBABILITY, PROBABILITY), min_size=1, max_size=6))
+def test_higher_scores_never_lengthen_the_wait(evidence: Evidence, pairs: list[tuple[float, float]]) -> None:
+    """Whatever else is known: where every score is higher, the wait is as long or shorter."""
+    lower, higher = (tuple(pick(pair) for pair in pairs) for pick in (min, max))
+    assert POLICY.wait_s(replace(evidence, scores=higher)) <= POLICY.wait_s(replace(evidence, scores=lower)) + 1e-9
+
+
+@given(EVIDENCE)
+def test_words_that_cannot_end_never_shorten_the_wait(evidence: Evidence) -> None:
+    """From open over unknown to closed, waits fall."""
+    opened, unknown, closed = (POLICY.wait_s(replace(evidence, cue=cue)) for cue in TextCue)
+    assert opened >= unknown >= closed
+
+
+@given(EVIDENCE, st.floats(0, 4), st.floats(0, 4))
+def test_a_speaker_of_long_pauses_is_never_hurried(evidence: Evidence, one: float, other: float) -> None:
+    """The longer the pauses learnt, the longer the wait, or as long."""
+    short, long = sorted((one, other))
+    assert POLICY.wait_s(replace(evidence, usual_pause_s=short)) <= POLICY.wait_s(replace(evidence, usual_pause_s=long)) + 1e-9
+
+
+@given(EVIDENCE)
+def test_words_on_their_way_are_waited_for(evidence: Evidence) -> None:
+    """While the words are being written down the wait is no shorter than with them."""
+    awaited = POLICY.wait_s(replace(evidence, text_pending=True))
+    assert awaited >= max(POLICY.wait_s(replace(evidence, text_pending=False)), POLICY.pending_s)
+
+
+@given(EVIDENCE)
+def test_patience_scales_every_wait(evidence: Evidence) -> None:
+    """Quick is shorter than normal, and patient is longer."""
+    quick, normal, patient = (replace(POLICY, factor=factor).wait_s(evidence) for factor in PATIENCE.values())
+    assert quick < normal < patient
+
+
+def test_a_sure_end_is_answered_soon_and_a_sure_pause_waited_for() -> None:
+    """The two ends of the scale are the policy's own figures."""
+    assert wait_s(scores=(1.0,)) == POLICY.shortest_s
+    assert wait_s(scores=(0.0,)) == POLICY.longest_s
+    assert POLICY.shortest_s < wait_s(scores=(0.5,)) < POLICY.longest_s
+
+
+@pytest.mark.parametrize("scores", [(), (0.99,), (0.99, 0.99, 0.99)])
+def test_a_search_for_a_word_is_not_cut(scores: tuple[float, ...]) -> None:
+    """1.2 s behind "I would like to go to" are waited out, however sure the scorer is, with 0.2 s to hear that it goes on."""
+    assert wait_s(scores=scores, cue=TextCue.OPEN) >= 1.4
+
+
+def test_an_answer_to_the_question_is_taken_soon() -> None:
+    """ "Yes" to "Shall I?" needs no score."""
+    assert wait_s(cue=TextCue.CLOSED) <= 0.5
+
+
+@pytest.mark.parametrize(
+    "bad", [{"shortest_s": 0.0}, {"longest_s": 0.1}, {"sure_of_end": 1.1}, {"sure_of_more": 0.95}, {"factor": 0.0}]
+)
+def test_a_policy_that_makes_no_sense_is_refused(bad: dict[str, float]) -> None:
+    """The message names the field."""
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        TurnPolicy(**bad)

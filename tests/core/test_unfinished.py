@@ -1,0 +1,142 @@
+"""Words that want more words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicemode.core.questions import NO_QUESTION, Asked, Question, question_in
+from voicemode.core.turn_words import TURN_WORDS, guess_language
+from voicemode.core.unfinished import TextCue, text_cue
+
+OPEN, UNKNOWN, CLOSED = TextCue.OPEN, TextCue.UNKNOWN, TextCue.CLOSED
+ENGLISH = Question(language="en")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I would like to go to",
+        "My number is five five",
+        "my number is 55",
+        "my number is 5 5",
+        "I tried it but",
+        "open the",
+        "the problem is",
+        "it failed because",
+        "I think, um",
+        "we need bread, milk,",
+        "so I went\u2026",
+        "so I went...",
+        "and then \u2013",
+        "my name is",
+        "it is spelled s m",
+        "S-M-I",
+        "let me think",
+        "I'd like",
+        "my brother and",
+    ],
+)
+@pytest.mark.parametrize("stop", ["", "."])
+def test_half_a_sentence_is_open(text: str, stop: str) -> None:
+    """With the full stop that transcribers put everywhere, too, unless a comma or a dash says it already."""
+    if not text[-1].isalnum():
+        stop = ""
+    assert text_cue(text + stop, ENGLISH) is OPEN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I would like to go to Paris",
+        "turn it on",
+        "what are you looking for",
+        "yes it is",
+        "I think so",
+        "I'd love to",
+        "what time is it",
+        "the year is nineteen",
+        "the meeting is at twenty five",
+        "it was the best of times",
+        "five",
+    ],
+)
+def test_a_sentence_that_may_be_whole_is_unknown(text: str) -> None:
+    """Even with a full stop: it says nothing, since transcribers write it in any case."""
+    assert text_cue(text, ENGLISH) is UNKNOWN
+    assert text_cue(text + ".", ENGLISH) is UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["that's all", "No, that is all.", "and a coffee, thank you", "Thanks!"])
+def test_formulas_of_ending_are_closed(text: str) -> None:
+    """Nobody goes on after them without a new thought."""
+    assert text_cue(text, ENGLISH) is CLOSED
+
+
+@pytest.mark.parametrize(
+    ("message", "answer", "cue"),
+    [
+        ("Shall I deploy it?", "Yes, please.", CLOSED),
+        ("Shall I deploy it?", "no", CLOSED),
+        ("Shall I deploy it?", "No, but", OPEN),
+        ("Shall I deploy it?", "yes if the tests have passed by then", UNKNOWN),
+        ("What happened?", "no", UNKNOWN),
+        ("Would you like tea or coffee?", "the coffee", CLOSED),
+        ("Would you like tea or coffee?", "neither of them suits", UNKNOWN),
+        ("How many do you need?", "twenty five", CLOSED),
+        ("How many do you need?", "25", CLOSED),
+        ("What is your phone number?", "555", OPEN),
+        ("What is your phone number?", "five five five one two three four", UNKNOWN),
+        ("What else do you need?", "bread", OPEN),
+        ("What else do you need?", "that's it", CLOSED),
+        ("Soll ich anfangen?", "Ja, gern.", CLOSED),
+        ("On y va, je le fais ?", "oui", CLOSED),
+    ],
+)
+def test_an_answer_is_whole_when_it_answers_the_question(message: str, answer: str, cue: TextCue) -> None:
+    """What is whole depends on what was asked."""
+    assert text_cue(answer, question_in(message)) is cue
+
+
+def test_an_offered_answer_is_whole() -> None:
+    """Of several words, too, and in a language without a table."""
+    question = question_in("?", options=["commit and push", "wait"], language="fi")
+    assert text_cue("Commit and push.", question) is CLOSED
+    assert text_cue("wait for me", question) is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("language", "opened", "whole"),
+    [
+        ("de", "ich komme nicht weil", "mach das Licht an"),
+        ("fr", "je ne viens pas parce que", "je ne viens pas"),
+        ("es", "no puedo porque", "no puedo"),
+        ("it", "non posso perché", "non posso venire"),
+        ("nl", "ik kan niet omdat", "doe het licht aan"),
+        ("pt", "não posso porque", "não posso"),
+    ],
+)
+@pytest.mark.parametrize("told", [True, False], ids=["told", "guessed"])
+def test_each_language_has_its_words(language: str, opened: str, whole: str, told: bool) -> None:
+    """Verb prefixes at the end are no prepositions. A language that is not told is guessed from the words."""
+    question = Question(language=language if told else "")
+    assert text_cue(opened, question) is OPEN
+    assert text_cue(whole, question) is UNKNOWN
+
+
+def test_without_words_or_language_there_is_no_cue() -> None:
+    """Silence, punctuation alone, and a language without a table."""
+    assert [text_cue(text, NO_QUESTION) for text in ("", " ... ", "42")] == [UNKNOWN] * 3
+    assert text_cue("en tule koska ja", Question(language="fi")) is UNKNOWN
+
+
+def test_every_language_is_recognised_by_its_own_words() -> None:
+    """The words that it is known by are its own more than any other's."""
+    assert [guess_language(tuple(table.tell_tale)) for table in TURN_WORDS.values()] == list(TURN_WORDS)
+
+
+@given(st.text(max_size=60), st.sampled_from(Asked), st.sampled_from(["", *TURN_WORDS]))
+def test_any_text_has_a_cue(text: str, asked: Asked, language: str) -> None:
+    """Transcripts come from outside: whatever they hold, there is an answer."""
+    assert text_cue(text, Question(asked, language)) in TextCue
