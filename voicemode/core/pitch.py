@@ -18,8 +18,14 @@ _BY = CAPTURE_RATE // _RATE
 _WINDOW = 160
 """40 ms: two periods of the lowest voice."""
 _TRANSFORM = 256
+"""Samples: a window and the longest lag."""
+_FINER = 2
+_LAG_RATE = _RATE * _FINER
+"""Lags are interpolated: of a child's voice, half a sample of 4 kHz is a twentieth of the period."""
 _LOWEST_HZ, _HIGHEST_HZ = 60, 400
 """Speaking voices, from a low man's to a child's."""
+_LEAST_POWER = 10**-3.5
+"""Of the loudest frame's: what is 35 dB softer is none of the voice."""
 _VOICED = 0.5
 """Share of a frame's energy that repeats with the period, from which on it is a voice; noise reaches 0.3."""
 _SHORTER_IF = 0.9
@@ -32,10 +38,19 @@ def pitch_track(samples: Samples) -> Floats:
     if len(sound) < _WINDOW:
         return np.zeros(0)
     frames = np.lib.stride_tricks.sliding_window_view(sound, _WINDOW)[:: round(HOP_S * _RATE)]
-    frames = (frames - frames.mean(axis=1, keepdims=True)) * np.hanning(_WINDOW).astype(np.float32)
-    repeats = _autocorrelation(frames) / _of_the_window()
-    shortest, longest = _RATE // _HIGHEST_HZ, _RATE // _LOWEST_HZ
-    inside = repeats[:, shortest:longest]
+    power = np.einsum("ij,ij->i", frames, frames)
+    loud = power > power.max() * _LEAST_POWER
+    hertz = np.full(len(frames), np.nan)
+    if loud.any():
+        hertz[loud] = _pitch_of(frames[loud])
+    return hertz
+
+
+def _pitch_of(frames: npt.NDArray[np.float32]) -> Floats:
+    """Hertz of each row, NaN where it does not repeat."""
+    centred = (frames - frames.mean(axis=1, keepdims=True)) * np.hanning(_WINDOW).astype(np.float32)
+    shortest, longest = _LAG_RATE // _HIGHEST_HZ - 1, _LAG_RATE // _LOWEST_HZ + 2
+    inside = (_autocorrelation(centred) / _of_the_window())[:, shortest:longest]
     best = inside.max(axis=1)
     middle, before, after = inside[:, 1:-1], inside[:, :-2], inside[:, 2:]
     peaks = (middle >= before) & (middle >= after) & (middle >= _SHORTER_IF * best[:, None])
@@ -44,22 +59,23 @@ def pitch_track(samples: Samples) -> Floats:
     left, top, right = before[rows, at], middle[rows, at], after[rows, at]
     bend = left - 2 * top + right
     shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, -1), 0)
-    hertz: Floats = (_RATE / (at + shortest + 1 + shift)).astype(np.float64)
+    hertz: Floats = (_LAG_RATE / (at + shortest + 1 + shift)).astype(np.float64)
     hertz[~peaks.any(axis=1) | (best < _VOICED)] = np.nan
     return hertz
 
 
 def _at_4_khz(samples: Samples) -> npt.NDArray[np.float32]:
-    """The mean of every four samples: what folds back from above 2 kHz is weaker than the voice and has no period of its own."""
+    """The mean of every four samples; what folds back from above 2 kHz is weaker than the voice."""
     whole = len(samples) // _BY * _BY
     means: npt.NDArray[np.float32] = samples[:whole].reshape(-1, _BY).mean(axis=1, dtype=np.float32)
     return means
 
 
 def _autocorrelation(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Of each row, relative to its energy, for lags up to half the transform."""
+    """Of each row, relative to its energy, for lags of 1/8000 s up to half the transform."""
     spectrum = np.fft.rfft(frames, _TRANSFORM, axis=1)
-    repeats = np.fft.irfft(np.square(spectrum.real) + np.square(spectrum.imag), _TRANSFORM, axis=1)[:, : _TRANSFORM // 2]
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    repeats = np.fft.irfft(power, _TRANSFORM * _FINER, axis=1)[:, : _TRANSFORM * _FINER // 2]
     energy = np.maximum(repeats[:, :1], 1e-6)
     normalised: npt.NDArray[np.float32] = (repeats / energy).astype(np.float32)
     return normalised

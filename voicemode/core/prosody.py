@@ -1,14 +1,17 @@
-"""Has somebody finished, judged from the melody, the loudness and the pace of their last words?
+"""Has somebody finished, judged from the melody, the loudness and the pauses of what they said?
 
-The cues and their directions are those that Gravano and Hirschberg measured in conversations ("Turn-taking cues in task-oriented
-dialogue", Computer Speech and Language 25, 2011): before people give the turn away, pitch falls to the bottom of their range or
-rises clearly, the voice gets softer, and the stretch of speech is longer; before they go on, pitch stays level, and the last vowel
-is drawn out. Each cue is brought to between -1 (goes on) and 1 (has finished); weights are round figures set by reasoning, not
-fitted. ``bench/turn_scorers.py`` measures what that is worth.
+The cues and their directions are those that Gravano and Hirschberg found in conversations ("Turn-taking cues in task-oriented
+dialogue", Computer Speech and Language 25, 2011): before people give the turn away, pitch falls or ends low in their range, and
+the voice gets softer; before they go on, pitch stays level and the last vowel is drawn out. Who has paused will pause again.
+Each cue is brought to between -1 (goes on) and 1 (has finished). Weights are round figures set by reasoning, not fitted.
+
+Two cues of theirs are left out. Speaking rate told nothing in recordings, and the length of a turn so far told only that long
+texts have more pauses. ``bench/turn_scorers.py`` measures what the rest is worth.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -94,7 +97,7 @@ def read_prosody(samples: Samples) -> ProsodyFacts:
     spans = _speech_spans(levels)
     if not spans:
         return ProsodyFacts(speech_s=0.0)
-    (begin, end), pauses = spans[-1], [later[0] - earlier[1] for earlier, later in zip(spans, spans[1:], strict=False)]
+    (begin, end), pauses = spans[-1], [later[0] - earlier[1] for earlier, later in itertools.pairwise(spans)]
     phrase = levels[begin:end]
     final_pitch, change = _final_pitch(sound, spans)
     final = phrase[-round(_FINAL_S / _FRAME_S) :]
@@ -123,7 +126,7 @@ def _speech_spans(levels: Floats) -> list[tuple[int, int]]:
     """Frames from and to of each stretch of speech; shorter silences than a pause belong to it, clicks are none."""
     if len(levels) < round(_PAUSE_S / _FRAME_S):
         return []
-    smooth = np.convolve(levels, np.full(3, 1 / 3), mode="same")
+    smooth = _smooth(levels, 3)
     quiet, loud = np.percentile(smooth, (10, 95))
     if loud - quiet < _LEAST_RANGE_DB:
         return []
@@ -131,6 +134,11 @@ def _speech_spans(levels: Floats) -> list[tuple[int, int]]:
     breaks = np.flatnonzero(np.diff(above) > round(_PAUSE_S / _FRAME_S))
     starts, stops = above[np.r_[0, breaks + 1]], above[np.r_[breaks, len(above) - 1]] + 1
     return [(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True) if stop - start >= 6]
+
+
+def _smooth(levels: Floats, frames: int) -> Floats:
+    """The mean of ``frames`` neighbours, an odd number; beyond the ends the level goes on as it is there."""
+    return np.convolve(np.pad(levels, frames // 2, mode="edge"), np.full(frames, 1 / frames), mode="valid")
 
 
 def _mean_db(levels: Floats) -> float:
@@ -174,12 +182,12 @@ def _steady(hertz: Floats) -> npt.NDArray[np.bool_]:
 
 def _drawn_out(phrase: Floats) -> float:
     """Seconds around the peak of the last vowel in which the level stays near it."""
-    smooth = np.convolve(phrase, np.full(5, 0.2), mode="same")
+    smooth = _smooth(phrase, 5)
     around = np.lib.stride_tricks.sliding_window_view(np.pad(smooth, _APART, constant_values=-np.inf), 2 * _APART + 1)
     vowels = np.flatnonzero((smooth == around.max(axis=1)) & (smooth > smooth.max() - _VOWEL_UNDER_DB))
     at = int(vowels[-1])
-    soft = smooth <= smooth[at] - _VOWEL_DB
-    before, after = np.flatnonzero(soft[:at]), np.flatnonzero(soft[at:])
+    other = np.abs(phrase - smooth[at]) > _VOWEL_DB
+    before, after = np.flatnonzero(other[:at]), np.flatnonzero(other[at:])
     begin = int(before[-1]) + 1 if len(before) else 0
     end = at + int(after[0]) if len(after) else len(phrase)
     return (end - begin) * _FRAME_S
@@ -198,9 +206,8 @@ def cues(facts: ProsodyFacts) -> dict[str, float]:
     pitch, change = facts.final_pitch, facts.pitch_change
     level = change is not None and abs(change) < _LEVEL
     return {
-        "low": 0.0 if pitch is None else _within(-pitch / _LOW_SPREADS),
-        # A rise asks, or promises more: the sound alone does not tell which.
-        "falling": 0.0 if change is None else _within(-change / _FALL) * (1.0 if change < 0 else 0.5),
+        "low": 0.0 if pitch is None else _halved_below_0(-pitch / _LOW_SPREADS),
+        "falling": 0.0 if change is None else _halved_below_0(-change / _FALL),
         "softer": _within((facts.final_drop_db - _DROP_USUAL_DB) / _DROP_SCALE_DB),
         "drawn out": min(0.0, _within((_VOWEL_S - facts.drawn_out_s) / _VOWEL_S)) if level else 0.0,
         "pauses": _within(math.log2(max(facts.silence_s, _FRAME_S) / facts.longest_pause_s))
@@ -208,6 +215,11 @@ def cues(facts: ProsodyFacts) -> dict[str, float]:
         else 0.0,
         "fragment": min(0.0, _within((facts.phrase_s - _FRAGMENT_S) / _FRAGMENT_S)) if facts.longest_pause_s > 0 else 0.0,
     }
+
+
+def _halved_below_0(value: float) -> float:
+    """A voice that ends high or rises asks, or promises more; the sound alone does not tell which."""
+    return _within(value) * (1.0 if value > 0 else 0.5)
 
 
 def _within(value: float) -> float:

@@ -20,7 +20,7 @@ class ProsodyScorer:
         """Nothing to do."""
 
     async def score(self, utterance: AudioChunk) -> float:
-        """How likely the person has finished, 0 to 1; 0.5 where there is no speech to judge. Raises ValueError unless 16 kHz."""
+        """How likely the person has finished, 0 to 1; 0.5 where there is no speech. Raises ValueError unless 16 kHz."""
         if utterance.sample_rate != CAPTURE_RATE:
             raise ValueError(f"the scorer takes {CAPTURE_RATE} Hz, not {utterance.sample_rate}")
         return prosody_score(read_prosody(utterance.samples))
