@@ -25,10 +25,10 @@ bench: ## measure start, memory and turn latency beside a bare MCP server
 	@scripts/setup.sh test
 	@$(PYTHON_IN) -m bench $(ARGS)
 
-bench-services: ## measure the speech services beside their engines, at the dimensions of true models
+bench-services: ## measure the speech services beside their engines at true dimensions; ARGS for Whisper's
 	@scripts/setup.sh services
-	@PYTHONPATH=services .venv-services/bin/python -m bench_services.whisper
-	@PYTHONPATH=services .venv-services/bin/python bench/services_kokoro.py
+	@PYTHONPATH=services .venv-services/bin/python -m bench_services.whisper --requests 2000 $(ARGS)
+	@PYTHONPATH=services .venv-services/bin/python -m bench_services.kokoro
 
 setup: ## make .venv and install PortAudio, so that .venv/bin/voicemode runs
 	@scripts/setup.sh run

@@ -121,7 +121,8 @@ def _leaving(service: Running, folder: Path) -> dict[str, Any]:
     with httpx2.Client(timeout=60) as client:
         for wait in range(8):
             with client.stream("POST", url, files={"file": data}, data=form) as answer:
-                next(answer.iter_raw())
+                events = answer.iter_raw()  # kept: it closes the connection when it is forgotten
+                next(events)
                 time.sleep(wait * 0.09)  # at another moment of the engine's work each time
                 began = time.monotonic()
             while client.get(f"{service.url}/health").json()["jobs"]:

@@ -1,4 +1,4 @@
-"""What the Kokoro service adds to its engine: python bench/services_kokoro.py [--fixture DIR], with the services' environment.
+"""``python -m bench_services.kokoro``: what the Kokoro service adds to the engine it runs, measured side by side.
 
 The service runs in a process of its own with a fixture that costs what the true model costs (random weights, no speech), and
 the engine alone in this one, with the same number of threads, one after the other in pairs, so that what else the machine does
@@ -20,16 +20,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "services")]
+import httpx2
+from voicemode_kokoro.clauses import clauses
+from voicemode_kokoro.engine import Interrupt, OnnxEngine, Spoken
+from voicemode_kokoro.voices import read_voice
 
-import httpx2  # noqa: E402  (the paths above must be set first)
-from voicemode_kokoro.clauses import clauses  # noqa: E402
-from voicemode_kokoro.engine import Interrupt, OnnxEngine, Spoken  # noqa: E402
-from voicemode_kokoro.voices import read_voice  # noqa: E402
+from tests_services.fixtures.kokoro_model import VOICES, cost_fixture, tone_fixture
+from tests_services.running import Running, running
 
-from tests_services.fixtures.kokoro_model import VOICES, cost_fixture, tone_fixture  # noqa: E402
-from tests_services.running import Running, running  # noqa: E402
+__all__ = ["main"]
 
 TEXT = "Certainly, I have looked at it. The report is finished, and it says that all of the figures are as they should be."
 SHORT = "Certainly, I have looked at it. The report is finished."
@@ -162,10 +161,11 @@ def cancelling(service: Running, rounds: int) -> dict[str, float]:
                 "POST", f"{service.url}/v1/audio/speech", json={"input": LONG, "response_format": "pcm"}
             )
             answer = client.send(request, stream=True)
-            next(answer.iter_raw())
+            chunks = answer.iter_raw()  # kept: it closes the connection when it is forgotten
+            next(chunks)
             time.sleep(0.4 + number % 4 * 0.2)
-            answer.close()
             began = time.perf_counter()
+            answer.close()
             while service.health()["busy"]:
                 time.sleep(0.002)
             waits.append(time.perf_counter() - began)
@@ -192,9 +192,9 @@ def memory(service: Running, requests: int) -> dict[str, float]:
     return {"requests": requests, "before_kb": before, "after_kb": after, "growth": after / before - 1}
 
 
-def main() -> None:
-    """Prints one JSON object for each thing measured."""
-    parser = argparse.ArgumentParser()
+def main() -> int:
+    """Prints one JSON object for each thing measured; always 0."""
+    parser = argparse.ArgumentParser(prog="python -m bench_services.kokoro", description=__doc__)
     parser.add_argument("--fixture", type=Path, help="folder of the fixture that costs what the true model costs")
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--requests", type=int, default=2000)
@@ -216,9 +216,10 @@ def main() -> None:
             if chosen.only in ("", "cancel"):
                 tell("cancelled to free", cancelling(service, 12))
         if chosen.only not in ("", "memory"):
-            return
+            return 0
         with running("voicemode_kokoro", folder, ["--model", str(tone_fixture(folder / "tone")), "--threads", "1"]) as service:
             tell("memory", memory(service, chosen.requests))
+    return 0
 
 
 def tell(name: str, figures: dict[str, float]) -> None:
@@ -227,4 +228,4 @@ def tell(name: str, figures: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
