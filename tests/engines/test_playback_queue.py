@@ -7,21 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemode.audio import Samples
+from tests.engines.queue_blocks import BLOCK, RATE, block, heard, playing, ramp
 from voicemode.engines.playback_queue import PlaybackQueue
-
-RATE = 1_000
-BLOCK = 10
-
-
-def block(queue: PlaybackQueue, audible_at: float = 0.0, channels: int = 1) -> Samples:
-    out = np.full((BLOCK, channels), 99, dtype=np.int16)
-    queue.fill(out, audible_at)
-    return out[:, 0]
-
-
-def ramp(start: int, count: int) -> Samples:
-    return np.arange(start, start + count, dtype=np.int16)
 
 
 def test_an_empty_queue_plays_silence() -> None:
@@ -141,20 +128,6 @@ def test_the_first_sample_is_dated_by_the_steady_blocks() -> None:
     for audible_at in (5.04, 5.04, 5.04, 5.04, 5.05):
         block(queue, audible_at)
     assert queue.first_audible_at == pytest.approx(5.01)
-
-
-def playing(*counts: int) -> PlaybackQueue:
-    """A queue that plays, of pieces of so many samples; the samples count on from 1."""
-    queue = PlaybackQueue(RATE)
-    for count in counts:
-        queue.push(ramp(queue.pushed + 1, count))
-    queue.release()
-    return queue
-
-
-def heard(queue: PlaybackQueue, blocks: int = 20) -> list[int]:
-    """What is not silence in the next blocks."""
-    return [int(sample) for _ in range(blocks) for sample in block(queue) if sample]
 
 
 def test_what_is_withdrawn_before_its_turn_is_never_heard() -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from voicemode.audio import AudioChunk, Samples
+from voicemode.core.far_end import FarEnd
 from voicemode.core.resample import StreamResampler
 from voicemode.engines.playback_queue import PlaybackQueue
 from voicemode.engines.portaudio import in_sound_thread
-from voicemode.engines.streams import DeviceStream, StreamCallback, open_stream
+from voicemode.engines.streams import BLOCK_S, DeviceStream, StreamCallback, open_stream
 from voicemode.errors import DeviceLostError, SoundError
 
 __all__ = ["SoundDeviceSpeaker"]
@@ -32,6 +34,8 @@ _QUIET_S = 2.0
 _QUEUE_S = 10.0
 _POLL_S = 0.05
 _DRAIN_GRACE_S = 2.0
+_FALLING_SILENT_S = 0.5
+"""More than the buffer of any device that is worth waiting for; one that does not ask for sound meanwhile is hung."""
 
 # An engine at 1.2 x real time sends 100 ms of sound every 83 ms. The resampler keeps 10 ms, the device buffer takes 60
 # ahead: playing at once, the second chunk would be late. With this much queued it is not; nor if we wait for two chunks
@@ -57,6 +61,7 @@ class SoundDeviceSpeaker:
         self._missed_blocks = 0
         self._closed_at: float | None = None
         """When what was in the device's buffer was thrown away; None while it is open."""
+        self._far_end = FarEnd()
         self._beginning = asyncio.Lock()
         self._holding: asyncio.Task[None] | None = None
         """Waits for more sound before a short piece is played; None when nothing is held."""
@@ -83,7 +88,7 @@ class SoundDeviceSpeaker:
     @property
     def audible_until(self) -> float | None:
         queue = self._queue
-        waiting = queue.queued / queue.sample_rate
+        waiting = self.queued_s
         if waiting and self._stream is not None:
             return max(time.monotonic(), queue.audible_until or 0.0) + waiting
         return queue.audible_until
@@ -94,10 +99,16 @@ class SoundDeviceSpeaker:
 
     @property
     def played_s(self) -> float:
-        queue = self._queue
         now = time.monotonic() if self._closed_at is None else self._closed_at
-        ahead = max(0.0, (queue.audible_until or 0.0) - now)
-        return max(0.0, queue.taken / queue.sample_rate - ahead)
+        return self._queue.played(now) / self._queue.sample_rate
+
+    @property
+    def paused(self) -> bool:
+        return self._queue.held
+
+    @property
+    def far_end(self) -> FarEnd:
+        return self._far_end
 
     async def open(self) -> None:
         if self._stream is not None:
@@ -139,7 +150,7 @@ class SoundDeviceSpeaker:
         pushed = -1
         deadline = 0.0
         while (left := self._left_s()) > 0:
-            if self._queue.pushed != pushed:  # more was queued while we wait
+            if self.paused or self._queue.pushed != pushed:  # more was queued while we wait
                 pushed, deadline = self._queue.pushed, time.monotonic() + left + _DRAIN_GRACE_S
             stream.check(_QUIET_S)
             if time.monotonic() > deadline:
@@ -154,10 +165,41 @@ class SoundDeviceSpeaker:
         self._resampler.flush()
         self._queue.withdraw(mark)
 
+    def duck(self, gain_db: float) -> None:
+        self._queue.gain = min(10 ** (gain_db / 20), 1.0)
+
+    async def pause(self) -> None:
+        """See ``interfaces.Speaker``. Raises RuntimeError when it is not open."""
+        stream = self._opened()
+        async with self._beginning:
+            if self.paused:
+                return
+            self._queue.hold()
+            if self._queue.quiet and (self._queue.audible_until or 0.0) <= time.monotonic():
+                return
+            if stream.restarts_at_once:
+                await self._restart(stream, self._take_back)
+            else:
+                await self._fall_silent(stream)
+
+    async def resume(self, at_played_s: float | None = None) -> None:
+        """See ``interfaces.Speaker``. Raises RuntimeError when it is not open."""
+        stream = self._opened()
+        async with self._beginning:
+            queue = self._queue
+            if not self.paused:
+                return
+            if at_played_s is not None:
+                queue.seek(round(at_played_s * queue.sample_rate))
+            if queue.queued and stream.restarts_at_once:
+                await self._restart(stream, lambda _: queue.go_on())
+            queue.go_on()
+
     def stop(self) -> None:
         self._release_hold()
         self._resampler.flush()
         self._queue.cut()
+        self._queue.gain = 1.0
         self._complete = True
 
     async def close(self) -> None:
@@ -170,6 +212,7 @@ class SoundDeviceSpeaker:
             await in_sound_thread(stream.close, deadline_s=_CLOSE_S, device=stream.device.name)
         except SoundError as error:
             _log.warning("The loudspeaker did not close cleanly: %s", error)
+        self._far_end.cut(self._closed_at)
 
     def _opened(self) -> DeviceStream:
         if self._stream is None:
@@ -215,22 +258,44 @@ class SoundDeviceSpeaker:
         if holding is not None:
             holding.cancel()
 
+    async def _restart(self, stream: DeviceStream, prepare: Callable[[float], None]) -> None:
+        """Throw away what the device has; ``prepare`` gets the instant at which it fell silent. Raises SoundError."""
+
+        def stopped() -> None:
+            now = time.monotonic()
+            self._far_end.cut(now)
+            prepare(now)
+
+        await in_sound_thread(lambda: stream.restart(stopped), deadline_s=_RESTART_S, device=stream.device.name)
+
+    def _take_back(self, silent_at: float) -> None:
+        self._queue.seek(self._queue.played(silent_at), silent_at)
+
+    async def _fall_silent(self, stream: DeviceStream) -> None:
+        """Wait until the device has played what it has. Raises DeviceLostError."""
+        deadline = time.monotonic() + _FALLING_SILENT_S
+        while not self._queue.quiet or (self._queue.audible_until or 0.0) > time.monotonic():
+            if not self.paused:  # stopped meanwhile
+                return
+            if time.monotonic() > deadline:
+                raise DeviceLostError(stream.device.name, "it takes no sound")
+            await asyncio.sleep(BLOCK_S)
+
     async def _begin(self, stream: DeviceStream) -> None:
         """Play what is queued. Raises DeviceLostError."""
         self._release_hold()
         async with self._beginning:
             heard = self._queue.audible_until is None or self._queue.audible_until < time.monotonic()
-            if self._queue.dry and heard and stream.restarts_at_once:
-                await in_sound_thread(
-                    lambda: stream.restart(self._queue.release), deadline_s=_RESTART_S, device=stream.device.name
-                )
+            if self._queue.dry and heard and stream.restarts_at_once and not self.paused:
+                await self._restart(stream, lambda _: self._queue.release())
             else:
                 self._queue.release()
 
     def _callback(self, stream: DeviceStream) -> StreamCallback:
         """PortAudio's thread: copy one block."""
         rate, channels = stream.format.sample_rate, stream.format.channels
-        queue = self._queue = PlaybackQueue(rate)
+        queue, far_end = PlaybackQueue(rate), self._far_end
+        self._queue = queue
         self._source_rate = rate
         self._resampler = StreamResampler(rate, rate)
 
@@ -242,6 +307,8 @@ class SoundDeviceSpeaker:
             ahead = times.outputBufferDacTime - times.currentTime
             if not 0.0 < ahead < 1.0:  # some hosts leave these times empty
                 ahead = stream.latency_s
-            queue.fill(np.frombuffer(buffer, dtype=np.int16).reshape(frames, channels), now + ahead)
+            block = np.frombuffer(buffer, dtype=np.int16).reshape(frames, channels)
+            queue.fill(block, now + ahead)
+            far_end.note(block[:, 0].copy(), rate, now + ahead)
 
         return wanted
