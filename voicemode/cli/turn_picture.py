@@ -19,7 +19,7 @@ _INCHES = (12.0, 8.0)
 _DPI = 110
 _HEIGHTS = (3, 2, 2, 2)
 _SHADES = {"speech": "#2a9d4a", "pause": "#d9a300", "far end": "#e08a1e", "score": "#8a3ffc", "commit": "#c1121f"}
-_BARGE_IN = "#1d4ed8"
+_BARGE_IN, _WAIT = "#1d4ed8", "#64748b"
 _LEVELS = (-96, 0)
 
 
@@ -36,7 +36,7 @@ def png(timeline: Timeline) -> bytes:
         _draw_moments(axes, timeline)
         axes.grid(visible=True, axis="x", alpha=0.25)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="upper left", fontsize="small", ncols=4, framealpha=0.7)
+            axes.legend(loc="upper left", bbox_to_anchor=(1.05, 1.0), fontsize="small", frameon=False)
     level.set_title(f"turn {timeline.id or '?'}: {timeline.status}, {timeline.lasted_s:.2f} s", parse_math=False)
     playback.set_xlabel("seconds since the call")
     playback.set_xlim(0, max(timeline.lasted_s, timeline.grain_s))
@@ -69,9 +69,9 @@ def _draw_scores(axes: Axes, timeline: Timeline) -> None:
     if waits:
         seconds = axes.twinx()
         seconds.set_ylabel("wait (s)")
-        seconds.step([at for at, _ in waits], [wait for _, wait in waits], where="post", color="#64748b", lw=1)
+        seconds.plot([at for at, _ in waits], [wait for _, wait in waits], "_", color=_WAIT, ms=12)
         seconds.set_ylim(bottom=0)
-        axes.plot([], [], color="#64748b", lw=1, label="wait (s, right)")
+        axes.plot([], [], "_", color=_WAIT, ms=12, label="wait (right)")
 
 
 def _draw_playback(axes: Axes, timeline: Timeline) -> None:
@@ -82,8 +82,9 @@ def _draw_playback(axes: Axes, timeline: Timeline) -> None:
         spans = [(timeline.first_sound, timeline.last_sound - timeline.first_sound)]
     axes.broken_barh(spans, (3.15, 0.7), facecolor=_SHADES["far end"], edgecolor="white")
     axes.broken_barh([(each.began, each.ended - each.began) for each in timeline.earcons], (3.15, 0.7), facecolor="#475569")
-    for event in timeline.barge_ins:
-        axes.text(event.at, 2.5, event.what, color=_BARGE_IN, fontsize="small", ha="center", va="center", parse_math=False)
+    for number, event in enumerate(timeline.barge_ins):  # one above the other: they follow within a tenth of a second
+        height = 2.5 + (-0.25, 0.25)[number % 2]
+        axes.text(event.at, height, f"|{event.what}", color=_BARGE_IN, fontsize="small", va="center", parse_math=False)
     for decision in timeline.decisions:
         axes.plot([decision.at], [1.5], "|", color="#334155", ms=12)
     starts, ends = timeline.when(What.TRANSCRIBING), timeline.when(What.TRANSCRIBED)
@@ -96,10 +97,10 @@ def _draw_playback(axes: Axes, timeline: Timeline) -> None:
 def _draw_moments(axes: Axes, timeline: Timeline) -> None:
     for began, ended, kind in _spans(timeline):
         axes.axvspan(began, ended, color=_SHADES[kind], alpha=0.12, lw=0)
-    for at in timeline.when(What.COMMITTED):
-        axes.axvline(at, color=_SHADES["commit"], lw=1.5, label="turn is over")
-    for at in timeline.when(What.RESULT):
-        axes.axvline(at, color="black", lw=1, ls=":", label="result")
+    for number, at in enumerate(timeline.when(What.COMMITTED)):
+        axes.axvline(at, color=_SHADES["commit"], lw=1.5, label=None if number else "turn is over")
+    for number, at in enumerate(timeline.when(What.RESULT)):
+        axes.axvline(at, color="black", lw=1, ls=":", label=None if number else "result")
 
 
 def _spans(timeline: Timeline) -> list[tuple[float, float, str]]:

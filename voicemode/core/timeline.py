@@ -98,10 +98,10 @@ class Decision:
 
     at: float
     what: str
-    """A name, such as "wait" or "end"."""
+    """A name: "silence", "cap", "source_ended" and "nobody_spoke" end the turn; others tell of the way there."""
     score: float | None = None
     cue: str = ""
-    """The kind of cue, by name ("open_end"); never the words it was seen in."""
+    """The kind of cue, by name ("open"); never the words it was seen in."""
     wait_s: float | None = None
     """The silence, in seconds, that would end the turn with this evidence."""
     silence_s: float | None = None

@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from voicemode.core.endpointing import EndpointEvent, NobodySpoke, PauseBegan, SpeechBegan, SpeechResumed, TurnEnded
+from voicemode.core.endpointing import (
+    EndpointEvent,
+    NobodySpoke,
+    PauseBegan,
+    ScoreWanted,
+    SpeechBegan,
+    SpeechResumed,
+    TurnEnded,
+)
 from voicemode.core.interruption import InterruptionEvent, Stop, WordsWanted
 from voicemode.core.level import LOWEST_DBFS
 from voicemode.core.timeline import (
@@ -34,13 +42,13 @@ __all__ = ["Outcome", "TimelineBuilder"]
 
 _NONE = -128
 """No measurement; levels and per cent are never that low."""
-_MOST_MOMENTS, _MOST_SCORES, _MOST_DECISIONS, _MOST_OTHERS = 600, 1_000, 500, 150
+_MOST_MOMENTS, _MOST_SCORES, _MOST_DECISIONS, _MOST_OTHERS = 600, 800, 300, 120
 """Entries of a list: 1 MB, less four lanes of ten minutes (0.5 MB), shared out. A turn of a minute has a tenth of them."""
 _LONGEST_ENTRY = 150
 """Characters of a partial or a piece: what fits under a picture."""
 _LONGEST_TEXT = 4_000
 """Characters of a whole answer or message: four minutes of speech."""
-_LONGEST_NAME = 40
+_LONGEST_NAME = 32
 _LONGEST_ENGINE = 100
 """Characters: an endpoint's address."""
 
@@ -126,8 +134,20 @@ class TimelineBuilder:
             case TurnEnded():
                 self.mark(event.speech_ended + offset_s, What.SPEECH_ENDED)
                 self.mark(event.at + offset_s, What.COMMITTED)
+                self._ended(event, event.at + offset_s)
             case NobodySpoke():
                 self.decided(event.at + offset_s, "nobody_spoke")
+            case ScoreWanted():
+                pass  # the score itself will say when it was asked for
+
+    def _ended(self, event: TurnEnded, at: float) -> None:
+        silence_s = event.at - event.speech_ended
+        known = event.evidence
+        if known is None:
+            self.decided(at, event.reason.value, silence_s=silence_s)
+            return
+        cue = known.cue.name.lower()
+        self.decided(at, event.reason.value, score=known.score, cue=cue, wait_s=event.wait_s, silence_s=silence_s)
 
     def score(self, at: float, probability: float, who: str, *, arrived: float | None = None) -> None:
         """``at`` is the silence that was scored, ``arrived`` when the answer came."""
