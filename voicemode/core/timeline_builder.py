@@ -289,7 +289,7 @@ class _Few(Generic[_Entry]):
 
     def add(self, entry: _Entry) -> None:
         if len(self.entries) >= self._most:
-            older = slice(0, len(self.entries) // 2, 2)
+            older = slice(1, len(self.entries) // 2, 2)  # the first one stays
             self.dropped += len(self.entries[older])
             del self.entries[older]
         self.entries.append(entry)
