@@ -21,7 +21,7 @@ import numpy.typing as npt
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 from voicemode.core.pitch import HOP_S, pitch_track
 
-__all__ = ["WEIGHTS", "ProsodyFacts", "cues", "prosody_score", "read_prosody"]
+__all__ = ["WEIGHTS", "ProsodyFacts", "cues", "prosody_score", "read_prosody", "speech_spans"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -111,6 +111,11 @@ def read_prosody(samples: Samples) -> ProsodyFacts:
         final_drop_db=float(_mean_db(phrase) - _mean_db(final)),
         drawn_out_s=_drawn_out(phrase),
     )
+
+
+def speech_spans(samples: Samples) -> list[tuple[float, float]]:
+    """Seconds from and to of each stretch of speech in 16 kHz mono PCM, told by level; the pauses are between them."""
+    return [(begin * _FRAME_S, end * _FRAME_S) for begin, end in _speech_spans(_levels(samples))]
 
 
 def _levels(sound: Samples) -> Floats:
