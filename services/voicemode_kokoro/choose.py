@@ -6,7 +6,7 @@ import time
 
 import onnxruntime  # type: ignore[import-untyped]
 from voicemode_service.settings import ServiceSettings
-from voicemode_service.tune import TUNING, Candidate, Memory, processors, ways
+from voicemode_service.tune import Candidate, Memory, processors, ways
 
 from voicemode_kokoro import torch_engine
 from voicemode_kokoro.engine import Engine, Interrupt, OnnxEngine, Spoken
@@ -40,7 +40,7 @@ def _onnx_engine(files: ModelFiles, settings: ServiceSettings) -> OnnxEngine:
     def seconds(candidate: Candidate) -> float:
         return _trial(_made(files, candidate), files)[1]
 
-    way = Memory(settings.state_dir / TUNING).choose(
+    way = Memory.of(settings).choose(
         seconds,
         ways(settings, cuda="CUDAExecutionProvider" in onnxruntime.get_available_providers()),
         model=files.model,

@@ -26,8 +26,8 @@ class ServiceSettings:
     """Name of a model, or its path; empty takes the default."""
     models_dir: Path = Path()
     """``parse`` makes it a folder in VOICEMODE_BASE_DIR, as ``state_dir``."""
-    state_dir: Path = Path()
-    """Where the service keeps what it measured of this machine; the folder need not exist."""
+    state_dir: Path | None = None
+    """Where the service keeps what it measured of this machine; the folder need not exist. None: nowhere."""
     device: str = "auto"
     """One of "auto", "cpu", "cuda"; "auto" is measured together with the threads."""
     threads: int = 0

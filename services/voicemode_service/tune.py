@@ -86,9 +86,15 @@ def best(measure: Callable[[Candidate], float], wanted: Iterable[Candidate]) -> 
 class Memory:
     """What was chosen, in one file per service. It holds for a machine, a number of processors, an engine and a model."""
 
-    def __init__(self, path: Path) -> None:
-        """``path`` need not exist; its folder is made when something is to be remembered. A file that is none is no memory."""
+    def __init__(self, path: Path | None) -> None:
+        """``path`` need not exist; its folder is made when something is to be remembered. A file that is none is no memory;
+        None remembers nothing."""
         self._path = path
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> Memory:
+        """The service's own."""
+        return cls(None if settings.state_dir is None else settings.state_dir / TUNING)
 
     def choose(
         self, measure: Callable[[Candidate], float], wanted: Iterable[Candidate], *, model: Path, engine: str, available: int
@@ -114,6 +120,8 @@ class Memory:
 
     def remember(self, choice: Candidate, *, model: Path, engine: str, available: int) -> None:
         """Keep it, readable for this user only. A folder that cannot be written is no failure: it is measured again."""
+        if self._path is None:
+            return
         chosen = self._read() | {_key(model, engine, available): asdict(choice)}
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,6 +135,8 @@ class Memory:
                 raise
 
     def _read(self) -> dict[str, Any]:
+        if self._path is None:
+            return {}
         try:
             content = json.loads(self._path.read_text("utf-8"))
         except (OSError, ValueError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import ctranslate2
 from voicemode_service.errors import BadRequestError, EngineFailedError
 from voicemode_service.settings import ServiceSettings
-from voicemode_service.tune import TUNING, Candidate, Memory, processors, ways
+from voicemode_service.tune import Candidate, Memory, processors, ways
 
 from voicemode_whisper.engine import Engine
 
@@ -64,7 +64,7 @@ def load(settings: ServiceSettings) -> Engine:
     def seconds(candidate: Candidate) -> float:
         return _loaded(path, candidate, settings.workers).trial_s()
 
-    way = Memory(settings.state_dir / TUNING).choose(
+    way = Memory.of(settings).choose(
         seconds,
         ways(settings, cuda=ctranslate2.get_cuda_device_count() > 0),
         model=path,
