@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,8 +32,8 @@ __all__ = ["Listener"]
 
 _LEVEL_FRAME = CAPTURE_RATE // 100
 """10 ms: the grain of every decision."""
-_LOOK_BACK_S = 2.0
-"""How far in the past ``begin`` may lie."""
+_LOOK_BACK_S = 6.0
+"""How far in the past ``begin`` may lie: an interruption is known 2 s after it began, and 1 s of a busy machine later."""
 _ECHO_TAIL_S = 0.2
 """How long a room and the detector go on after the assistant's last word: 0.1 s each."""
 
@@ -87,8 +88,11 @@ class Listener:
         """The utterance does not reach back beyond this position."""
         self._without_echo = True
         """Was nothing of the loudspeaker heard in the microphone before ``begin``?"""
+        self._cut_from = 0
+        """Nor does its sound, which may begin with what was said before anybody listened for an answer."""
         self._whole: AudioChunk | None = None
         """The utterance, once the turn is over."""
+        self._latest: list[FrameFacts] = []
 
     @property
     def position(self) -> int:
@@ -99,6 +103,16 @@ class Listener:
     def only_zeros(self) -> bool:
         """Something was pushed, and every sample of it was exactly 0: muted, or no permission."""
         return self.position > 0 and not self._any_sound
+
+    @property
+    def latest(self) -> Sequence[FrameFacts]:
+        """What is known about each 10 ms that the last ``push`` completed, oldest first; the last ends at ``judged_s``."""
+        return self._latest
+
+    @property
+    def judged_s(self) -> float:
+        """Seconds of sound that were judged: all that was pushed but for less than 10 ms."""
+        return self._heard / CAPTURE_RATE
 
     @property
     def level_dbfs(self) -> float:
@@ -132,22 +146,27 @@ class Listener:
         self._any_sound = self._any_sound or bool(samples.any())
         self._ring.push(samples)
         events: list[EndpointEvent] = []
+        self._latest = []
         for frame in self._level_framer.push(samples):
-            events += self._decide(self._hear(frame, far_end_active))
+            moment = self._hear(frame, far_end_active)
+            self._latest.append(moment.facts)
+            events += self._decide(moment)
         return events
 
-    def begin(self, position: int) -> list[EndpointEvent]:
+    def begin(self, position: int, *, is_speech: bool = False) -> list[EndpointEvent]:
         """From ``position`` on, the person is expected to speak; returns what has happened since then.
 
-        It may lie up to 2 s in the past, or in the future. Speech that began up to ``preroll_s`` earlier counts too,
-        unless the loudspeaker is audible in the microphone: then it may be the assistant's own. Raises
-        IllegalTransitionError while an utterance is looked for.
+        It may lie up to 6 s in the past, or in the future. Speech that began up to ``preroll_s`` earlier counts too,
+        unless the loudspeaker is audible in the microphone: then it may be the assistant's own. ``is_speech`` says that the
+        person is known to have begun there, echo or not: the utterance's sound then reaches back by ``preroll_s``, and no
+        earlier speech counts. Raises IllegalTransitionError while an utterance is looked for.
         """
         if self._looking:
             raise IllegalTransitionError(State.WAITING, "begin")
         self._begun_at = max(position, 0)
-        self._without_echo = self._echo.echo_present is not True
-        self._earliest = max(position - self._preroll, 0) if self._without_echo else self._begun_at
+        self._without_echo = is_speech or self._echo.echo_present is not True
+        self._cut_from = max(position - self._preroll, 0) if self._without_echo else self._begun_at
+        self._earliest = self._begun_at if is_speech else self._cut_from
         self._whole = None
         oldest = self._moments[0].start if self._moments else self._heard
         origin = max(math.ceil(self._earliest / _LEVEL_FRAME) * _LEVEL_FRAME, oldest)
@@ -187,6 +206,10 @@ class Listener:
         start = self._utterance_start()
         samples = np.zeros(0, dtype=np.int16) if start is None else self._ring.since(start)
         return AudioChunk(samples, CAPTURE_RATE)
+
+    def sound_since(self, seconds: float) -> AudioChunk:
+        """What was pushed from there on, as far back as ``begin`` may lie: 16 kHz mono."""
+        return AudioChunk(self._ring.since(max(round(seconds * CAPTURE_RATE), 0)), CAPTURE_RATE)
 
     def speech_so_far(self, seconds: float = _SCORED_S) -> Samples:
         """The last ``seconds`` of the utterance up to now, silence included: 16 kHz mono; empty without speech."""
@@ -250,4 +273,4 @@ class Listener:
 
     def _utterance_start(self) -> int | None:
         began = None if self._endpointer is None else self._endpointer.speech_began
-        return None if began is None else max(round(began * CAPTURE_RATE) - self._preroll, self._earliest)
+        return None if began is None else max(round(began * CAPTURE_RATE) - self._preroll, self._cut_from)
