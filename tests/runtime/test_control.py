@@ -17,7 +17,7 @@ import pytest
 from voicemode.errors import FloorTakenError
 from voicemode.runtime.control import MOST_CONNECTIONS, ControlServer, peer_uid
 from voicemode.runtime.control_client import ControlError, control
-from voicemode.wire.control import ControlAction, ControlAnswer, ControlState, read_answer, write_request
+from voicemode.wire.control import LINE_LIMIT, ControlAction, ControlAnswer, ControlState, read_answer, write_request
 
 PAUSE = write_request(ControlAction.PAUSE)
 
@@ -134,12 +134,17 @@ def test_garbage_is_answered_and_changes_nothing(base: Path, garbage: bytes) -> 
     asyncio.run(scene())
 
 
-def test_a_line_without_end_is_not_read_on(base: Path) -> None:
-    """A megabyte is refused when it has become longer than a line may be."""
+def test_a_line_without_end_is_not_read_on(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused when it has become longer than a line may be, and not only when time is up."""
+    monkeypatch.setattr("voicemode.runtime.control.REQUEST_TIMEOUT_S", 60.0)
 
     async def scene() -> None:
         target = Conversation()
         async with serving(base, target) as door:
+            reader, writer = await asyncio.open_unix_connection(door)
+            writer.write(b"x" * (LINE_LIMIT + 1))
+            assert not read_answer(await asyncio.wait_for(reader.read(), 10)).ok
+            writer.close()
             await send(door, b"x" * (1 << 20))
             assert target.asked == []
             assert read_answer(await send(door, PAUSE)).ok

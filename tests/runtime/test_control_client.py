@@ -162,6 +162,17 @@ def test_an_answer_that_is_none_is_told(base: Path, answer: bytes) -> None:
         control(base, ControlAction.PAUSE)
 
 
+def test_an_answer_without_end_is_not_read_on(base: Path) -> None:
+    """What is longer than a line may be is none, and that is known before the deadline."""
+
+    def answer(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(b"x" * LINE_LIMIT)
+
+    with answering(base, answer), pytest.raises(ControlError, match="does not understand"):
+        control(base, ControlAction.PAUSE)
+
+
 def test_silence_is_told_after_its_deadline(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that hangs holds the key's command for so long, not longer."""
     monkeypatch.setattr(control_client, "ANSWER_TIMEOUT_S", 0.1)

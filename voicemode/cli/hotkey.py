@@ -24,7 +24,7 @@ _BASE_DIR = "VOICEMODE_BASE_DIR"
 def press(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
     """Obey ``arguments``, what follows "control", and return the exit status; None for what the command line must read."""
     action, *options = arguments or [""]
-    chosen = [_TALK[option] for option in options if option in _TALK and action == "talk"]
+    chosen = [_TALK[option] for option in options if option in _TALK]
     if action not in _named() or len(chosen) > 1 or set(options) - {"--json", *(_TALK if action == "talk" else ())}:
         return None
     return obey(chosen[0] if chosen else ControlAction(action), environ, as_json="--json" in options)

@@ -116,7 +116,8 @@ def _ask(pid: int, door: Path, action: ControlAction, timeout_s: float) -> Contr
     try:
         return read_answer(line)
     except ValueError:
-        problem = "gave an answer that this version does not understand" if line.endswith(b"\n") else "ended before it answered"
+        whole = line.endswith(b"\n") or len(line) > LINE_LIMIT
+        problem = "gave an answer that this version does not understand" if whole else "ended before it answered"
         raise ControlError(pid, problem) from None
 
 
