@@ -67,9 +67,11 @@ def test_it_draws_a_turn_in_80_columns_without_colours(command: CommandLine, kep
 
 def test_as_json_it_is_the_file(command: CommandLine, kept: str) -> None:
     """For programs, whatever the terminal's encoding."""
+    path = turns(command) / f"turn-{kept}.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("marmalade", "Marmelade für"), encoding="utf-8")
     ended = command("turn", "show", "--json", PYTHONIOENCODING="ascii")
     timeline = decode(ended.stdout)
-    assert (timeline.id, timeline.text) == (kept, "quicksilver marmalade")
+    assert (timeline.id, timeline.text) == (kept, "quicksilver Marmelade für")
     assert command.json("turn", "show", kept) == as_json(timeline)
 
 

@@ -35,6 +35,16 @@ def test_two_frames_share_a_bin_and_the_louder_one_counts() -> None:
     assert timeline.noise_floor_dbfs == (-60, -60)
 
 
+def test_sums_of_frame_lengths_fall_into_the_right_bins() -> None:
+    """0.01 s added up a thousand times misses the round figure by a little, and no bin may get three frames or one."""
+    builder = TimelineBuilder()
+    now = 0.0
+    for frame in range(1_000):
+        hear(builder, now, -10.0 - frame // 2 % 50)
+        now += 0.01
+    assert builder.finish(DONE).microphone_dbfs == tuple(-10 - index % 50 for index in range(500))
+
+
 def test_what_was_not_measured_is_none() -> None:
     """The microphone opens a while after the call, and the loudspeaker may never sound."""
     builder = TimelineBuilder()

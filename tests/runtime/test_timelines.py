@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 import subprocess
@@ -64,6 +65,14 @@ def test_a_turn_is_kept_without_words_for_its_owner_only(folder: Path) -> None:
     timeline = read_turn(kept)
     assert timeline == replace(without_words(sample_turn()), id=kept.id, began=timeline.began, program="claude-code (pid 1)")
     assert [path.name for path in folder.iterdir()] == [kept.path.name]
+
+
+def test_a_folder_that_was_open_is_closed(folder: Path) -> None:
+    """Whoever made it."""
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    keep(Timelines(folder, "x"))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_words_are_kept_when_that_was_asked_for(folder: Path) -> None:
@@ -129,6 +138,17 @@ def test_a_full_disk_costs_the_timeline_and_nothing_else(tmp_path: Path) -> None
     keep(Timelines(in_the_way, "x"))
     assert in_the_way.read_text() == "a file where the folder should be"
     keep(Timelines(Path("/dev/full/turns"), "x"))
+
+
+def test_nothing_half_written_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk fails at the last step."""
+
+    def fail(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    keep(Timelines(folder, "x"))
+    assert list(folder.iterdir()) == []
 
 
 def test_keeping_does_not_wait_for_the_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
