@@ -64,7 +64,7 @@ _ENGLISH = TurnWords(
     common=_words("the a an and is are you i to of it in that what my your this do not for with would can have"),
     open_words=_words(
         "and or but because although though unless whereas whether if than the a an my your our their every very "
-        "um uh uhm umm er erm hmm i'm i'll i'd i've we're they're you're we'll they'll it'll who's including"
+        "i we he she they um uh uhm umm er erm hmm i'm i'll i'd i've we're they're you're we'll they'll it'll who's including"
     ),
     stranded=_words("to of for with from at into onto between among towards toward against during per via about as so that"),
     to_be=_words("is are was were be am will would could should can has have had"),
@@ -99,6 +99,10 @@ _ENGLISH = TurnWords(
         "do that",
         "to that",
         "about that",
+        "do i",
+        "am i",
+        "and i",
+        "do we",
     ),
     digits=_words("zero oh one two three four five six seven eight nine double"),
     code_nouns=_words("number phone telephone mobile code pin zip postcode card account iban serial password"),
