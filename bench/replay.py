@@ -33,11 +33,10 @@ def run_once(count: int, order: int) -> dict[str, Any]:
     scripts = [conversation(seed) for seed in range(count)]
     random.Random(order).shuffle(scripts)
     wall, cpu = time.perf_counter(), time.process_time()
-    for script in scripts:
-        replay(script)
+    decisions = [replay(script) for script in scripts]
     taken = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
     frames = sum(each.frames for script in scripts for turn in script.turns for each in (*turn.playback, *turn.listening))
-    return {"digest": digest(scripts), "scripted_s": frames / 100, **taken}
+    return {"digest": digest(decisions), "scripted_s": frames / 100, **taken}
 
 
 def run_process(count: int, number: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
@@ -96,9 +96,9 @@ def replay(script: Conversation) -> tuple[Decision, ...]:
     return tuple(decisions)
 
 
-def digest(conversations: Sequence[Conversation]) -> str:
-    """One number for all decisions, whatever the order in which they are replayed."""
-    each = sorted(sha256("\n".join(replay(script)).encode()).hexdigest() for script in conversations)
+def digest(decisions: Iterable[Sequence[Decision]]) -> str:
+    """One number for what was decided in all conversations, in whatever order they were replayed."""
+    each = sorted(sha256("\n".join(course).encode()).hexdigest() for course in decisions)
     return sha256("".join(each).encode()).hexdigest()
 
 

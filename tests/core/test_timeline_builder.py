@@ -14,6 +14,7 @@ from voicemode.core.timeline_builder import Outcome, TimelineBuilder
 from voicemode.core.timeline_json import encode
 from voicemode.core.turn_policy import Evidence
 from voicemode.core.unfinished import TextCue
+from voicemode.core.voicing import FrameFacts
 
 DONE = Outcome(status="answered")
 
@@ -43,6 +44,18 @@ def test_sums_of_frame_lengths_fall_into_the_right_bins() -> None:
         hear(builder, now, -10.0 - frame // 2 % 50)
         now += 0.01
     assert builder.finish(DONE).microphone_dbfs == tuple(-10 - index % 50 for index in range(500))
+
+
+def test_a_listeners_frames_end_where_it_says() -> None:
+    """Three frames that end at 0.07 s began at 0.04 s; those before the call are left out."""
+    builder = TimelineBuilder()
+    levels = (-10.0, -20.0, -30.0)
+    heard = [FrameFacts(level_dbfs=level, noise_floor_dbfs=-60.0, gate_open=True, probability=0.5) for level in levels]
+    builder.frames(heard, ended=0.07)
+    assert builder.finish(DONE).microphone_dbfs == (None, None, -10, -30)
+    builder = TimelineBuilder()
+    builder.frames(heard, ended=0.01)
+    assert builder.finish(DONE).microphone_dbfs == (-30,)
 
 
 def test_what_was_not_measured_is_none() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -37,6 +37,7 @@ from voicemode.core.timeline import (
     Timeline,
     What,
 )
+from voicemode.core.voicing import FrameFacts
 
 __all__ = ["Outcome", "TimelineBuilder"]
 
@@ -95,6 +96,14 @@ class TimelineBuilder:
             self._lanes.put(_MICROPHONE, at, max(level_dbfs, LOWEST_DBFS))
             self._lanes.put(_SPEECH, at, probability * 100)
             self._lanes.put(_FLOOR, at, max(noise_floor_dbfs, LOWEST_DBFS))
+
+    def frames(self, heard: Sequence[FrameFacts], *, ended: float) -> None:
+        """What a listener knows about its latest frames, oldest first; the last one ended at ``ended``."""
+        at = ended - sum(facts.seconds for facts in heard)
+        for facts in heard:
+            floor_dbfs = facts.noise_floor_dbfs
+            self.microphone(at, level_dbfs=facts.level_dbfs, probability=facts.probability, noise_floor_dbfs=floor_dbfs)
+            at += facts.seconds
 
     def far_end(self, at: float, *, level_dbfs: float) -> None:
         """One frame of what was audible of the loudspeaker, that began at ``at``."""
