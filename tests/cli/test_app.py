@@ -39,10 +39,11 @@ def test_the_commands_are_those_of_the_manual() -> None:
     """Scripts and pages rely on these words."""
     words = {" ".join(words) for words in COMMANDS if words}
     config = {f"config {name}" for name in ("list", "get", "set", "unset", "edit", "path")}
+    control = {f"control {name}" for name in ("pause", "resume", "stop", "skip", "talk", "status")}
     models = {f"models {name}" for name in ("list", "pull", "remove", "verify")}
     verbs = ("install", "uninstall", "start", "stop", "restart", "status", "enable", "disable", "logs", "health")
     service = {f"service {name}" for name in verbs}
-    groups = {"config", "models", "service"} | config | models | service
+    groups = {"config", "control", "models", "service"} | config | control | models | service
     assert words == {"converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp"} | groups
 
 

@@ -31,6 +31,11 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+
+def _example(*lines: str) -> str:
+    return "\n".join(["Examples:", *(f"  voicemode control {line}" for line in lines)]) + "\n"
+
+
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -38,31 +43,31 @@ def _do(action: ControlAction, *, as_json: bool) -> None:
     raise typer.Exit(obey(action, os.environ, as_json=as_json))
 
 
-@app.command()
+@app.command(epilog=_example("pause", "pause --json"))
 def pause(as_json: _Json = False) -> None:
     """Halt what is being said. Pressed again, it changes nothing."""
     _do(ControlAction.PAUSE, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=_example("resume"))
 def resume(as_json: _Json = False) -> None:
     """Go on where it was paused."""
     _do(ControlAction.RESUME, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=_example("stop"))
 def stop(as_json: _Json = False) -> None:
     """End what is being said, and listen."""
     _do(ControlAction.STOP, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=_example("skip"))
 def skip(as_json: _Json = False) -> None:
     """Leave out the rest of the message that is being said."""
     _do(ControlAction.SKIP, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=_example("talk", "talk --start     as a key goes down", "talk --end       as it goes up"))
 def talk(
     start: Annotated[bool, typer.Option("--start", help="The key went down.")] = False,
     end: Annotated[bool, typer.Option("--end", help="The key went up: the turn is over.")] = False,
@@ -74,7 +79,7 @@ def talk(
     _do(ControlAction.TALK_START if start else ControlAction.TALK_END if end else ControlAction.TALK, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=_example("status", "status --json"))
 def status(as_json: _Json = False) -> None:
     """Say what the conversation does: idle, speaking, paused, listening, talking or thinking."""
     _do(ControlAction.STATUS, as_json=as_json)
