@@ -27,6 +27,7 @@ from typing import TypeAlias
 from voicemode.core.residual import Residual
 
 __all__ = [
+    "DUCK_DB",
     "Duck",
     "IllegalInterruptionError",
     "Interruption",
@@ -43,6 +44,9 @@ __all__ = [
     "WordsWanted",
     "next_state",
 ]
+
+DUCK_DB = -12.0
+"""How much softer playback is while somebody may be speaking: a little less than half as loud to a listener (-10 dB)."""
 
 _SPEECH_ON, _SPEECH_OFF = 0.5, 0.35
 """Silero's own pair."""

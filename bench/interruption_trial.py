@@ -1,0 +1,168 @@
+"""One message in one simulated room, heard by the real echo canceller, detector and judge; the loudspeaker obeys the judge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Literal
+
+import numpy as np
+
+from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
+from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
+from voicemode.core.interruption import (
+    DUCK_DB,
+    Duck,
+    Interruption,
+    InterruptionEvent,
+    Pause,
+    Resume,
+    State,
+    Stop,
+    Unduck,
+    WordsWanted,
+)
+from voicemode.core.near_end import NearEndMeter
+from voicemode.interfaces import EchoCanceller, SpeechDetector
+
+__all__ = ["Engines", "Kind", "Outcome", "Said", "run"]
+
+Kind = Literal["interruption", "backchannel", "cough", "nobody"]
+
+_TRANSCRIPTION_S = 0.4
+"""How long the words of a snippet take: a local Whisper base needs 0.5 s for 2 s of sound, cloud engines 0.25 to 0.35 s."""
+_AFTERWARDS_S = 2.0
+"""How long a trial goes on after the person's last sound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the person does while the assistant speaks."""
+
+    kind: Kind
+    text: str = ""
+    """What a transcriber would make of it."""
+    sound: Signal = field(default_factory=lambda: np.zeros(0, np.float32))
+    """As it arrives at the microphone, its first sample at ``at_s``; without lead-in."""
+    at_s: float = 0.0
+    """Seconds after the message's first block."""
+    level_db: float = 0.0
+    """Its active level over the echo's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The real parts, made anew for each trial."""
+
+    canceller: Callable[[], EchoCanceller]
+    detector: Callable[[], SpeechDetector]
+    is_backchannel: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What happened. Times in seconds after the person's first sound (after the message's beginning with ``nobody``)."""
+
+    kind: Kind
+    level_db: float
+    duck_s: float | None
+    """The first duck after the first sound; None without one. So with the others."""
+    pause_s: float | None
+    stop_s: float | None
+    resume_s: float | None
+    speech_began_s: float | None
+    """When the judge says that the speech began, on stopping."""
+    ducks: int
+    """All of them, in the whole trial; as with the next two."""
+    pauses: int
+    stops: int
+    false_stop: bool
+    """Was playback stopped before anybody had made a sound?"""
+    seconds: float
+    """Of sound."""
+    frame_s: tuple[float, ...]
+    """CPU time of each 10 ms."""
+
+
+class _Clock:
+    """Adds up the frames' CPU times."""
+
+    def __init__(self) -> None:
+        self.frames: list[float] = []
+
+    def measure(self, work: Callable[[], list[InterruptionEvent]]) -> list[InterruptionEvent]:
+        began = time.thread_time()
+        result = work()
+        self.frames.append(time.thread_time() - began)
+        return result
+
+
+def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transcribes: bool = True) -> Outcome:
+    """Play the message, or as much of it as the trial needs. Without ``transcribes`` no words ever come."""
+    person = np.concatenate((np.zeros(round(said.at_s * CAPTURE_RATE), np.float32), said.sound))
+    room, loudspeaker = Room(path, person), Loudspeaker(message, duck_db=DUCK_DB)
+    canceller, meter = engines.canceller(), NearEndMeter(engines.detector())
+    judge, clock = Interruption(engines.is_backchannel), _Clock()
+    told: list[InterruptionEvent] = []
+    asked: WordsWanted | None = None
+    last = len(message) + round(30 * CAPTURE_RATE) if said.kind == "nobody" else len(person) + _AFTERWARDS_S * CAPTURE_RATE
+    for block in count():
+        if judge.state is State.STOPPED or loudspeaker.ended or block * BLOCK > last:
+            break
+        far = loudspeaker.next_block()
+        near, far_end = room.hear(far), _pcm(far)
+        events = clock.measure(lambda n=near, f=far_end: judge.push(meter.push(n, canceller.process(n, f), f)))  # type: ignore[misc]
+        answered = asked is not None and transcribes and judge.state is State.WEIGHING
+        if asked is not None and answered and block * BLOCK / CAPTURE_RATE >= asked.at + _TRANSCRIPTION_S:
+            events = [*events, *judge.words(said.text, asked)]
+        for event in events:
+            _obey(loudspeaker, event)
+            asked = event if isinstance(event, WordsWanted) else asked
+        told += events
+    return _outcome(said, told, clock.frames)
+
+
+def _pcm(sound: Signal) -> Samples:
+    pcm: Samples = np.clip(np.rint(sound * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return pcm
+
+
+def _obey(loudspeaker: Loudspeaker, event: InterruptionEvent) -> None:
+    match event:
+        case Duck():
+            loudspeaker.duck()
+        case Unduck():
+            loudspeaker.unduck()
+        case Pause() | Stop():
+            loudspeaker.pause()
+        case Resume():
+            loudspeaker.resume()
+        case WordsWanted():
+            pass
+
+
+def _outcome(said: Said, told: list[InterruptionEvent], frames: list[float]) -> Outcome:
+    def first(kind: type[InterruptionEvent]) -> float | None:
+        return next((event.at - said.at_s for event in told if isinstance(event, kind) and event.at > said.at_s), None)
+
+    def number(kind: type[InterruptionEvent]) -> int:
+        return sum(isinstance(event, kind) for event in told)
+
+    stop = next((event for event in told if isinstance(event, Stop)), None)
+    return Outcome(
+        kind=said.kind,
+        level_db=said.level_db,
+        duck_s=first(Duck),
+        pause_s=first(Pause),
+        stop_s=first(Stop),
+        resume_s=first(Resume),
+        speech_began_s=None if stop is None else stop.speech_began - said.at_s,
+        ducks=number(Duck),
+        pauses=number(Pause),
+        stops=number(Stop),
+        false_stop=stop is not None and (said.kind == "nobody" or stop.at <= said.at_s),
+        seconds=len(frames) * BLOCK / CAPTURE_RATE,
+        frame_s=tuple(frames),
+    )
