@@ -1,7 +1,8 @@
 """``python -m bench.replay``: how long a thousand scripted conversations take, and whether they are always decided alike.
 
 Each run is a process of its own with another seed for Python's hashes and another order of the conversations. Prints JSON; the
-exit status is 1 when two runs differ, or when the median run takes longer than was promised.
+exit status is 1 when two runs differ, or when the median run takes more of one core's time than was promised. The time of the
+clock stands beside it: it is longer when others compute on the same machine.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     runs = [run_process(asked.count, number) for number in range(asked.runs)]
     digests = sorted({run["digest"] for run in runs})
-    wall_s = statistics.median(run["wall_s"] for run in runs)
+    wall_s, cpu_s = (statistics.median(run[clock] for run in runs) for clock in ("wall_s", "cpu_s"))
     promised_s = _PROMISED_S * asked.count / 1000
     figures = {
         "conversations": asked.count,
@@ -69,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "digests": digests,
         "scripted_s": runs[0]["scripted_s"],
         "wall_s": {"median": round(wall_s, 2), "worst": round(max(run["wall_s"] for run in runs), 2)},
-        "cpu_s": {"median": round(statistics.median(run["cpu_s"] for run in runs), 2)},
+        "cpu_s": {"median": round(cpu_s, 2)},
         "load": [round(load, 1) for load in os.getloadavg()],
         "promised_s": promised_s,
-        "kept": len(digests) == 1 and wall_s < promised_s,
+        "kept": len(digests) == 1 and cpu_s < promised_s,
     }
     print(json.dumps(figures, indent=2))
     return 0 if figures["kept"] else 1
