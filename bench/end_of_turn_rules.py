@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from bench.end_of_turn_play import Rule
 from voicemode.core.endpointing import EndpointingOptions
-from voicemode.core.turn_policy import Evidence, TurnPolicy
+from voicemode.core.turn_policy import SCALES, Evidence, TurnPolicy, turn_policy
 
-__all__ = ["CalledOnce", "default_rules", "plain_rules", "sweep"]
+__all__ = ["CalledOnce", "called_once", "default_rules", "plain_rules", "sweep"]
 
 SILENCES_MS = (300, 400, 500, 600, 700, 800, 1000, 1200, 1500)
 _FACTORS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7)
@@ -47,7 +47,7 @@ def called_once() -> Iterator[Rule]:
     ):
         policy = CalledOnce(threshold=threshold, fallback_s=fallback_s)
         name = f"smart-turn once, {threshold:g}, else {fallback_s:g} s"
-        yield Rule(name, "smart-turn once", EndpointingOptions(policy=policy), "smart-turn")
+        yield Rule(name, "smart-turn once", EndpointingOptions(policy=policy), "smart-turn-v3")
 
 
 def _ours(policy: TurnPolicy, scorer: str, words: bool, name: str = "") -> Rule:
@@ -60,15 +60,25 @@ def default_rules(scorers: tuple[str, ...]) -> Iterator[Rule]:
     for scorer in (*scorers, ""):
         for words in (True, False):
             for factor in _FACTORS:
-                rule = _ours(replace(TurnPolicy(), factor=factor), scorer, words)
+                rule = _ours(replace(turn_policy(scorer), factor=factor), scorer, words)
                 yield replace(rule, name=f"{rule.family}, x{factor:g}")
 
 
-def sweep(scorer: str, words: bool) -> Iterator[Rule]:
-    """Other parameters, for the choice of the default."""
-    base = TurnPolicy()
-    for shortest_s in (0.4, 0.45, 0.5, 0.55):
-        for longest_s in (1.0, 1.2, 1.5, 1.8):
-            for low, high in ((0.1, 0.7), (0.3, 0.9), (0.5, 0.95), (0.1, 0.95), (0.02, 0.5)):
-                policy = replace(base, shortest_s=shortest_s, longest_s=longest_s, sure_of_more=low, sure_of_end=high)
-                yield _ours(policy, scorer, words, f"{shortest_s:g} to {longest_s:g} s, scores {low:g} to {high:g}")
+def sweep(scorer: str) -> Iterator[Rule]:
+    """Other numbers, for the choice of the default: how far waits reach, and which scores they reach from and to."""
+    low, high = SCALES[scorer]
+    ranges = {
+        (low, high),
+        (low - 0.1, high),
+        (low + 0.1, high),
+        (low, high - 0.1),
+        (low - 0.2, high - 0.1),
+        (low - 0.3, high - 0.2),
+    }
+    for longest_s in (1.0, 1.2, 1.5, 1.8):
+        for more, end in sorted(ranges):
+            for share in (0.0, 0.5):
+                policy = replace(TurnPolicy(), longest_s=longest_s, sure_of_more=more, sure_of_end=end, pause_share=share)
+                yield _ours(
+                    policy, scorer, True, f"{scorer}: up to {longest_s:g} s, scores {more:g} to {end:g}, pauses {share:g}"
+                )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemode.core.turn_policy import PATIENCE, Evidence, TurnPolicy
+from voicemode.core.turn_policy import PATIENCE, SCALES, Evidence, TurnPolicy, turn_policy
 from voicemode.core.unfinished import TextCue
 
 POLICY = TurnPolicy()
@@ -85,6 +85,16 @@ def test_a_search_for_a_word_is_not_cut(scores: tuple[float, ...]) -> None:
 def test_an_answer_to_the_question_is_taken_soon() -> None:
     """ "Yes" to "Shall I?" needs no score."""
     assert wait_s(cue=TextCue.CLOSED) <= 0.5
+
+
+@pytest.mark.parametrize("scorer", [*SCALES, "another"])
+def test_each_scorer_has_its_own_scale(scorer: str) -> None:
+    """What one calls certain another never says; the waits for certainty are the same."""
+    more, end = SCALES.get(scorer, SCALES["prosody"])
+    for patience, factor in PATIENCE.items():
+        policy = turn_policy(scorer, patience)
+        assert policy.wait_s(Evidence((end,))) == pytest.approx(factor * POLICY.shortest_s)
+        assert policy.wait_s(Evidence((more,))) == pytest.approx(factor * POLICY.longest_s)
 
 
 @pytest.mark.parametrize(

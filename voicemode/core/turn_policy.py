@@ -6,18 +6,24 @@ A pure function: the same evidence gives the same wait. More evidence that the p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from voicemode.core.unfinished import TextCue
 
-__all__ = ["PATIENCE", "Evidence", "Patience", "TurnPolicy"]
+__all__ = ["PATIENCE", "SCALES", "Evidence", "Patience", "TurnPolicy", "turn_policy"]
 
 Patience = Literal["quick", "normal", "patient"]
 
 PATIENCE: Mapping[Patience, float] = MappingProxyType({"quick": 0.7, "normal": 1.0, "patient": 1.7})
 """What each patience multiplies every wait by."""
+
+SCALES: Mapping[str, tuple[float, float]] = MappingProxyType({"smart-turn-v3": (0.5, 0.95), "prosody": (0.4, 0.7)})
+"""By the scorer's name: up to which score the wait is longest, and from which it is shortest.
+
+smart-turn is as good as certain of most ends and of many pauses, prosody hardly ever is. Chosen from six pairs for each.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +49,29 @@ class Evidence:
 class TurnPolicy:
     """Waits in seconds of silence after the last voiced frame, before ``factor``.
 
-    ``bench.end_of_turn`` chose the numbers on half of its scenes and measured them on the other half: docs/turns.md.
+    ``bench.end_of_turn`` chose the numbers on the turns of half of its speakers and measured them on the other half's:
+    docs/turns.md.
     """
 
-    shortest_s: float = 0.45
-    """When the scorer is as sure as can be that the turn is over, > 0."""
-    longest_s: float = 1.4
+    shortest_s: float = 0.5
+    """When the scorer is as sure as can be that the turn is over, > 0. Words are hardly ever there sooner."""
+    longest_s: float = 1.2
     """When it is as sure that it is not, >= ``shortest_s``."""
     unscored_s: float = 0.9
     """Before its first score, or without a scorer."""
-    sure_of_end: float = 0.9
-    """From this score on the wait is ``shortest_s``, <= 1."""
-    sure_of_more: float = 0.1
+    sure_of_end: float = 0.7
+    """From this score on the wait is ``shortest_s``, <= 1; ``SCALES`` has each scorer's."""
+    sure_of_more: float = 0.4
     """Up to this score the wait is ``longest_s``, >= 0."""
     open_s: float = 1.8
     """At least this where the words cannot end a sentence. A search for a word takes up to 1.2 s, and a detector is late."""
-    closed_s: float = 0.4
+    closed_s: float = 0.5
     """At most this where the words answer the question that was asked."""
-    pending_s: float = 0.8
+    pending_s: float = 0.7
     """At least this while the words are being written down: ending the turn before they are there gains nothing."""
     pause_share: float = 0.5
     """How much of a speaker's usual pause beyond ``typical_pause_s`` is added."""
-    typical_pause_s: float = 0.6
+    typical_pause_s: float = 0.7
     """A speaker whose pauses reach this far gets the waits as they stand."""
     most_s: float = 3.0
     """Never more than this, whatever is known, times ``factor``."""
@@ -103,3 +110,9 @@ class TurnPolicy:
         if usual_pause_s is None:
             return 0.0
         return self.pause_share * max(usual_pause_s - self.typical_pause_s, 0.0)
+
+
+def turn_policy(scorer: str, patience: Patience = "normal") -> TurnPolicy:
+    """The policy for the scores of the ``TurnScorer`` of this name; another's are taken as prosody's."""
+    sure_of_more, sure_of_end = SCALES.get(scorer, SCALES["prosody"])
+    return replace(TurnPolicy(), sure_of_more=sure_of_more, sure_of_end=sure_of_end, factor=PATIENCE[patience])
