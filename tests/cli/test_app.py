@@ -43,7 +43,8 @@ def test_the_commands_are_those_of_the_manual() -> None:
     models = {f"models {name}" for name in ("list", "pull", "remove", "verify")}
     verbs = ("install", "uninstall", "start", "stop", "restart", "status", "enable", "disable", "logs", "health")
     service = {f"service {name}" for name in verbs}
-    groups = {"config", "control", "models", "service"} | config | control | models | service
+    turn = {"turn list", "turn show"}
+    groups = {"config", "control", "models", "service", "turn"} | config | control | models | service | turn
     assert words == {"converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp"} | groups
 
 
