@@ -193,10 +193,14 @@ def main() -> int:
     if arguments.sweep:
         tried = [rule for scorer in scorers for rule in sweep(scorer)]
         _show("numbers of the policy", _rows(tried, turns, scorers, stt_s=arguments.stt_ms / 1000, full_stop=False), console)
-    rules = [*plain_rules(), *(called_once() if "smart-turn-v3" in scorers else ()), *default_rules(tuple(scorers))]
+    once = list(called_once()) if "smart-turn-v3" in scorers else []
+    rules = [*plain_rules(), *once, *default_rules(tuple(scorers))]
     stt_s = arguments.stt_ms / 1000
     measured = {
         "bare words": _rows(rules, turns, scorers, stt_s=stt_s, full_stop=False),
+        "people only, without espeak-ng": _rows(
+            [*plain_rules(), *once, *_defaults(rules)], _people(turns), scorers, stt_s=stt_s, full_stop=False
+        ),
         "words with a full stop": _rows(_defaults(rules), turns, scorers, stt_s=stt_s, full_stop=True),
         "slow words": _rows(_defaults(rules), turns, scorers, stt_s=_SLOW_STT_S, full_stop=False),
         "hesitations of 0.7 and 1.2 s": _rows(
@@ -215,6 +219,10 @@ def main() -> int:
     console.print_json(json.dumps({"dominates": curves, "scorers are late by, s": {n: s.late_s for n, s in scorers.items()}}))
     _save(arguments, measured, curves, scorers)
     return 0
+
+
+def _people(takes: Iterable[Take]) -> list[Take]:
+    return [take for take in takes if take.scene.kind != "spoken"]
 
 
 def _defaults(rules: Iterable[Rule]) -> list[Rule]:

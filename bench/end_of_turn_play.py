@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ from voicemode.engines.silero_vad import SileroDetector
 __all__ = ["Outcome", "Play", "Rule", "Scorer", "Take", "record"]
 
 _PREROLL = CAPTURE_RATE // 2
+_THERE_AND_BACK_S = 0.015
+"""8 s of sound through a pipe, and the event loop's turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,27 +76,16 @@ class Outcome:
     """As ``latency_s``, to the decision or to the words, whichever is later."""
 
 
-class _Recorder(Listener):
-    """A listener that keeps its frame facts."""
-
-    def __init__(self) -> None:
-        super().__init__(SileroDetector(), EndpointingOptions(max_utterance_s=1e6, silence_s=1e6))
-        self.facts: list[FrameFacts] = []
-
-    def push(self, samples: Samples, far_end_active: bool = False) -> list[EndpointEvent]:
-        events = super().push(samples, far_end_active)
-        self.facts.append(self._moments[-1].facts)
-        return events
-
-
 def record(scene: Scene, snr_db: float | None, sound: Floats) -> Take:
     """Let the listener hear the scene: speech detector, leveller, gate and noise floor."""
     samples = np.clip(np.rint(sound * 32_768), -32_768, 32_767).astype(np.int16)
-    listener, frame = _Recorder(), CAPTURE_RATE // 100
+    endless = EndpointingOptions(max_utterance_s=math.inf, silence_s=math.inf)
+    listener, frame, facts = Listener(SileroDetector(), endless), CAPTURE_RATE // 100, list[FrameFacts]()
     listener.begin(0)
     for start in range(0, len(samples) - frame + 1, frame):
         listener.push(samples[start : start + frame])
-    return Take(scene, snr_db, samples, tuple(listener.facts))
+        facts += listener.latest
+    return Take(scene, snr_db, samples, tuple(facts))
 
 
 class Scorer:
@@ -113,8 +105,8 @@ class Scorer:
 
     @property
     def late_s(self) -> float:
-        """The median CPU time of a call, in seconds, rounded to the 10 ms frame above."""
-        return float(np.ceil(np.median(self.took) * 100) / 100) if self.took else 0.1
+        """The median CPU time of a call, and the way to its process and back, in seconds, rounded up to a 10 ms frame."""
+        return float(np.ceil((np.median(self.took) + _THERE_AND_BACK_S) * 100) / 100) if self.took else 0.1
 
     def __call__(self, samples: Samples) -> float:
         last = samples[-8 * CAPTURE_RATE :]
