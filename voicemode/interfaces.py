@@ -89,14 +89,14 @@ class EchoCanceller(Protocol):
 
     @property
     def name(self) -> str:
-        """Either "webrtc-aec3" or "none", which lets everything through."""
+        """Such as "webrtc-aec3": the result says what took the echo away."""
 
     @property
     def lead_s(self) -> float:
         """How far ahead of the microphone's block the far end is to be read: ``between(captured_at + lead_s, ...)``.
 
-        An echo that comes before its cause is never found, and clocks of devices are off by some 30 ms either way. With
-        this lead it comes after it; how much later, from 0 to some 400 ms, the canceller finds out and follows.
+        An echo that comes before its cause is never found, and instants of devices are off by some 30 ms either way. With
+        this lead it comes after it; how much later, from 0 to 400 ms, the canceller finds out and follows.
         """
 
     def process(self, near: Samples, far: Samples) -> Samples:
