@@ -40,7 +40,9 @@ _LEFT_OUT_S = 0.25
 """A silence without a punctuation mark, or a mark without a silence, is as unlikely as words that last so much longer or
 shorter than their letters want."""
 _LEFT_OUT_MOST = 6
-"""In a row, of silences and of marks; without a limit a piece of a hundred clauses would take seconds."""
+"""In a row, of silences and of marks."""
+_MOST_PAIRS = 400
+"""Twenty clauses in one piece, which takes 50 ms; in a longer one, the silences are not looked at."""
 _SNAP_S = 0.35
 """How far from the estimated beginning of a word a silence may be its beginning: one word, the error of the estimate."""
 _DIP_DB = 30.0
@@ -238,6 +240,8 @@ def _matched(
     that is left out costs something too.
     """
     marks = [at for at in range(1, len(words)) if words[at - 1].pause]
+    if len(marks) * len(silences) > _MOST_PAIRS:
+        return []
     until = [0.0]
     for word in words:
         until.append(until[-1] + word.letters)
