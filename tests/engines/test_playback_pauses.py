@@ -43,6 +43,19 @@ def test_nothing_is_due_while_it_is_held() -> None:
     assert heard(queue)[-10:] == list(range(21, 31))
 
 
+def test_what_follows_a_replay_of_the_end_needs_no_release() -> None:
+    """There is sound again, so what is pushed is next, as if the queue had never been empty."""
+    queue = playing(20)
+    assert heard(queue, 3) == list(range(1, 21))
+    assert queue.dry
+    queue.hold()
+    queue.seek(5)
+    block(queue)
+    queue.push(ramp(21, 10))
+    queue.go_on()
+    assert heard(queue)[-20:] == list(range(11, 31))
+
+
 def test_a_hold_of_silence_changes_nothing() -> None:
     """What begins after it begins whole, not faded in."""
     queue = PlaybackQueue(RATE)

@@ -26,7 +26,7 @@ __all__ = ["FarEnd"]
 _KEPT = 1 << 16
 """Samples: 4 s. An echo comes within half a second, and a microphone that hangs is read within three."""
 _INBOX_BLOCKS = 1_024
-"""10 s of blocks when nobody reads: then the oldest are let go."""
+"""10 s of blocks when nobody reads: then the oldest are let go, which is noticed before the last 4 s begin."""
 _FAR_OFF_S = 0.05
 """More than instants jitter: samples were lost, or the other side began anew."""
 _FAR_OFF_BLOCKS = 10
@@ -43,7 +43,6 @@ _STEP = CAPTURE_RATE // 100
 class _Note(NamedTuple):
     """What the callback left."""
 
-    number: int
     samples: Samples | None
     """None: what would be heard from ``at`` on was thrown away."""
     sample_rate: int
@@ -93,7 +92,6 @@ class FarEnd:
     def __init__(self) -> None:
         # -- written by the callback
         self._inbox: deque[_Note] = deque(maxlen=_INBOX_BLOCKS)
-        self._noted = 0
         # -- the reader's
         self._ring: Samples = np.zeros(_KEPT, dtype=np.int16)
         """The sample heard at t seconds has the number t * 16,000, and lies there modulo ``_KEPT``."""
@@ -101,8 +99,6 @@ class FarEnd:
         """One after the last sample in the ring."""
         self._run: _Run | None = None
         """What is being noted; None before the first note and after a cut."""
-        self._number = 0
-        """Of the next note."""
         self._next: int | None = None
         """The sample after the last one that was read; None before that."""
         self._reading = _Offset()
@@ -116,13 +112,11 @@ class FarEnd:
 
         ``samples`` must be the caller's no more.
         """
-        self._inbox.append(_Note(self._noted, samples, sample_rate, audible_at))
-        self._noted += 1
+        self._inbox.append(_Note(samples, sample_rate, audible_at))
 
     def cut(self, at: float) -> None:
         """The device threw away what it had and fell silent at an instant. Called while it is stopped."""
-        self._inbox.append(_Note(self._noted, None, 0, at))
-        self._noted += 1
+        self._inbox.append(_Note(None, 0, at))
 
     # -- the reader's side
 
@@ -179,12 +173,11 @@ class FarEnd:
         while self._inbox:
             notes.append(self._inbox.popleft())
         for index, note in enumerate(notes):
-            lost, self._number = note.number != self._number, note.number + 1
             if note.samples is None:
                 self._finish()
                 self._move_end(min(self._end, math.ceil(note.at * CAPTURE_RATE)))
                 continue
-            if self._run is None or lost or note.sample_rate != self._run.sample_rate:
+            if self._run is None or note.sample_rate != self._run.sample_rate:
                 self._finish()
                 self._begin(notes[index:])
             self._append(note.samples, note.at)
