@@ -39,7 +39,7 @@ no_machine_paths() {
 # Their libraries are in an environment of their own, and so are the types.
 types_of_services() {
     MYPYPATH=services:. .venv-services/bin/python -m mypy --no-error-summary --config-file services/mypy.ini \
-        services/voicemode_* tests_services bench_services bench/services_*.py
+        services/voicemode_* tests_services bench_services
 }
 
 # Prints what comes in; fails if anything did.

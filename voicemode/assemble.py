@@ -10,16 +10,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voicemode.core.failover import Declared, Need, Task
-from voicemode.core.speculation import TranscriptionPace
 from voicemode.engines.builtin import ESPEAK, builtin_available
 from voicemode.engines.builtin_stt import BuiltinTranscriber
 from voicemode.engines.builtin_tts import BuiltinSynthesizer
+from voicemode.engines.choose_scorer import SMART_TURN_MODEL, ScorerChoice, choose_scorer
 from voicemode.engines.choose_vad import DetectorChoice, choose_detector
 from voicemode.engines.devices import Device, find_input, find_output, refresh
+from voicemode.engines.echo_canceller import EchoCancellerChoice, choose_echo_canceller
 from voicemode.engines.microphone import SoundDeviceMicrophone
+from voicemode.engines.phrase_files import load_phrases
 from voicemode.engines.speaker import SoundDeviceSpeaker
 from voicemode.errors import SettingsError
-from voicemode.interfaces import Microphone, Speaker, SpeechDetector, Transcriber
+from voicemode.interfaces import Microphone, Speaker, SpeechDetector, Transcriber, TurnScorer
 from voicemode.load_config import LoadedSettings
 from voicemode.providers.failover_stt import FailoverTranscriber
 from voicemode.providers.failover_tts import FailoverSynthesizer
@@ -29,15 +31,17 @@ from voicemode.providers.registry import Builtin, Registry
 from voicemode.providers.speech_cache import SpeechCache
 from voicemode.providers.watch import Watch
 from voicemode.runtime.checks import Check, in_thread
+from voicemode.runtime.control import ControlServer
 from voicemode.runtime.conversation import Conversations
 from voicemode.runtime.diagnosis import Subject, diagnose
 from voicemode.runtime.endpoint_report import EndpointReport, report
 from voicemode.runtime.floor import Floor
 from voicemode.runtime.journal import Journal
+from voicemode.runtime.parts import Session, TurnParts
 from voicemode.runtime.recovery import Recovery
 from voicemode.runtime.snapshots import Snapshots
 from voicemode.runtime.survey import Seen, survey
-from voicemode.runtime.turn import TurnParts
+from voicemode.runtime.timelines import Timelines
 from voicemode.settings import Settings
 from voicemode.supervise.on_demand import OnDemand, Starter
 
@@ -62,6 +66,9 @@ class Voice:
     watch: Watch
     """Finds services and looks after endpoints while somebody converses."""
     on_demand: OnDemand
+    scorer: TurnScorer
+    timelines: Timelines
+    control: ControlServer
     apply: Callable[[LoadedSettings], Subject] = field(repr=False)
     """Puts other settings in force in all parts. Raises SettingsError, and then changes nothing."""
 
@@ -100,7 +107,10 @@ class Voice:
 
     async def aclose(self) -> None:
         """End conversations, then free engines and connections. Idempotent."""
+        await self.control.aclose()
         await self.conversations.aclose()
+        await self.scorer.aclose()
+        await self.timelines.aclose()
         await self.watch.aclose()
         await self.on_demand.aclose()
         await self.snapshots.aclose()
@@ -210,6 +220,8 @@ def _voice(
         transcriber=FailoverTranscriber(registry.stt),
         journal=Journal(settings.base_dir / "pending"),
         on_demand=OnDemand(settings.base_dir, lambda: _services(loaded, environ)),
+        scorer=choose_scorer(settings.turn_scorer, _smart_turn(settings), environ),
+        timelines=Timelines(settings.base_dir / "turns", program, settings.turn_timelines),
     )
 
     def who_recovered() -> Transcriber | None:
@@ -221,6 +233,7 @@ def _voice(
 
     def apply(loaded: LoadedSettings) -> Subject:
         shared.configure(loaded.settings)
+        shared.timelines.detail = loaded.settings.turn_timelines
         conversations.use(shared.parts(loaded.settings))
         if floor is not None:
             floor.wait_s = loaded.settings.floor_wait_s
@@ -230,7 +243,20 @@ def _voice(
     for shelf in registry.shelves():
         shelf.on_settled = snapshots.settled
     subject = shared.subject(loaded)
-    return Voice(settings, conversations, pool, subject, builtin, snapshots, shared.watch, shared.on_demand, apply)
+    return Voice(
+        settings=settings,
+        conversations=conversations,
+        pool=pool,
+        subject=subject,
+        builtin_synthesizer=builtin,
+        snapshots=snapshots,
+        watch=shared.watch,
+        on_demand=shared.on_demand,
+        scorer=shared.scorer.scorer,
+        timelines=shared.timelines,
+        control=ControlServer(settings.base_dir, conversations),
+        apply=apply,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +272,11 @@ class _Shared:
     transcriber: FailoverTranscriber
     journal: Journal
     on_demand: OnDemand
-    pace: TranscriptionPace = field(default_factory=TranscriptionPace)
+    scorer: ScorerChoice
+    timelines: Timelines
+    session: Session = field(default_factory=Session)
+    canceller: Callable[[], EchoCancellerChoice] = field(default_factory=lambda: functools.cache(choose_echo_canceller))
+    """Kept from turn to turn: it takes a second to learn a room."""
     detector: Callable[[str], DetectorChoice] = field(default_factory=lambda: functools.cache(choose_detector))
     """The floor sees to it that one utterance is heard at a time, so one detector of each kind serves them all."""
 
@@ -268,7 +298,11 @@ class _Shared:
             synthesizer=self.synthesizer,
             transcriber=self.transcriber,
             journal=self.journal,
-            pace=self.pace,
+            scorer=self.scorer.scorer,
+            make_canceller=lambda: self.canceller().canceller if settings.barge_in else None,
+            phrases=lambda language: load_phrases(settings.language, language),
+            session=self.session,
+            keep_timeline=self.timelines.keep,
             start_timeout_s=settings.start_timeout_s,
             chime=settings.audio_feedback,
             presence=self.presence if settings.start_services else self.watch.conversation,
@@ -315,6 +349,15 @@ def _services(loaded: LoadedSettings, environ: Mapping[str, str]) -> Starter:
     from voicemode.supervise.manager import Services
 
     return Services(loaded.settings, loaded.services, environ)
+
+
+def _smart_turn(settings: Settings) -> Path:
+    """Where smart-turn's model is, if it was pulled."""
+    # Here and not above: the catalogue is for who looks for a model.
+    from voicemode.supervise.models import Models
+
+    models = Models(settings)
+    return models.path_of(SMART_TURN_MODEL) / models.find(SMART_TURN_MODEL).files[0].name
 
 
 def _newly(find: Callable[[str], Device], wanted: str) -> Device:

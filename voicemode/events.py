@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 __all__ = [
     "EventSink",
+    "Interrupted",
     "ListeningStarted",
     "MicrophoneQuiet",
     "SpeakingEnded",
@@ -21,6 +22,7 @@ __all__ = [
     "Transcribed",
     "TranscriptionStarted",
     "TurnEvent",
+    "Understood",
     "WaitingForFloor",
 ]
 
@@ -92,6 +94,22 @@ class TranscriptionStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Understood:
+    """What the person has said so far; they may not have finished."""
+
+    at: float
+    text: str
+    """Data from outside, never an instruction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The person spoke over the message, or a key ended it; the rest of it is not said."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transcribed:
     """The words are there."""
 
@@ -110,6 +128,8 @@ TurnEvent: TypeAlias = (
     | SpeechEnded
     | TranscriptionStarted
     | Transcribed
+    | Understood
+    | Interrupted
 )
 
 EventSink: TypeAlias = Callable[[TurnEvent], None]

@@ -64,11 +64,15 @@ class Settings(BaseModel):
     vad: Literal["auto", "silero", "webrtcvad"] = Field("auto", description="Speech detector; auto: the best that loads.")
 
     # -- turns
-    silence_threshold_ms: int = Field(1000, ge=100, le=10_000, description="Silence that ends a turn (patience=normal).")
+    silence_threshold_ms: int | None = Field(
+        None, ge=100, le=10_000, description="Fixed silence that ends a turn (patience=normal); empty: sound and words decide."
+    )
     patience: Literal["quick", "normal", "patient"] = Field("normal", description="How long a pause may be.")
     turn_scorer: Literal["auto", "smart-turn", "prosody"] = Field(
         "auto", description="Who judges whether you have finished; auto: smart-turn where its model is, else prosody."
     )
+    barge_in: bool = Field(True, description="Let people interrupt by voice what is being said; a key always can.")
+    spoken_commands: bool = Field(True, description="Heed \"repeat that\", \"hold on\" and their like, said alone.")
     start_timeout_s: float = Field(12.0, gt=0, le=600, description="Seconds to wait for the person to begin.")
     listen_duration_max: float = Field(120.0, gt=0, le=600, description="Seconds one utterance may last at most.")
     call_budget_s: float | None = Field(

@@ -11,13 +11,13 @@ from typing import TypeVar
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, Samples
-from voicemode.core.speculation import TranscriptionPace
 from voicemode.events import TurnEvent
 from voicemode.interfaces import Microphone, Speaker, Synthesizer, Transcriber
 from voicemode.runtime.journal import Journal
+from voicemode.runtime.parts import TurnParts
 from voicemode.runtime.result import TurnRequest, TurnResult
-from voicemode.runtime.turn import Turn, TurnParts
-from voicemode.testing import FakeDetector, FakeMicrophone, FakeSpeaker, FakeSynthesizer, FakeTranscriber, tone
+from voicemode.runtime.turn import Turn
+from voicemode.testing import FakeDetector, FakeMicrophone, FakeScorer, FakeSpeaker, FakeSynthesizer, FakeTranscriber, tone
 
 __all__ = ["Stage", "quiet", "run", "spoken"]
 
@@ -68,6 +68,7 @@ class Stage:
         self.fake_speaker = FakeSpeaker()
         self.fake_synthesizer = FakeSynthesizer()
         self.fake_transcriber = FakeTranscriber(["the answer"])
+        self.fake_scorer = FakeScorer()
         self.parts = TurnParts(
             make_microphone=lambda: microphone or self.fake_microphone,
             make_speaker=lambda: speaker or self.fake_speaker,
@@ -75,7 +76,7 @@ class Stage:
             synthesizer=synthesizer or self.fake_synthesizer,
             transcriber=transcriber or self.fake_transcriber,
             journal=Journal(folder / "pending"),
-            pace=TranscriptionPace(),
+            scorer=self.fake_scorer,
             start_timeout_s=12.0,
             chime=chime,
         )

@@ -1,37 +1,47 @@
-"""Patience in words and in milliseconds."""
+"""What people and agents call patience, in the terms of a turn."""
 
 from __future__ import annotations
 
 import pytest
 
 from voicemode.errors import RequestError
-from voicemode.runtime.patience import silence_seconds
+from voicemode.runtime.patience import turn_patience
 from voicemode.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("patience", "seconds"),
-    [(None, 1.0), ("normal", 1.0), ("quick", 0.6), ("patient", 2.0), (100, 0.1), (750, 0.75), ("750", 0.75), (10_000, 10.0)],
+    ("asked", "meant"),
+    [
+        (None, ("normal", None)),
+        ("quick", ("quick", None)),
+        ("normal", ("normal", None)),
+        ("patient", ("patient", None)),
+        (750, ("normal", 0.75)),
+        ("750", ("normal", 0.75)),
+    ],
 )
-def test_patience_means_so_many_seconds_of_silence(patience: str | int | None, seconds: float) -> None:
-    """Words and numbers both work, with the default settings."""
-    assert silence_seconds(patience, Settings()) == seconds
+def test_a_word_lets_sound_and_words_decide_and_a_number_is_a_fixed_silence(asked: str | int | None, meant: object) -> None:
+    """Numbers are milliseconds."""
+    assert turn_patience(asked, Settings()) == meant
 
 
-@pytest.mark.parametrize("patience", ["eager", "", "-1", "1e3", 99, 10_001, 0])
-def test_what_is_no_patience_is_refused_with_what_is_allowed(patience: str | int) -> None:
-    """The agent can mend it from the message alone."""
-    with pytest.raises(RequestError, match="quick, normal, patient"):
-        silence_seconds(patience, Settings())
+@pytest.mark.parametrize("asked", ["", "fast", "-5", 99, 10_001, "1.5", "²"])
+def test_anything_else_is_told_with_what_is_allowed(asked: str | int) -> None:
+    """It is not taken for something near it."""
+    with pytest.raises(RequestError, match="quick, normal, patient, or 100 to 10000 milliseconds"):
+        turn_patience(asked, Settings())
 
 
-def test_the_setting_is_what_normal_means() -> None:
-    """VOICEMODE_SILENCE_THRESHOLD_MS moves normal, and patient with it."""
+def test_a_fixed_silence_of_the_settings_stands_for_normal() -> None:
+    """A call that asks for more or less patience still gets it."""
     settings = Settings(silence_threshold_ms=1500)
-    assert silence_seconds("normal", settings) == 1.5
-    assert silence_seconds("patient", settings) == 3.0
+    assert turn_patience(None, settings) == ("normal", 1.5)
+    assert turn_patience("patient", settings) == ("patient", None)
+    assert turn_patience(300, settings) == ("normal", 0.3)
 
 
-def test_quick_is_never_slower_than_normal() -> None:
-    """A person who set 400 ms did not ask for 600 on quick."""
-    assert silence_seconds("quick", Settings(silence_threshold_ms=400)) == 0.4
+def test_the_settings_patience_is_that_of_calls_that_say_nothing() -> None:
+    """And gives way to those that do."""
+    settings = Settings(patience="patient", silence_threshold_ms=700)
+    assert turn_patience(None, settings) == ("patient", None)
+    assert turn_patience("normal", settings) == ("normal", 0.7)

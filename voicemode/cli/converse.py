@@ -21,6 +21,7 @@ from voicemode.engines.builtin import BETTER_STT
 from voicemode.errors import RequestError
 from voicemode.events import (
     EventSink,
+    Interrupted,
     ListeningStarted,
     MicrophoneQuiet,
     SpeakingStarted,
@@ -28,6 +29,7 @@ from voicemode.events import (
     SpeechPaused,
     SpeechStarted,
     TurnEvent,
+    Understood,
     WaitingForFloor,
 )
 from voicemode.load_config import LoadedSettings, load_from_process
@@ -50,6 +52,9 @@ Examples:
   voicemode converse "How far?" --in question.wav --out reply.wav --timeline
 """
 
+_MOST_SHOWN = 60
+"""Letters of what was understood so far, on the line that tells the state."""
+
 _Ask = Callable[["Voice", EventSink], Awaitable["Outcome"]]
 
 
@@ -62,6 +67,9 @@ def converse(
     patience: Annotated[
         str | None,
         typer.Option(help="The pause that ends the turn: quick, normal, patient, or milliseconds.", metavar="PAUSE"),
+    ] = None,
+    interruptible: Annotated[
+        bool | None, typer.Option(help="Whether you may interrupt by voice.", show_default="as the settings say")
     ] = None,
     options: Annotated[
         str, typer.Option(help="The answers you expect, such as yes,no.", metavar="A,B,...", show_default=False)
@@ -96,6 +104,7 @@ def converse(
         language=language,
         patience=patience,
         options=options.split(","),
+        interruptible=interruptible,
     )
     if reply is not None and question is None and not no_wait:
         raise RequestError("--out", "who speaks into a file is heard from a file too", "--in FILE, or --no-wait")
@@ -124,6 +133,7 @@ async def _hold(loaded: LoadedSettings, ask: _Ask, question: Path | None, reply:
     screen = about()
     try:
         with screen.status("starting") as line:
+            await voice.control.start()
             return await ask(voice, lambda event: _update(screen, line, event)), voice.conversations
     finally:
         await voice.aclose()
@@ -149,6 +159,10 @@ def _describe(event: TurnEvent) -> str:
             return "hearing you"
         case SpeechPaused():
             return "hearing you (pause)"
+        case Understood(text=text) if text:
+            return f"hearing you: {printable(text)[-_MOST_SHOWN:]}"
+        case Interrupted():
+            return "interrupted: listening"
         case SpeechEnded():
             return "transcribing"
         case _:
@@ -179,6 +193,8 @@ def _remark(answer: TurnResult | None) -> int:
         made_sound = answer is not None and answer.stt
         screen.print("There was a sound, but no words were recognised." if made_sound else "Nobody spoke.")
         return FAILED
+    if answer.unheard:
+        screen.print(f"Not heard of the message: {printable(answer.unheard)}", style="dim", soft_wrap=True)
     if answer.confidence == "low":
         screen.print(
             f"{answer.stt} gets about one word in three wrong. One command brings a better one: {BETTER_STT}",
@@ -196,7 +212,9 @@ def _facts(answer: TurnResult | None) -> dict[str, Any]:
         "text": answer.text,
         "confidence": answer.confidence,
         "ended_by": answer.ended_by,
-        "engines": {"tts": answer.tts, "stt": answer.stt, "vad": answer.vad},
+        "heard": answer.heard,
+        "unheard": answer.unheard,
+        "engines": {"tts": answer.tts, "stt": answer.stt, "vad": answer.vad, "scorer": answer.scorer},
         "failed": list(answer.failed),
         "cloud": list(answer.cloud),
         "timings_ms": answer.timings_ms,

@@ -28,6 +28,8 @@ class EndReason(Enum):
     CAP = "cap"
     """The utterance reached ``max_utterance_s``."""
     SOURCE_ENDED = "source_ended"
+    RELEASED = "released"
+    """Push-to-talk: the key went up."""
 
 
 @dataclass(frozen=True, slots=True)

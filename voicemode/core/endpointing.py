@@ -172,6 +172,8 @@ class Endpointer:
         """``pauses`` learns from this turn and is asked in it; one for all turns of a speaker."""
         self._options = options
         self._pauses = SpeakerPauses() if pauses is None else pauses
+        self.held = False
+        """While it is, as by push-to-talk, neither silence nor lateness ends the turn."""
         self._origin = began_at
         self._now = began_at
         self._state = State.WAITING
@@ -181,6 +183,8 @@ class Endpointer:
         """End of the last voiced frame; it means nothing while WAITING."""
         self._open_until = began_at
         """End of the last frame with an open gate; it means nothing while WAITING."""
+        self._faint_until = began_at
+        """End of the last frame with anything in it that may be speech; it means nothing while WAITING."""
         self._open_s = 0.0
         """Seconds of open gate since the stirring began."""
         self._scores: tuple[float, ...] = ()
@@ -205,6 +209,14 @@ class Endpointer:
         """The end of the last voiced frame so far; None without speech."""
         return None if self._began is None else self._voiced_until
 
+    @property
+    def faint_until(self) -> float | None:
+        """The end of the last frame that may hold something of the speech, however soft; None without speech.
+
+        It ends no pause, but who wants every sound of the utterance should have it.
+        """
+        return None if self._began is None else max(self._faint_until, self._voiced_until)
+
     def push(self, facts: FrameFacts) -> list[EndpointEvent]:
         """Learn from the next frame. Raises IllegalTransitionError after the last event."""
         if self._state is State.ENDED:
@@ -214,6 +226,8 @@ class Endpointer:
         voiced = self._voicing.push(facts)
         if voiced:
             self._voiced_until = self._now
+        if voiced or self._voicing.faint:
+            self._faint_until = self._now
         if facts.gate_open:
             self._open_until = self._now
         match self._state:
@@ -247,14 +261,14 @@ class Endpointer:
             self._cue = text_cue(text, self._options.question)
             self._text_pending = False
 
-    def finish(self) -> list[EndpointEvent]:
-        """The source has ended. Raises IllegalTransitionError after the last event."""
+    def finish(self, reason: EndReason = EndReason.SOURCE_ENDED) -> list[EndpointEvent]:
+        """The source has ended, or the key was released. Raises IllegalTransitionError after the last event."""
         sounding = self._open_until >= self._now - _ROUNDING_S
         if self._state is State.STIRRING and sounding:  # cut off by the end, not a cough that faded
-            return [*self._confirm(), *self._end(Signal.EXHAUSTED, EndReason.SOURCE_ENDED)]
+            return [*self._confirm(), *self._end(Signal.EXHAUSTED, reason)]
         if self._state in (State.WAITING, State.STIRRING):
             return self._give_up(Signal.EXHAUSTED)
-        return self._end(Signal.EXHAUSTED, EndReason.SOURCE_ENDED)
+        return self._end(Signal.EXHAUSTED, reason)
 
     def _wait(self, facts: FrameFacts) -> list[EndpointEvent]:
         if facts.gate_open:
@@ -263,7 +277,7 @@ class Endpointer:
             self._voiced_until = self._now
             self._open_s = 0.0
             return self._stir(facts)
-        if self._passed(self._options.start_timeout_s, since=self._origin):
+        if not self.held and self._passed(self._options.start_timeout_s, since=self._origin):
             return self._give_up(Signal.LATE)
         return []
 
@@ -321,7 +335,7 @@ class Endpointer:
 
     def _end_if_due(self) -> list[EndpointEvent]:
         silence_s = self._silence_s()
-        if self._passed(silence_s, since=self._voiced_until):
+        if not self.held and self._passed(silence_s, since=self._voiced_until):
             in_doubt = self._voicing.loud and not self._passed(silence_s + _DOUBT_S, since=self._voiced_until)
             if not in_doubt:
                 return self._end(Signal.SILENT, EndReason.SILENCE)

@@ -9,7 +9,7 @@ import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 
-__all__ = ["LOWEST_DBFS", "Leveller", "NoiseFloor", "peak_dbfs", "rms_dbfs"]
+__all__ = ["LOWEST_DBFS", "Leveller", "NoiseFloor", "amplified", "peak_dbfs", "rms_dbfs"]
 
 LOWEST_DBFS = -96.0
 """dBFS reported for digital silence: a little under one step of 16-bit PCM (-90.3 dBFS)."""
@@ -31,12 +31,28 @@ _BINS = 6
 """6 bins of 0.25 s: people who talk without a break still pause within 1.5 s, at stops and between words."""
 
 
+_KNEE = 0.5
+"""Of full scale: speech at its usual -20 dBFS has peaks there."""
+
+
 def rms_dbfs(samples: Samples) -> float:
     """Level in dBFS, 0 for a full-scale square wave, -96 for zeros and for nothing at all."""
     if len(samples) == 0:
         return LOWEST_DBFS
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     return _dbfs(math.sqrt(power))
+
+
+def amplified(samples: Samples, gain_db: float) -> Samples:
+    """The samples, so many dB louder; peaks that would leave full scale are rounded off, from half of it on."""
+    if gain_db == 0:
+        return samples
+    wanted = samples.astype(np.float32) * np.float32(10 ** (gain_db / 20) / FULL_SCALE)
+    over = np.maximum(np.abs(wanted) - _KNEE, 0.0)
+    # tanh has slope 1 at 0: below the knee nothing is bent, and above it the curve goes on without a corner.
+    bent = np.where(over > 0, np.sign(wanted) * (_KNEE + (1 - _KNEE) * np.tanh(over / (1 - _KNEE))), wanted)
+    louder: Samples = np.rint(bent * (FULL_SCALE - 1)).astype(np.int16)
+    return louder
 
 
 def peak_dbfs(samples: Samples) -> float:

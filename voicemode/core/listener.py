@@ -15,6 +15,7 @@ from voicemode.core.endpointing import (
     Endpointer,
     EndpointEvent,
     EndpointingOptions,
+    EndReason,
     FrameFacts,
     IllegalTransitionError,
     NobodySpoke,
@@ -93,6 +94,7 @@ class Listener:
         self._whole: AudioChunk | None = None
         """The utterance, once the turn is over."""
         self._latest: list[FrameFacts] = []
+        self._held = False
 
     @property
     def position(self) -> int:
@@ -137,6 +139,11 @@ class Listener:
         began, ended = self._endpointer.speech_began, self._endpointer.speech_ended
         return 0.0 if began is None or ended is None else ended - began
 
+    @property
+    def faint_until(self) -> float | None:
+        """As ``Endpointer.faint_until``."""
+        return None if self._endpointer is None else self._endpointer.faint_until
+
     def push(self, samples: Samples, far_end_active: bool = False) -> list[EndpointEvent]:
         """Hear the next block of 16 kHz mono PCM, of any size; returns what happened, oldest first.
 
@@ -153,13 +160,16 @@ class Listener:
             events += self._decide(moment)
         return events
 
-    def begin(self, position: int, *, is_speech: bool = False) -> list[EndpointEvent]:
+    def begin(
+        self, position: int, *, is_speech: bool = False, start_timeout_s: float | None = None
+    ) -> list[EndpointEvent]:
         """From ``position`` on, the person is expected to speak; returns what has happened since then.
 
         It may lie up to 6 s in the past, or in the future. Speech that began up to ``preroll_s`` earlier counts too,
         unless the loudspeaker is audible in the microphone: then it may be the assistant's own. ``is_speech`` says that the
         person is known to have begun there, echo or not: the utterance's sound then reaches back by ``preroll_s``, and no
-        earlier speech counts. Raises IllegalTransitionError while an utterance is looked for.
+        earlier speech counts. ``start_timeout_s`` stands for that of the options. Raises IllegalTransitionError while an
+        utterance is looked for.
         """
         if self._looking:
             raise IllegalTransitionError(State.WAITING, "begin")
@@ -171,8 +181,10 @@ class Listener:
         oldest = self._moments[0].start if self._moments else self._heard
         origin = max(math.ceil(self._earliest / _LEVEL_FRAME) * _LEVEL_FRAME, oldest)
         head_start_s = (self._begun_at - origin) / CAPTURE_RATE
-        options = replace(self._options, start_timeout_s=self._options.start_timeout_s + max(head_start_s, 0.0))
+        patience_s = self._options.start_timeout_s if start_timeout_s is None else start_timeout_s
+        options = replace(self._options, start_timeout_s=patience_s + max(head_start_s, 0.0))
         self._endpointer = Endpointer(options, origin / CAPTURE_RATE, pauses=self._pauses)
+        self._endpointer.held = self._held
         events: list[EndpointEvent] = []
         for moment in tuple(self._moments):
             events += self._decide(moment)
@@ -188,13 +200,27 @@ class Listener:
         if self._endpointer is not None:
             self._endpointer.partial(text, silence_since)
 
-    def finish(self) -> list[EndpointEvent]:
-        """The source has ended; returns the last event. Without a turn under way there is none but "nobody spoke"."""
+    @property
+    def held(self) -> bool:
+        """While it is, as by push-to-talk, neither silence nor lateness ends a turn."""
+        return self._held
+
+    @held.setter
+    def held(self, held: bool) -> None:
+        self._held = held
+        if self._endpointer is not None:
+            self._endpointer.held = held
+
+    def finish(self, reason: EndReason = EndReason.SOURCE_ENDED) -> list[EndpointEvent]:
+        """The source has ended, or the key was released; returns the last event.
+
+        Without a turn under way there is none but "nobody spoke".
+        """
         if self._endpointer is None:
             return [NobodySpoke(self.position / CAPTURE_RATE)]
         if not self._looking:
             return []
-        return self._settle(self._endpointer.finish())
+        return self._settle(self._endpointer.finish(reason))
 
     def utterance(self) -> AudioChunk:
         """The speech with its pre-roll, up to now, or to the end of the turn once it is over; empty without speech.

@@ -57,6 +57,15 @@ class Voicing:
         self._tail_s = math.inf
         """Seconds that the gate has been closed while the sound went on; infinite once it has stopped."""
         self._loud = False
+        self._faint = False
+
+    @property
+    def faint(self) -> bool:
+        """Was there at least something in the last frame that may belong to the speech, such as the breath of a last "s"?
+
+        Never where speech cannot be told from noise by its level.
+        """
+        return self._faint
 
     @property
     def loud(self) -> bool:
@@ -74,6 +83,7 @@ class Voicing:
         distance_db = speech_dbfs - floor_dbfs
         over_db = facts.level_dbfs - floor_dbfs
         clean = distance_db >= _CLEAN_SNR_DB
+        self._faint = clean and over_db > _MARGIN_LEAST_DB and facts.level_dbfs > speech_dbfs - _TAIL_UNDER_SPEECH_DB
         self._loud = clean and over_db > min(max(distance_db / 3, _MARGIN_LEAST_DB), _MARGIN_MOST_DB)
         self._tail_s = self._tail_after(facts, speech_dbfs)
         heard = self._loud or not clean or self._surely_missed(facts, over_db)

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from voicemode.errors import RequestError
-from voicemode.runtime.patience import silence_seconds
+from voicemode.runtime.patience import turn_patience
 from voicemode.runtime.result import TurnRequest
 from voicemode.settings import Settings
 
@@ -30,20 +30,25 @@ def turn_request(
     patience: str | int | None = None,
     listen_duration_max: float | None = None,
     options: Iterable[str] = (),
+    interruptible: bool | None = None,
     field: str = "message",
 ) -> TurnRequest:
     """One turn; what is None comes from the settings. ``field`` is what an error calls the message.
 
     Raises RequestError.
     """
+    patience_kind, silence_s = turn_patience(patience, settings)
     return TurnRequest(
         message=_message(message, field),
         wait_for_response=wait_for_response,
         voice=voice or next(iter(settings.voices), None),
         speed=_speed(settings.tts_speed if speed is None else speed),
         language=language_tag(language or settings.language),
-        silence_s=silence_seconds(patience, settings),
+        patience=patience_kind,
+        silence_s=silence_s,
         listen_duration_max=_listen_s(listen_duration_max) or settings.listen_duration_max,
+        interruptible=settings.barge_in if interruptible is None else interruptible,
+        commands=settings.spoken_commands,
         options=tuple(option.strip() for option in options if option.strip()),
     )
 

@@ -18,9 +18,11 @@ from voicemode.core.failover import Task
 from voicemode.errors import LanguageError, RequestError, SpeechFailedError, VoicemodeError
 from voicemode.events import EventSink, TurnEvent, WaitingForFloor
 from voicemode.runtime.floor import Floor
+from voicemode.runtime.parts import TurnParts
 from voicemode.runtime.recovery import LiveTranscriber, Recovery
 from voicemode.runtime.result import Recovered, Status, TurnRequest, TurnResult
-from voicemode.runtime.turn import Turn, TurnParts
+from voicemode.runtime.turn import Turn
+from voicemode.wire.control import ControlAction, ControlAnswer
 
 __all__ = ["Conversations", "Outcome"]
 
@@ -66,6 +68,11 @@ class _Conversation:
         self._ending = False
         self._grace: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._run())
+
+    @property
+    def talks(self) -> bool:
+        """Has it begun, and not ended?"""
+        return self._turn is not None and not self.task.done()
 
     async def _run(self) -> None:
         hold = self._floor.hold(self._waiting) if self._floor is not None else contextlib.nullcontext()
@@ -121,6 +128,12 @@ class _Conversation:
         self.end()
         # Not gather: it would pass on every cancellation, and an anyio scope cancels anew at each await.
         await asyncio.wait({self.task})
+
+    async def control(self, action: ControlAction) -> ControlAnswer:
+        """As ``Controllable.control``. Raises DeviceLostError."""
+        if self._turn is None:
+            return ControlAnswer(ok=action is ControlAction.STATUS, detail="it waits for its turn")
+        return await self._turn.control(action)
 
     def _emit(self, event: TurnEvent) -> None:
         if self.sink is not None:
@@ -188,6 +201,13 @@ class Conversations:
         if outcome.recording is not None:
             self._recovery.take(outcome.recording)
         return self._recovery.take()
+
+    async def control(self, action: ControlAction) -> ControlAnswer:
+        """As ``control.Controllable.control``: to the conversation that talks with the person. Raises DeviceLostError."""
+        for conversation in self._running:
+            if conversation.talks:
+                return await conversation.control(action)
+        return ControlAnswer(ok=action is ControlAction.STATUS, detail="nobody is talking")
 
     async def aclose(self) -> None:
         """End every conversation and free devices and engines."""

@@ -8,29 +8,58 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from voicemode.audio import CAPTURE_RATE, AudioChunk
 from voicemode.core.endpointing import (
     EndpointEvent,
     EndReason,
+    FrameFacts,
     NobodySpoke,
     PauseBegan,
+    ScoreWanted,
     SpeechBegan,
     SpeechResumed,
     TurnEnded,
 )
 from voicemode.core.listener import Listener
-from voicemode.interfaces import Microphone, Transcript
+from voicemode.interfaces import CapturedBlock, Microphone, Transcript, TurnScorer
+from voicemode.runtime.ear import Ear, Overheard
 
-__all__ = ["Heard", "Listening", "NothingHeard"]
+__all__ = ["Attendant", "Heard", "Listening", "NothingHeard"]
 
-Transcribe = Callable[[AudioChunk], "asyncio.Task[Transcript]"]
-"""Starts to write an utterance down."""
+_MOST_SPECULATIONS = 3
+"""In one silence: at its start, and when a soft ending turned out to follow."""
 
 _ZEROS_TOLD_AFTER_S = 3.0
 """Long enough for a Bluetooth headset to wake up, short enough for a person to notice in time."""
+
+
+class Attendant(Protocol):
+    """Who looks after what is heard. Its methods return at once; instants are seconds of ``time.monotonic()``."""
+
+    def transcribe(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
+        """Start to write an utterance down, whether it is over or not."""
+
+    def far_end_active(self) -> bool:
+        """Is the loudspeaker audible now?"""
+
+    def heard_frames(self, facts: Sequence[FrameFacts], overheard: Sequence[Overheard], ends_at: float) -> None:
+        """The next frames, the last of which ended at ``ends_at``; nothing was ``overheard`` where there is no ear."""
+
+    def heard_event(self, event: EndpointEvent, anchor: float) -> None:
+        """An event, whose times count from ``anchor``."""
+
+    def heard_zeros(self) -> None:
+        """The microphone has delivered nothing but zeros so far."""
+
+    def scored(self, probability: float, silence_until: float, who: str) -> None:
+        """A judgement of the silence up to then has just come in."""
+
+    def understood(self, text: str) -> None:
+        """The words of the utterance so far, which may not be over."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,34 +90,66 @@ class Listening:
         self,
         microphone: Microphone,
         listener: Listener,
-        transcribe: Transcribe,
+        attendant: Attendant,
         *,
-        far_end_active: Callable[[], bool],
-        on_event: Callable[[EndpointEvent, float], None],
-        on_zeros: Callable[[], None],
+        scorer: TurnScorer | None = None,
+        ear: Ear | None = None,
     ) -> None:
-        """``on_event`` gets every endpointing event with its instant in seconds of ``time.monotonic()``."""
+        """``scorer`` judges pauses where the listener's policy asks for it; ``ear`` takes the loudspeaker out of the sound."""
         self._microphone = microphone
         self._listener = listener
-        self._transcribe = transcribe
-        self._far_end_active = far_end_active
-        self._on_event = on_event
-        self._on_zeros = on_zeros
+        self._attendant = attendant
+        self._scorer = scorer
+        self._ear = ear
         self._begin_at: float | None = None
+        self._begin_with_speech_s: float | None = None
+        """Where speech is known to have begun, in seconds of the listener."""
         self._begun = False
-        self._anchor = 0.0
+        self._start_timeout_s: float | None = None
+        """For the next utterance, where it is not the usual."""
+        self.anchor = 0.0
         """When sample 0 was in the air: seconds of ``time.monotonic()``; renewed with every block."""
         self._speculation: asyncio.Task[Transcript] | None = None
+        self._speculated_s = 0.0
+        """Where the sound of the speculation ends, in seconds of the listener."""
+        self._speculations = 0
+        """How many there were in this silence."""
+        self._scoring: asyncio.Task[None] | None = None
+        """One at a time: a slow judge must not be asked faster than it answers."""
         self._zeros_told = False
         self._finish_now = False
+        self._finish_reason = EndReason.SOURCE_ENDED
 
     def begin_at(self, instant: float) -> None:
         """From ``instant`` (``time.monotonic()``) on the person is expected to speak."""
         self._begin_at = instant
 
+    def begin_with_speech(self, seconds: float) -> None:
+        """The person has begun to speak there, in seconds of the listener: at most 6 s ago."""
+        self._begin_with_speech_s = seconds
+
     def finish(self) -> None:
         """Stop waiting for more: what was heard so far is the utterance."""
         self._finish_now = True
+
+    @property
+    def held(self) -> bool:
+        """Is the turn held open by a key?"""
+        return self._listener.held
+
+    def hold(self) -> None:
+        """Push-to-talk: neither silence nor lateness ends the turn until ``release``."""
+        self._listener.held = True
+
+    def release(self) -> None:
+        """What was said until now is the utterance. Without ``hold`` it does nothing."""
+        if self._listener.held:
+            self._listener.held = False
+            self._finish_reason, self._finish_now = EndReason.RELEASED, True
+
+    def sound_since(self, seconds: float) -> AudioChunk:
+        """As ``Listener.sound_since``."""
+        return self._listener.sound_since(seconds)
 
     async def run(self) -> Heard | NothingHeard:
         """Listen until the turn is over. Raises DeviceLostError. Cancelling it drops what was heard."""
@@ -100,42 +161,68 @@ class Listening:
         except BaseException:
             self._drop_speculation()
             raise
+        finally:
+            self._drop_scoring()
 
-    async def again(self, heard: Heard) -> Heard | NothingHeard:
-        """Listen on for another utterance: what was heard turned out to be no words. As ``run``."""
-        self._begun = False
-        self._begin_at = heard.decided_at
+    async def again(self, heard: Heard, *, start_timeout_s: float | None = None) -> Heard | NothingHeard:
+        """Listen on for another utterance: what was heard turned out to be no answer. As ``run``.
+
+        ``start_timeout_s`` is for this one in the place of the usual.
+        """
+        self._begun, self._start_timeout_s = False, start_timeout_s
+        self._begin_at, self._begin_with_speech_s = heard.decided_at, None
         return await self.run()
 
     async def _next_events(self) -> Sequence[EndpointEvent]:
         block = await self._microphone.read()
         if block is None or self._finish_now:
-            return [*self._begin_if_due(), *self._listener.finish()]
-        self._anchor = block.captured_at - self._listener.position / CAPTURE_RATE
-        events = self._listener.push(block.chunk.samples, far_end_active=self._far_end_active())
+            return [*self._begin_if_due(), *self._listener.finish(self._finish_reason)]
+        events = self._hear(block)
         self._tell_zeros()
         return [*events, *self._begin_if_due()]
 
+    def _hear(self, block: CapturedBlock) -> Sequence[EndpointEvent]:
+        pending, samples = 0, block.chunk.samples
+        overheard: Sequence[Overheard] = ()
+        if self._ear is not None:
+            pending = self._ear.pending
+            samples, overheard = self._ear.hear(block)
+        self.anchor = block.captured_at - (self._listener.position + pending) / CAPTURE_RATE
+        events = self._listener.push(samples, far_end_active=self._attendant.far_end_active())
+        self._attendant.heard_frames(self._listener.latest, overheard, self.anchor + self._listener.judged_s)
+        return events
+
     def _begin_if_due(self) -> Sequence[EndpointEvent]:
-        if self._begun or self._begin_at is None:
+        if self._begun:
+            return []
+        if self._begin_with_speech_s is not None:
+            self._begun = True
+            return self._listener.begin(self._within(self._begin_with_speech_s), is_speech=True)
+        if self._begin_at is None:
             return []
         self._begun = True
-        position = round((self._begin_at - self._anchor) * CAPTURE_RATE)
-        return self._listener.begin(min(max(position, 0), self._listener.position))
+        return self._listener.begin(self._within(self._begin_at - self.anchor), start_timeout_s=self._start_timeout_s)
+
+    def _within(self, seconds: float) -> int:
+        return min(max(round(seconds * CAPTURE_RATE), 0), self._listener.position)
 
     def _tell_zeros(self) -> None:
         late = self._listener.position > _ZEROS_TOLD_AFTER_S * CAPTURE_RATE
         if late and not self._zeros_told and self._listener.only_zeros:
             self._zeros_told = True
-            self._on_zeros()
+            self._attendant.heard_zeros()
 
     def _act(self, events: Sequence[EndpointEvent]) -> Heard | NothingHeard | None:
         for event in events:
-            self._on_event(event, self._anchor + event.at)
+            self._attendant.heard_event(event, self.anchor)
             match event:
                 case PauseBegan():
-                    self._drop_speculation()
-                    self._speculation = self._transcribe(self._listener.utterance())
+                    self._speculations = 0
+                    self._speculate(event.at)
+                case ScoreWanted():
+                    self._score(event)
+                    if self._lacks_an_end() and self._speculations < _MOST_SPECULATIONS:
+                        self._speculate(event.silence_since)
                 case SpeechResumed():
                     self._drop_speculation()
                 case TurnEnded():
@@ -147,17 +234,49 @@ class Listening:
                     pass
         return None
 
+    def _speculate(self, silence_since: float) -> None:
+        self._drop_speculation()
+        self._speculations += 1
+        self._speculated_s = self._listener.judged_s
+        speculation = self._speculation = self._attendant.transcribe(self._listener.utterance())
+        speculation.add_done_callback(lambda done: self._understand(done, silence_since))
+
+    def _lacks_an_end(self) -> bool:
+        """Did a soft ending come after the speculation had begun, such as the last "s" of a word?"""
+        faint_until = self._listener.faint_until
+        return self._speculation is not None and faint_until is not None and faint_until > self._speculated_s
+
+    def _understand(self, task: asyncio.Task[Transcript], silence_since: float) -> None:
+        if task.cancelled():
+            return
+        transcript = None if task.exception() is not None else task.result()
+        # What is guessed at says nothing about whether a sentence is over.
+        sure = transcript is not None and transcript.confidence != "low"
+        self._listener.partial(transcript.text if transcript is not None and sure else "", silence_since)
+        if transcript is not None:
+            self._attendant.understood(transcript.text)
+
+    def _score(self, wanted: ScoreWanted) -> None:
+        if self._scorer is not None and (self._scoring is None or self._scoring.done()):
+            sound = AudioChunk(self._listener.speech_so_far(), CAPTURE_RATE)
+            self._scoring = asyncio.create_task(self._judge(self._scorer, sound, wanted))
+
+    async def _judge(self, scorer: TurnScorer, sound: AudioChunk, wanted: ScoreWanted) -> None:
+        probability = await scorer.score(sound)
+        self._listener.scored(probability, wanted.silence_since)
+        self._attendant.scored(probability, self.anchor + wanted.at, scorer.used)
+
     def _ended(self, event: TurnEnded) -> Heard:
         utterance = self._listener.utterance()
-        if self._speculation is not None and _failed(self._speculation):
-            self._drop_speculation()  # worth a second try: the endpoint had only just been asked
-        transcription = self._speculation or self._transcribe(utterance)
+        if self._speculation is not None and (_failed(self._speculation) or self._lacks_an_end()):
+            self._drop_speculation()  # a failed one is worth a second try: the endpoint had only just been asked
+        transcription = self._speculation or self._attendant.transcribe(utterance)
         self._speculation = None
         return Heard(
             utterance,
-            self._anchor + event.speech_began,
-            self._anchor + event.speech_ended,
-            self._anchor + event.at,
+            self.anchor + event.speech_began,
+            self.anchor + event.speech_ended,
+            self.anchor + event.at,
             event.reason,
             transcription,
         )
@@ -169,11 +288,17 @@ class Listening:
             self._speculation.add_done_callback(_swallow)
             self._speculation = None
 
+    def _drop_scoring(self) -> None:
+        scoring, self._scoring = self._scoring, None
+        if scoring is not None:
+            scoring.cancel()
+            scoring.add_done_callback(_swallow)
+
 
 def _failed(task: asyncio.Task[Transcript]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 
-def _swallow(task: asyncio.Task[Transcript]) -> None:
+def _swallow(task: asyncio.Task[Transcript] | asyncio.Task[None]) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         task.exception()

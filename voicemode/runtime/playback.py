@@ -19,7 +19,7 @@ from voicemode.core.holdback import hold_s
 from voicemode.errors import EndpointError, EngineError, SpeechFailedError, VoicemodeError
 from voicemode.interfaces import SpeechRequest, Synthesis, Synthesizer
 
-__all__ = ["Player", "Spoken", "speak"]
+__all__ = ["Placed", "Player", "Spoken", "speak"]
 
 
 class Player(Protocol):
@@ -55,6 +55,16 @@ class Spoken:
     """All who spoke a piece, in the order of their first one."""
 
 
+@dataclass(slots=True)
+class Placed:
+    """Where a piece is in the sound that was queued: seconds since the first piece's first sample."""
+
+    text: str
+    start_s: float
+    end_s: float | None = None
+    """None while its sound is still coming."""
+
+
 async def speak(
     pieces: Sequence[str],
     request: SpeechRequest,
@@ -62,17 +72,18 @@ async def speak(
     speaker: Player,
     on_first_chunk: Callable[[str], None],
     *,
+    placed: list[Placed] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Spoken:
     """Queue every piece on the loudspeaker; returns when all is queued, not when it was heard.
 
-    ``request`` gives voice, speed and language. ``on_first_chunk`` is called once with the engine's name. ``clock`` is
-    that of ``speaker``.
+    ``request`` gives voice, speed and language. ``on_first_chunk`` is called once with the engine's name. ``placed`` gets
+    every piece when its first sound is queued. ``clock`` is that of ``speaker``.
     Raises SpeechFailedError, SoundError, RequestError, LanguageError.
     """
     message = _Message(request, synthesizer, speaker, on_first_chunk, clock)
     for piece in pieces:
-        await message.say(piece)
+        await message.say(piece, [] if placed is None else placed)
     return message.spoken
 
 
@@ -93,15 +104,19 @@ class _Message:
         self._engines: list[str] = []
         """Who spoke each piece."""
         self._failed: list[str] = []
+        self._queued_s = 0.0
+        """Of the pieces before this one."""
 
     @property
     def spoken(self) -> Spoken:
         engines = tuple(dict.fromkeys(self._engines))
         return Spoken(self._engines[-1] if self._engines else "", tuple(self._failed), engines)
 
-    async def say(self, text: str) -> None:
+    async def say(self, text: str, placed: list[Placed]) -> None:
         """Queue one piece, whole and once, by as many engines as it takes."""
         mark = self._speaker.mark()
+        place = Placed(text, self._queued_s)
+        placed.append(place)
         broken: dict[str, VoicemodeError] = {}
         while True:
             outlet = _Outlet(self._speaker, mark, holds=bool(self._engines))
@@ -123,6 +138,7 @@ class _Message:
             else:
                 self._note_failed(*synthesis.failed)
                 self._engines.append(synthesis.engine)
+                self._queued_s = place.end_s = place.start_s + outlet.queued_s
                 return
 
     def _asking_for(self, text: str, outlet: _Outlet) -> SpeechRequest:
@@ -161,6 +177,8 @@ class _Outlet:
     def __init__(self, speaker: Player, mark: int, *, holds: bool) -> None:
         """``mark`` is the loudspeaker's before the piece, ``holds`` whether there may be enough to play without it."""
         self._speaker, self._mark = speaker, mark
+        self.queued_s = 0.0
+        """Seconds of this engine's sound that the loudspeaker got."""
         self.repeats = speaker.mark() != mark
         """A part of the piece was queued already, by an engine that broke off."""
         self._is_open = not holds and not self.repeats
@@ -186,6 +204,7 @@ class _Outlet:
             self._speaker.withdraw(self._mark)
         for chunk in held:
             await self._speaker.play(chunk)
+            self.queued_s += chunk.seconds
 
 
 class _Chunks:

@@ -74,7 +74,9 @@ class App:
 
     async def _build(self, loaded: LoadedSettings, client: str) -> Voice:
         # numpy, soxr and PortAudio take half a second to import: in a thread, so that pings are answered meanwhile.
-        return await asyncio.to_thread(_assemble, loaded, self.environ, client)
+        voice = await asyncio.to_thread(_assemble, loaded, self.environ, client)
+        await voice.control.start()
+        return voice
 
     @staticmethod
     def client_name(ctx: Context[Any, Any]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from voicemode.events import (
     EventSink,
+    Interrupted,
     ListeningStarted,
     MicrophoneQuiet,
     SpeakingStarted,
@@ -16,12 +17,15 @@ from voicemode.events import (
     SpeechPaused,
     SpeechStarted,
     TurnEvent,
+    Understood,
     WaitingForFloor,
 )
 
 __all__ = ["progress"]
 
 _EVERY_S = 1.0
+_MOST_SHOWN = 200
+"""Letters of what was understood so far."""
 _LEAST_RISE_S = 0.001
 """MCP asks for a progress value that rises with every notification."""
 
@@ -78,6 +82,10 @@ def _describe(event: TurnEvent) -> str | None:
             return "the person is speaking"
         case SpeechPaused():
             return "the person paused"
+        case Understood(text=text) if text:
+            return f"the person has said so far (unverified): {text[-_MOST_SHOWN:]}"
+        case Interrupted():
+            return "interrupted: the person may speak now"
         case SpeechEnded():
             return "transcribing"
         case _:

@@ -1,0 +1,189 @@
+"""Stop what is being said: by voice, where the microphone can tell the person from the loudspeaker, and by key.
+
+Frames go into the pure ``Interruption``; what it decides is done to the loudspeaker, one thing after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from voicemode.audio import AudioChunk
+from voicemode.core.endpointing import FrameFacts
+from voicemode.core.interruption import (
+    DUCK_DB,
+    Duck,
+    Interruption,
+    InterruptionEvent,
+    NearEnd,
+    Pause,
+    Resume,
+    Stop,
+    StopReason,
+    Unduck,
+    WordsWanted,
+)
+from voicemode.core.residual import Residual
+from voicemode.errors import SoundError, VoicemodeError
+from voicemode.interfaces import Speaker, Transcript
+from voicemode.runtime.ear import Overheard
+from voicemode.runtime.turn_log import TurnLog
+
+__all__ = ["BargeIn", "Overhearing"]
+
+_BEFORE_SPEECH_S = 0.3
+"""How much of the sound before the speech is transcribed with it: detectors are late, and soft beginnings are missed."""
+
+_log = logging.getLogger(__name__)
+
+
+class Overhearing(Protocol):
+    """Where the microphone's sound is, in seconds since its first sample."""
+
+    @property
+    def anchor(self) -> float:
+        """When that was: seconds of ``time.monotonic()``."""
+
+    def sound_since(self, seconds: float) -> AudioChunk:
+        """What was heard from there on."""
+
+
+class BargeIn:
+    """One message's. ``run`` does what is decided and returns when the message is to end."""
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        listening: Overhearing,
+        log: TurnLog,
+        *,
+        is_backchannel: Callable[[str], bool],
+        residual: Residual,
+        transcribe: Callable[[AudioChunk], asyncio.Task[Transcript]],
+        replay_from: Callable[[float], float],
+    ) -> None:
+        """``replay_from`` tells for a played position, in seconds, where to go on so that no word is heard in half."""
+        self._speaker, self._listening, self._log = speaker, listening, log
+        self._is_backchannel, self._residual = is_backchannel, residual
+        self._transcribe, self._replay_from = transcribe, replay_from
+        self._interruption: Interruption | None = None
+        """None before the message was audible."""
+        self._decided: asyncio.Queue[InterruptionEvent] = asyncio.Queue()
+        self._asking: set[asyncio.Task[None]] = set()
+        self._by_key = False
+        """Paused by key: what is said meanwhile is not for us."""
+        self._stopping = False
+        self.skipped = False
+        """It was ended because somebody wants to hear no more of it, not because they want to speak."""
+        self.played_s: float | None = None
+        """How much had been audible when the message was stopped; None before that."""
+
+    def heard_frames(self, facts: Sequence[FrameFacts], overheard: Sequence[Overheard], ends_at: float) -> None:
+        """What the microphone heard without the loudspeaker, and what was overheard of both."""
+        if self._by_key or self._speaker.first_sound_at is None:
+            return
+        if self._interruption is None:
+            began_at = ends_at - self._listening.anchor - sum(frame.seconds for frame in facts)
+            self._interruption = Interruption(self._is_backchannel, self._residual, began_at=began_at)
+        for frame, other in zip(facts, overheard, strict=True):
+            if self._stopping:
+                return
+            self._act(self._interruption.push(_near_end(frame, other)))
+
+    def stop(self, *, skip: bool = False) -> None:
+        """By key: end the message, and listen. ``skip``: nobody wants to speak, only to hear no more. Idempotent."""
+        if self._stopping:
+            return
+        self.skipped = skip
+        if self._interruption is None:
+            now = self._log.called_at + self._log.now() - self._listening.anchor
+            self._act([Stop(now, now, StopReason.ASKED)])
+        else:
+            self._act(self._interruption.interrupt())
+
+    async def pause(self) -> None:
+        """By key: be silent until ``resume``. Raises DeviceLostError."""
+        self._by_key = True
+        await self._speaker.pause()
+
+    async def resume(self) -> None:
+        """By key. Raises DeviceLostError."""
+        self._by_key = False
+        self._speaker.duck(0.0)
+        await self._speaker.resume()
+
+    async def run(self) -> Stop:
+        """Do what is decided. Returns when the message was stopped; cancel it when the message has ended by itself."""
+        try:
+            while True:
+                event = await self._decided.get()
+                try:
+                    await self._do(event)
+                except SoundError as error:  # whoever plays finds the device gone as well, and says so
+                    _log.info("playback does not obey: %s", error)
+                if isinstance(event, Stop):
+                    return event
+        finally:
+            for task in self._asking:
+                task.cancel()
+            await asyncio.gather(*self._asking, return_exceptions=True)
+
+    async def _do(self, event: InterruptionEvent) -> None:
+        match event:
+            case Pause():
+                await self._speaker.pause()
+            case Resume():
+                self._speaker.duck(0.0)
+                await self._speaker.resume(self._replay_from(self._speaker.played_s))
+            case Stop():
+                try:
+                    await self._speaker.pause()  # so that it is known what was heard
+                finally:
+                    self.played_s = self._speaker.played_s
+                    self._speaker.stop()
+            case _:
+                pass
+
+    def _act(self, events: Sequence[InterruptionEvent]) -> None:
+        for event in events:
+            self._log.interruption(event, self._listening.anchor)
+            match event:
+                case Duck():
+                    self._speaker.duck(DUCK_DB)
+                case Unduck():
+                    self._speaker.duck(0.0)
+                case WordsWanted():
+                    asking = asyncio.create_task(self._ask(event))
+                    self._asking.add(asking)
+                    asking.add_done_callback(self._asking.discard)
+                case _:
+                    self._stopping = self._stopping or isinstance(event, Stop)
+                    self._decided.put_nowait(event)
+
+    async def _ask(self, asked: WordsWanted) -> None:
+        """Find the words of a snippet out. A guess decides nothing."""
+        sound = self._listening.sound_since(max(asked.speech_began - _BEFORE_SPEECH_S, 0.0))
+        text: str | None = None
+        task = self._transcribe(sound)
+        try:
+            transcript = await task
+            text = None if transcript.confidence == "low" else transcript.text
+        except VoicemodeError as error:
+            _log.info("nobody could tell the words of an interruption: %s", error)
+        finally:
+            task.cancel()
+        if self._interruption is not None and not self._stopping:
+            self._act(self._interruption.words(text, asked))
+
+
+def _near_end(frame: FrameFacts, other: Overheard) -> NearEnd:
+    return NearEnd(
+        seconds=frame.seconds,
+        probability=frame.probability,
+        cleaned_dbfs=frame.level_dbfs,
+        raw_dbfs=other.raw_dbfs,
+        far_end_dbfs=other.far_end_dbfs,
+        noise_floor_dbfs=frame.noise_floor_dbfs,
+    )

@@ -1,0 +1,64 @@
+"""The microphone without the loudspeaker: takes the echo of what is being played out of each block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voicemode.audio import CAPTURE_RATE, Samples
+from voicemode.core.level import LOWEST_DBFS, rms_dbfs
+from voicemode.interfaces import CapturedBlock, EchoCanceller, FarEndReader
+
+__all__ = ["Ear", "Overheard"]
+
+_FRAME = CAPTURE_RATE // 100
+_TAIL_S = 0.5
+"""How long the echo of the last sound is still taken out: the longest reverberation of a living room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """Of one frame of 10 ms, in dBFS."""
+
+    raw_dbfs: float
+    """The microphone before echo cancellation."""
+    far_end_dbfs: float
+    """What was audible of the loudspeaker; -96 while it is silent."""
+
+
+class Ear:
+    """One per microphone. What nobody could have heard of the loudspeaker is passed on as it is."""
+
+    def __init__(self, canceller: EchoCanceller, far_end: FarEndReader) -> None:
+        self._canceller, self._far_end = canceller, far_end
+        self._rest: Samples = np.zeros(0, dtype=np.int16)
+        self._audible_until = -1.0
+        """The end of the last block in which the loudspeaker sounded."""
+
+    @property
+    def pending(self) -> int:
+        """Samples of earlier blocks that go before the next one: less than 10 ms."""
+        return len(self._rest)
+
+    def hear(self, block: CapturedBlock) -> tuple[Samples, Sequence[Overheard]]:
+        """Whole frames of 16 kHz mono PCM without echo, and what is known about each. Blocks come in order."""
+        began = block.captured_at - len(self._rest) / CAPTURE_RATE
+        near = np.concatenate([self._rest, block.chunk.samples])
+        whole = len(near) - len(near) % _FRAME
+        near, self._rest = near[:whole], near[whole:]
+        if not whole:
+            return near, []
+        far = self._far_end.between(began + self._canceller.lead_s, whole)
+        ends = began + whole / CAPTURE_RATE
+        if far.any():
+            self._audible_until = ends
+        if ends > self._audible_until + _TAIL_S:
+            return near, [Overheard(rms_dbfs(frame), LOWEST_DBFS) for frame in near.reshape(-1, _FRAME)]
+        pairs = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), strict=True)
+        heard = [Overheard(rms_dbfs(mine), rms_dbfs(theirs)) for mine, theirs in pairs]
+        cleaned = self._canceller.process(near, far).reshape(-1, _FRAME)
+        # A canceller may put noise there; whoever looks for a muted microphone must see that it delivers nothing.
+        cleaned = np.where(near.reshape(-1, _FRAME).any(axis=1, keepdims=True), cleaned, 0).astype(np.int16)
+        return cleaned.reshape(-1), heard

@@ -1,0 +1,345 @@
+"""Say one message, hear one answer: one exchange, with every device and task it needs.
+
+Whatever ends it, a result, an error or a cancellation, frees them all. The microphone opens together with the loudspeaker, so
+that nothing said early is lost, and so that the person can interrupt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from voicemode.audio import AudioChunk
+from voicemode.core.commands import Adjustments, Command, is_backchannel, read_command
+from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, EndReason, FrameFacts
+from voicemode.core.interruption import Stop, StopReason
+from voicemode.core.latency import Mark
+from voicemode.core.listener import Listener
+from voicemode.core.questions import question_in
+from voicemode.core.sentences import split
+from voicemode.core.speakable import speakable
+from voicemode.core.turn_policy import turn_policy
+from voicemode.errors import MicrophoneSilentError
+from voicemode.events import Interrupted, ListeningStarted, MicrophoneQuiet
+from voicemode.interfaces import Microphone, SpeechDetector, SpeechRequest, Transcript
+from voicemode.runtime.barge_in import BargeIn, Overhearing
+from voicemode.runtime.ear import Ear, Overheard
+from voicemode.runtime.listening import Heard, Listening, NothingHeard
+from voicemode.runtime.parts import TurnParts
+from voicemode.runtime.result import Status, TurnRequest, TurnResult
+from voicemode.runtime.saying import Saying
+from voicemode.runtime.turn_log import TurnLog
+from voicemode.runtime.writing_down import WritingDown
+from voicemode.wire.control import ControlAction, ControlAnswer, ControlState
+
+__all__ = ["Exchange"]
+
+_CAPTURE_LATENCY_S = 0.02
+"""Sound is heard this late: a block of 10 ms and the resampler's 12. When so much less silence than wanted was heard, the
+wanted silence has passed in the air."""
+_HOLD_ON_S = 300.0
+"""How long somebody who said "hold on" may be silent. The client's patience ends earlier, and it gets a handle to go on."""
+_SPEEDS = (0.25, 4.0)
+"""As in ``SpeechRequest.speed``."""
+
+
+class Exchange:
+    """One message and its answer under way; ``run`` may be called once."""
+
+    def __init__(self, parts: TurnParts, request: TurnRequest, log: TurnLog) -> None:
+        self._parts, self._request, self._log = parts, request, log
+        self._phrases = parts.phrases(request.language)
+        self._saying: Saying | None = None
+        """None when there is nothing to say."""
+        self._listening: Listening | None = None
+        self._barge_in: BargeIn | None = None
+        """None while nothing is said that could be stopped."""
+        self._scorer = ""
+        self._thinking = False
+        """Are words being found that the turn waits for?"""
+        self.command: Command | None = None
+        """What the person asked of the conversation itself, in the place of an answer."""
+        self._writing = WritingDown(
+            parts.transcriber, parts.journal, parts.session, log, language=request.language, options=request.options
+        )
+
+    async def run(self) -> TurnResult:
+        """Speak and listen. Raises any VoicemodeError; frees both devices in every case."""
+        pieces = split(speakable(self._request.message, self._request.language or "en"))
+        waits = self._request.wait_for_response
+        chimes = waits and (self._parts.chime == "true" or (self._parts.chime == "auto" and not pieces))
+        async with contextlib.AsyncExitStack() as stack:
+            if pieces or chimes:
+                speaker = self._parts.make_speaker()
+                stack.push_async_callback(speaker.close)
+                self._saying = Saying(speaker, pieces, self._log, chime=chimes, gain_db=self._adjusted.gain_db)
+            if waits:
+                return await self._converse(stack)
+            await self._only_say()
+        return self._result(Status.SPOKEN)
+
+    def finish_listening(self) -> None:
+        """Take what was heard so far as the utterance; harmless at any other time."""
+        if self._listening is not None:
+            self._listening.finish()
+
+    # -- by key
+
+    @property
+    def state(self) -> ControlState:
+        """What is going on."""
+        if self._barge_in is not None and self._saying is not None:
+            return ControlState.PAUSED if self._saying.speaker.paused else ControlState.SPEAKING
+        if self._listening is None:
+            return ControlState.IDLE
+        if self._thinking:
+            return ControlState.THINKING
+        return ControlState.TALKING if self._listening.held else ControlState.LISTENING
+
+    async def control(self, action: ControlAction) -> ControlAnswer:
+        """As ``Controllable.control``. Raises DeviceLostError."""
+        held = self._listening is not None and self._listening.held
+        if action is ControlAction.TALK:
+            action = ControlAction.TALK_END if held else ControlAction.TALK_START
+        match action:
+            case ControlAction.PAUSE | ControlAction.RESUME | ControlAction.STOP | ControlAction.SKIP:
+                return await self._control_message(action)
+            case ControlAction.TALK_START:
+                if self._listening is None:
+                    return ControlAnswer(ok=False, state=self.state, detail="nobody was asked to speak")
+                if self._barge_in is not None:
+                    self._barge_in.stop()
+                self._listening.hold()
+            case ControlAction.TALK_END if self._listening is not None:
+                self._listening.release()
+            case _:
+                pass
+        return ControlAnswer(ok=True, state=self.state)
+
+    async def _control_message(self, action: ControlAction) -> ControlAnswer:
+        barge_in = self._barge_in
+        if barge_in is None:
+            return ControlAnswer(ok=False, state=self.state, detail="nothing is being said")
+        match action:
+            case ControlAction.PAUSE:
+                await barge_in.pause()
+            case ControlAction.RESUME:
+                await barge_in.resume()
+            case _:
+                barge_in.stop(skip=action is ControlAction.SKIP)
+        return ControlAnswer(ok=True, state=self.state)
+
+    # -- speaking and listening
+
+    async def _only_say(self) -> None:
+        barge_in = self._barge_in = self._make_barge_in(_Deaf())
+        saying = asyncio.create_task(self._say())
+        stopping = asyncio.create_task(barge_in.run() if barge_in is not None else _never())
+        try:
+            await asyncio.wait({saying, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not stopping.done():
+                await saying
+            else:
+                await self._cut(saying, barge_in)
+        finally:
+            self._barge_in = None
+            await _reap(saying, stopping)
+
+    async def _cut(self, saying: asyncio.Task[None], barge_in: BargeIn | None) -> None:
+        """The message was stopped: free the loudspeaker, and know what was heard."""
+        await _reap(saying)
+        if self._saying is not None and barge_in is not None:
+            await self._saying.cut(barge_in.played_s or 0.0)
+        self._log.tell(Interrupted(self._log.now()))
+
+    async def _converse(self, stack: contextlib.AsyncExitStack) -> TurnResult:
+        detector = self._parts.make_detector()
+        microphone = self._parts.make_microphone()
+        stack.push_async_callback(microphone.close)
+        listening = self._listening = self._make_listening(microphone, detector)
+        stack.callback(self._writing.withdraw)
+        outcome, stop = await self._speak_and_listen(microphone, listening)
+        patient_until = time.monotonic() + self._parts.start_timeout_s
+        transcript: Transcript | None = None
+        while isinstance(outcome, Heard):
+            self._thinking = True
+            transcript = await self._writing.words_of(outcome)
+            self._thinking = False
+            self.command = self._command_in(transcript)
+            if self.command is Command.WAIT:
+                outcome = await listening.again(outcome, start_timeout_s=_HOLD_ON_S)
+                transcript = None
+                continue
+            if transcript.text or outcome.reason is not EndReason.SILENCE or time.monotonic() > patient_until:
+                break
+            # A door, a cough, a chair: somebody made a sound and said nothing. The person may still be thinking.
+            outcome = await listening.again(outcome)
+        await microphone.close()
+        if isinstance(outcome, NothingHeard) and outcome.only_zeros:
+            raise MicrophoneSilentError(microphone.name)
+        ended_by = str(outcome.reason.value) if isinstance(outcome, Heard) else ""
+        return self._heard_result(transcript, stop, vad=detector.name, ended_by=ended_by)
+
+    async def _speak_and_listen(self, microphone: Microphone, listening: Listening) -> tuple[Heard | NothingHeard, Stop | None]:
+        barge_in = self._barge_in = self._make_barge_in(listening)
+        saying = asyncio.create_task(self._say())
+        hearing = asyncio.create_task(self._hear(microphone, listening))
+        stopping = asyncio.create_task(barge_in.run() if barge_in is not None else _never())
+        preparing = asyncio.create_task(self._prepare())
+        try:
+            # A microphone that fails while the message is spoken must not wait for the end of the message.
+            await asyncio.wait({hearing, saying, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if hearing.done() and not saying.done() and not stopping.done():
+                return hearing.result(), None
+            stop = stopping.result() if stopping.done() else None
+            if stop is None:
+                await saying
+                listening.begin_at(self._log.marks.get(Mark.LAST_SOUND) or time.monotonic())
+            else:
+                await self._cut(saying, barge_in)
+                if stop.reason is StopReason.ASKED:
+                    listening.begin_at(time.monotonic())
+                else:
+                    listening.begin_with_speech(stop.speech_began)
+            self._barge_in = None
+            self._log.tell(ListeningStarted(self._log.now()))
+            return await hearing, None if barge_in is not None and barge_in.skipped else stop
+        finally:
+            self._barge_in = None
+            await _reap(saying, hearing, stopping, preparing)
+
+    async def _say(self) -> None:
+        if self._saying is not None:
+            asked = self._request
+            speed = min(max(asked.speed * self._adjusted.speed, _SPEEDS[0]), _SPEEDS[1])
+            request = SpeechRequest("", voice=asked.voice, speed=speed, language=asked.language, on_remote=self._log.on_remote)
+            await self._saying.run(self._parts.synthesizer, request)
+
+    async def _hear(self, microphone: Microphone, listening: Listening) -> Heard | NothingHeard:
+        await microphone.open()
+        self._log.mark(Mark.MICROPHONE_OPEN)
+        return await listening.run()
+
+    async def _prepare(self) -> None:
+        await asyncio.gather(self._parts.transcriber.prepare(self._request.options), self._parts.scorer.prepare())
+
+    def _make_listening(self, microphone: Microphone, detector: SpeechDetector) -> Listening:
+        request, session = self._request, self._parts.session
+        options = EndpointingOptions(start_timeout_s=self._parts.start_timeout_s, max_utterance_s=request.listen_duration_max)
+        if request.silence_s is None:
+            question = question_in(request.message, options=request.options, language=request.language)
+            policy = turn_policy(self._parts.scorer.used, request.patience)
+            options = replace(options, policy=policy, question=question, partials=True)
+        else:
+            silence_s = max(request.silence_s - _CAPTURE_LATENCY_S, _CAPTURE_LATENCY_S)
+            options = replace(options, silence_s=silence_s, speculate_after_s=session.pace.speculate_after_s(request.silence_s))
+        scorer = self._parts.scorer if request.silence_s is None else None
+        listener = Listener(detector, options, pauses=session.pauses)
+        return Listening(microphone, listener, self, scorer=scorer, ear=self._make_ear())
+
+    def _make_ear(self) -> Ear | None:
+        far_end = None if self._saying is None else self._saying.speaker.far_end
+        canceller = None if far_end is None else self._parts.make_canceller()
+        return None if far_end is None or canceller is None else Ear(canceller, far_end)
+
+    def _make_barge_in(self, listening: Overhearing) -> BargeIn | None:
+        if self._saying is None or not self._request.message:
+            return None
+        return BargeIn(
+            self._saying.speaker,
+            listening,
+            self._log,
+            is_backchannel=lambda text: is_backchannel(text, self._phrases, offered=self._request.options),
+            residual=self._parts.session.residual,
+            transcribe=self._writing.snippet,
+            replay_from=self._saying.replay_from,
+        )
+
+    # -- listening.Attendant
+
+    def transcribe(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
+        return self._writing.begin(utterance)
+
+    def far_end_active(self) -> bool:
+        return self._saying is not None and self._saying.active
+
+    def heard_frames(self, facts: Sequence[FrameFacts], overheard: Sequence[Overheard], ends_at: float) -> None:
+        self._log.frames(facts, overheard, ends_at)
+        if self._barge_in is not None and overheard and self._request.interruptible:
+            self._barge_in.heard_frames(facts, overheard, ends_at)
+
+    def heard_event(self, event: EndpointEvent, anchor: float) -> None:
+        self._log.endpoint(event, anchor)
+
+    def heard_zeros(self) -> None:
+        self._log.tell(MicrophoneQuiet(self._log.now()))
+
+    def scored(self, probability: float, silence_until: float, who: str) -> None:
+        self._scorer = who
+        self._log.score(probability, silence_until, who)
+
+    def understood(self, text: str) -> None:
+        self._log.understood(text)
+
+    # -- what came of it
+
+    @property
+    def _adjusted(self) -> Adjustments:
+        return self._parts.session.adjustments
+
+    def _command_in(self, transcript: Transcript) -> Command | None:
+        if transcript.confidence == "low" or not self._request.commands:
+            return None
+        return read_command(transcript.text, self._phrases, offered=self._request.options)
+
+    def _heard_result(self, transcript: Transcript | None, stop: Stop | None, *, vad: str, ended_by: str) -> TurnResult:
+        if transcript is None or not transcript.text:
+            return self._result(Status.NO_SPEECH, transcript=transcript, vad=vad)
+        status = Status.ANSWERED if stop is None else Status.INTERRUPTED
+        return self._result(status, transcript=transcript, vad=vad, ended_by=ended_by)
+
+    def _result(self, status: Status, *, transcript: Transcript | None = None, vad: str = "", ended_by: str = "") -> TurnResult:
+        self._log.mark(Mark.RESULT)
+        saying = self._saying
+        failed = (*(saying.failed if saying else ()), *(transcript.failed if transcript else ()), self._writing.unkept)
+        heard, unheard = saying.heard if saying else ("", "")
+        return TurnResult(
+            status=status,
+            text=transcript.text if transcript else "",
+            confidence=transcript.confidence if transcript and transcript.text else "",
+            ended_by=ended_by,
+            heard=heard,
+            unheard=unheard,
+            tts=saying.engine if saying else "",
+            stt=transcript.engine if transcript else "",
+            vad=vad,
+            scorer=self._scorer,
+            failed=tuple(filter(None, failed)),
+            cloud=tuple(self._log.cloud),
+            timings_ms=self._log.marks.timings_ms(),
+        )
+
+
+class _Deaf:
+    """Nobody listens."""
+
+    anchor = 0.0
+
+    def sound_since(self, seconds: float) -> AudioChunk:
+        raise AssertionError(f"nothing was heard since {seconds}")
+
+
+async def _never() -> Stop:
+    """For who cannot be stopped."""
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
+async def _reap(*tasks: asyncio.Task[None] | asyncio.Task[Stop] | asyncio.Task[Heard | NothingHeard]) -> None:
+    """Cancel what still runs and wait until it is gone. What the tasks raised was reported elsewhere or is unwanted."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

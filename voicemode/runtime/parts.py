@@ -1,0 +1,58 @@
+"""What a turn is made of."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from voicemode.core.commands import Adjustments, SpokenPhrases
+from voicemode.core.failover import Task
+from voicemode.core.pauses import SpeakerPauses
+from voicemode.core.residual import Residual
+from voicemode.core.speculation import TranscriptionPace
+from voicemode.core.timeline import Timeline
+from voicemode.interfaces import EchoCanceller, Microphone, Speaker, SpeechDetector, Synthesizer, Transcriber, TurnScorer
+from voicemode.runtime.journal import Journal
+
+__all__ = ["Session", "TurnParts"]
+
+
+@dataclass(slots=True)
+class Session:
+    """What is learnt from turn to turn, about the person, the room and the engines; shared by all turns of a process."""
+
+    pace: TranscriptionPace = field(default_factory=TranscriptionPace)
+    """How long transcriptions take."""
+    pauses: SpeakerPauses = field(default_factory=SpeakerPauses)
+    """How long the person pauses in mid-turn."""
+    residual: Residual = field(default_factory=Residual)
+    """How much of the loudspeaker is left in the microphone after echo cancellation."""
+    adjustments: Adjustments = field(default_factory=Adjustments)
+    """What the person asked for: louder, slower."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnParts:
+    """Devices are made anew for each turn; engines are shared by all."""
+
+    make_microphone: Callable[[], Microphone]
+    make_speaker: Callable[[], Speaker]
+    make_detector: Callable[[], SpeechDetector]
+    synthesizer: Synthesizer
+    transcriber: Transcriber
+    scorer: TurnScorer
+    journal: Journal
+    start_timeout_s: float
+    chime: str
+    """When to chime as the microphone starts to listen: "auto" (only when nothing was spoken), "true" or "false"."""
+    make_canceller: Callable[[], EchoCanceller | None] = lambda: None
+    """None where there is none: then nobody interrupts by voice."""
+    phrases: Callable[[str | None], SpokenPhrases] = lambda _: SpokenPhrases(())
+    """Spoken commands and backchannels for a language (BCP 47); None where it is not known."""
+    session: Session = field(default_factory=Session)
+    presence: Callable[[Task | None], AbstractAsyncContextManager[None]] = lambda _: contextlib.nullcontext()
+    """Entered while somebody converses, with what is needed first."""
+    keep_timeline: Callable[[Timeline], None] = lambda _: None
+    """Told what happened in each turn when it has ended. Returns at once."""

@@ -1,0 +1,137 @@
+"""Say one message on the loudspeaker, and know how far it was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from voicemode.audio import AudioChunk
+from voicemode.core.chime import listening_chime
+from voicemode.core.latency import Mark
+from voicemode.core.level import amplified
+from voicemode.errors import SoundError
+from voicemode.events import SpeakingEnded, SpeakingStarted
+from voicemode.interfaces import Speaker, SpeechRequest, Synthesizer
+from voicemode.runtime.playback import Placed, speak
+from voicemode.runtime.turn_log import TurnLog
+
+__all__ = ["Saying"]
+
+
+class Saying:
+    """One message under way; ``run`` may be called once. Whoever made it closes the loudspeaker in the end."""
+
+    def __init__(self, speaker: Speaker, pieces: Sequence[str], log: TurnLog, *, chime: bool, gain_db: float = 0.0) -> None:
+        """``chime``: sound it at the end, as a sign that somebody listens. ``gain_db``: how much louder it is to be."""
+        self._speaker, self._pieces, self._log, self._chime, self._gain_db = speaker, pieces, log, chime, gain_db
+        self._placed: list[Placed] = []
+        self.engine = ""
+        """Who spoke the last piece so far."""
+        self.failed: tuple[str, ...] = ()
+        """As ``Spoken.failed``, once all is queued."""
+        self.heard = ("", "")
+        """What of the message was heard and what was not, where it was cut; both empty when it was not."""
+
+    @property
+    def speaker(self) -> Speaker:
+        return self._speaker
+
+    @property
+    def active(self) -> bool:
+        """Is it audible now?"""
+        first, until = self._speaker.first_sound_at, self._speaker.audible_until
+        if first is None or until is None or self._speaker.paused:
+            return False
+        return first <= time.monotonic() <= until
+
+    async def run(self, synthesizer: Synthesizer, request: SpeechRequest) -> None:
+        """Speak, wait until it was heard, and free the loudspeaker. ``request`` gives voice, speed and language.
+
+        Raises SpeechFailedError, SoundError, RequestError, LanguageError. Cancelled, it falls silent; then ``cut`` is to be
+        called.
+        """
+        speaker = self._speaker
+        opening = asyncio.create_task(speaker.open())
+        speaking = asyncio.create_task(self._queue(_Opened(speaker, opening, self._gain_db), synthesizer, request))
+        try:
+            # A loudspeaker that cannot be opened is told at once, not when the first sound of the engine arrives.
+            await asyncio.wait({opening, speaking}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                opening.result()
+            await speaking
+            await speaker.drain()
+        except SoundError:
+            if self._pieces:
+                raise
+            return  # the chime was all there was to play; progress tells the client instead
+        finally:
+            for task in (speaking, opening):
+                task.cancel()
+            await asyncio.gather(speaking, opening, return_exceptions=True)
+        self._note_end(speaker.audible_until)
+        await speaker.close()
+
+    async def cut(self, played_s: float) -> None:
+        """What was said was broken off when ``played_s`` had been audible: note it, and free the loudspeaker."""
+        self._note_end(time.monotonic())
+        self.heard = self._heard_until(played_s)
+        await self._speaker.close()
+
+    def replay_from(self, played_s: float) -> float:
+        """Where to go on after a pause, so that no word is heard in half: seconds, at most 3 s earlier."""
+        return played_s
+
+    def _heard_until(self, played_s: float) -> tuple[str, str]:
+        return "", ""
+
+    async def _queue(self, speaker: _Opened, synthesizer: Synthesizer, request: SpeechRequest) -> None:
+        if self._pieces:
+            self._log.mark(Mark.TTS_REQUEST)
+            spoken = await speak(self._pieces, request, synthesizer, speaker, self._first_chunk, placed=self._placed)
+            self.engine, self.failed = spoken.engine, spoken.failed
+        if self._chime:
+            await speaker.play(listening_chime())
+
+    def _first_chunk(self, engine: str) -> None:
+        self.engine = engine
+        self._log.mark(Mark.TTS_FIRST_BYTE)
+        self._log.tell(SpeakingStarted(self._log.now(), engine))
+
+    def _note_end(self, ended_at: float | None) -> None:
+        first = self._speaker.first_sound_at
+        if ended_at is None or first is None:
+            return
+        self._log.sounded(first, ended_at)
+        self._log.tell(SpeakingEnded(self._log.since_call(ended_at)))
+        for place in self._placed:
+            start = self._log.since_call(first) + place.start_s
+            end = ended_at if place.end_s is None else first + place.end_s
+            self._log.timeline.piece(start, max(self._log.since_call(min(end, ended_at)), start), place.text)
+
+
+class _Opened:
+    """A loudspeaker that is still opening while the synthesizer already works: the first ``play`` waits for it."""
+
+    def __init__(self, speaker: Speaker, opening: asyncio.Task[None], gain_db: float = 0.0) -> None:
+        self._speaker = speaker
+        self._opening = opening
+        self._gain_db = gain_db
+
+    @property
+    def audible_until(self) -> float | None:
+        return self._speaker.audible_until
+
+    @property
+    def queued_s(self) -> float:
+        return self._speaker.queued_s
+
+    async def play(self, chunk: AudioChunk) -> None:
+        await self._opening
+        await self._speaker.play(AudioChunk(amplified(chunk.samples, self._gain_db), chunk.sample_rate))
+
+    def mark(self) -> int:
+        return self._speaker.mark()
+
+    def withdraw(self, mark: int) -> None:
+        self._speaker.withdraw(mark)
