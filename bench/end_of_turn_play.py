@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +151,8 @@ class Play:
     def run(self) -> Outcome:
         """The rule goes on after each cut, as a conversation would, so one turn can be cut more than once."""
         scene, pauses, cuts = self.take.scene, SpeakerPauses(), list[int]()
-        endpointer = Endpointer(self.rule.options, pauses=pauses)
+        options = replace(self.rule.options, question=scene.question)
+        endpointer = Endpointer(options, pauses=pauses)
         for facts in self.take.facts:
             self._now += facts.seconds
             self._deliver()
@@ -165,7 +166,7 @@ class Play:
                     return self._ended(last, tuple(cuts))
                 if isinstance(last, TurnEnded):
                     cuts.append(_pause_at(scene, last.at))
-                endpointer = Endpointer(self.rule.options, self._now, pauses=pauses)
+                endpointer = Endpointer(options, self._now, pauses=pauses)
         return Outcome(tuple(cuts), None, None)
 
     def _deliver(self) -> None:

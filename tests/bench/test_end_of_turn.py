@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from bench.end_of_turn_scenes import Pause, Scene, pause_lengths
 from bench.end_of_turn_sounds import Clip, Word, room_tone
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.endpointing import EndpointingOptions, FrameFacts
+from voicemode.core.questions import question_in
 from voicemode.core.turn_policy import TurnPolicy
 
 SPEECH = FrameFacts(level_dbfs=-25, noise_floor_dbfs=-60, gate_open=True, probability=0.95)
@@ -52,6 +55,14 @@ def test_words_reach_the_policy() -> None:
     policy = TurnPolicy(shortest_s=0.55, unscored_s=0.55)
     assert played(EndpointingOptions(policy=policy, partials=True), score=1.0, words=True).cut == ()
     assert played(EndpointingOptions(policy=policy), score=1.0).cut == (0,)
+
+
+def test_the_question_is_the_scenes() -> None:
+    """ "Come" answers what was asked, and ends the turn long before an unscored one."""
+    asked = take()
+    asked = replace(asked, scene=replace(asked.scene, question=question_in("?", options=["go and come"], language="en")))
+    rule = Rule("rule", "family", EndpointingOptions(policy=TurnPolicy(closed_s=0.55), partials=True), words=True)
+    assert Play(asked, rule, None, 0.0, stt_s=0.3).run().latency_s == pytest.approx(0.55, abs=0.011)
 
 
 def test_a_scorer_is_as_late_as_it_is_said_to_be() -> None:

@@ -86,6 +86,8 @@ def test_formulas_of_ending_are_closed(text: str) -> None:
         ("Would you like tea or coffee?", "neither of them suits", UNKNOWN),
         ("How many do you need?", "twenty five", CLOSED),
         ("How many do you need?", "25", CLOSED),
+        ("How many do you need?", "the number is five or six", UNKNOWN),
+        ("How many do you need?", "five six", CLOSED),
         ("What is your phone number?", "555", OPEN),
         ("What is your phone number?", "five five five one two three four", UNKNOWN),
         ("What else do you need?", "bread", OPEN),

@@ -73,7 +73,7 @@ class TurnPolicy:
     """How much of a speaker's usual pause beyond ``typical_pause_s`` is added."""
     typical_pause_s: float = 0.7
     """A speaker whose pauses reach this far gets the waits as they stand."""
-    most_s: float = 3.0
+    most_s: float = 2.5
     """Never more than this, whatever is known, times ``factor``."""
     factor: float = 1.0
     """The patience that was asked for, > 0."""
