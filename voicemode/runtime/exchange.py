@@ -75,7 +75,14 @@ class Exchange:
             if pieces or chimes:
                 speaker = self._parts.make_speaker()
                 stack.push_async_callback(speaker.close)
-                self._saying = Saying(speaker, pieces, self._log, chime=chimes, gain_db=self._adjusted.gain_db)
+                self._saying = Saying(
+                    speaker,
+                    pieces,
+                    self._log,
+                    chime=chimes,
+                    gain_db=self._adjusted.gain_db,
+                    letter_s=self._parts.session.letter_s.get(self._voice),
+                )
             if waits:
                 return await self._converse(stack)
             await self._only_say()
@@ -213,10 +220,12 @@ class Exchange:
 
     async def _say(self) -> None:
         if self._saying is not None:
-            asked = self._request
-            speed = min(max(asked.speed * self._adjusted.speed, _SPEEDS[0]), _SPEEDS[1])
-            request = SpeechRequest("", voice=asked.voice, speed=speed, language=asked.language, on_remote=self._log.on_remote)
+            voice, speed = self._voice
+            request = SpeechRequest(
+                "", voice=voice, speed=speed, language=self._request.language, on_remote=self._log.on_remote
+            )
             await self._saying.run(self._parts.synthesizer, request)
+            self._parts.session.letter_s[self._voice] = self._saying.pace()
 
     async def _hear(self, microphone: Microphone, listening: Listening) -> Heard | NothingHeard:
         await microphone.open()
@@ -285,6 +294,12 @@ class Exchange:
         self._log.understood(text)
 
     # -- what came of it
+
+    @property
+    def _voice(self) -> tuple[str | None, float]:
+        """Who speaks, and how fast."""
+        speed = self._request.speed * self._adjusted.speed
+        return self._request.voice, min(max(speed, _SPEEDS[0]), _SPEEDS[1])
 
     @property
     def _adjusted(self) -> Adjustments:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from voicemode.audio import AudioChunk
@@ -20,6 +20,10 @@ from voicemode.errors import EndpointError, EngineError, SpeechFailedError, Voic
 from voicemode.interfaces import SpeechRequest, Synthesis, Synthesizer
 
 __all__ = ["Placed", "Player", "Spoken", "speak"]
+
+
+_KEPT = 8
+"""Pieces whose sound is kept: more than the 10 s that may be queued, and so all that an interruption can hit."""
 
 
 class Player(Protocol):
@@ -63,6 +67,8 @@ class Placed:
     start_s: float
     end_s: float | None = None
     """None while its sound is still coming."""
+    sound: list[AudioChunk] = field(default_factory=list)
+    """As it was queued. Of the last pieces only: ``_KEPT``."""
 
 
 async def speak(
@@ -117,9 +123,11 @@ class _Message:
         mark = self._speaker.mark()
         place = Placed(text, self._queued_s)
         placed.append(place)
+        for older in placed[-_KEPT - 1 : -_KEPT]:
+            older.sound.clear()
         broken: dict[str, VoicemodeError] = {}
         while True:
-            outlet = _Outlet(self._speaker, mark, holds=bool(self._engines))
+            outlet = _Outlet(self._speaker, mark, place, holds=bool(self._engines))
             synthesis = self._synthesizer.synthesize(self._asking_for(text, outlet))
             try:
                 async with contextlib.aclosing(synthesis):
@@ -138,7 +146,7 @@ class _Message:
             else:
                 self._note_failed(*synthesis.failed)
                 self._engines.append(synthesis.engine)
-                self._queued_s = place.end_s = place.start_s + outlet.queued_s
+                self._queued_s = place.end_s = place.start_s + sum(chunk.seconds for chunk in place.sound)
                 return
 
     def _asking_for(self, text: str, outlet: _Outlet) -> SpeechRequest:
@@ -174,11 +182,9 @@ class _Message:
 class _Outlet:
     """The way of one piece from one engine to the loudspeaker; what comes before it opens is held back."""
 
-    def __init__(self, speaker: Player, mark: int, *, holds: bool) -> None:
+    def __init__(self, speaker: Player, mark: int, place: Placed, *, holds: bool) -> None:
         """``mark`` is the loudspeaker's before the piece, ``holds`` whether there may be enough to play without it."""
-        self._speaker, self._mark = speaker, mark
-        self.queued_s = 0.0
-        """Seconds of this engine's sound that the loudspeaker got."""
+        self._speaker, self._mark, self._place = speaker, mark, place
         self.repeats = speaker.mark() != mark
         """A part of the piece was queued already, by an engine that broke off."""
         self._is_open = not holds and not self.repeats
@@ -202,9 +208,10 @@ class _Outlet:
         if held and self.repeats:
             self.repeats = False
             self._speaker.withdraw(self._mark)
+            self._place.sound.clear()
         for chunk in held:
             await self._speaker.play(chunk)
-            self.queued_s += chunk.seconds
+            self._place.sound.append(chunk)
 
 
 class _Chunks:

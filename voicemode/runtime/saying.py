@@ -6,8 +6,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import numpy as np
+
 from voicemode.audio import AudioChunk
 from voicemode.core.chime import listening_chime
+from voicemode.core.heard import Piece, Silence, find_silences, heard_until, seconds_per_letter, snap_back
 from voicemode.core.latency import Mark
 from voicemode.core.level import amplified
 from voicemode.errors import SoundError
@@ -22,9 +25,22 @@ __all__ = ["Saying"]
 class Saying:
     """One message under way; ``run`` may be called once. Whoever made it closes the loudspeaker in the end."""
 
-    def __init__(self, speaker: Speaker, pieces: Sequence[str], log: TurnLog, *, chime: bool, gain_db: float = 0.0) -> None:
-        """``chime``: sound it at the end, as a sign that somebody listens. ``gain_db``: how much louder it is to be."""
+    def __init__(
+        self,
+        speaker: Speaker,
+        pieces: Sequence[str],
+        log: TurnLog,
+        *,
+        chime: bool,
+        gain_db: float = 0.0,
+        letter_s: float | None = None,
+    ) -> None:
+        """``chime``: sound it at the end, as a sign that somebody listens. ``gain_db``: how much louder it is to be.
+
+        ``letter_s`` is the pace of this voice as far as it is known, for a first piece that is cut.
+        """
         self._speaker, self._pieces, self._log, self._chime, self._gain_db = speaker, pieces, log, chime, gain_db
+        self._letter_s = letter_s
         self._placed: list[Placed] = []
         self.engine = ""
         """Who spoke the last piece so far."""
@@ -80,10 +96,27 @@ class Saying:
 
     def replay_from(self, played_s: float) -> float:
         """Where to go on after a pause, so that no word is heard in half: seconds, at most 3 s earlier."""
-        return played_s
+        return snap_back(self._heard_pieces(played_s), played_s, letter_s=self._letter_s)
 
     def _heard_until(self, played_s: float) -> tuple[str, str]:
-        return "", ""
+        found = heard_until(self._heard_pieces(played_s), played_s, letter_s=self._letter_s)
+        rest = (found.unheard, *self._pieces[len(self._placed) :])
+        return found.heard, " ".join(filter(None, rest))
+
+    def _heard_pieces(self, played_s: float) -> list[Piece]:
+        """Those that were queued; where they are silent is looked for in those that were reached."""
+        found = []
+        for place in self._placed:
+            silences: tuple[Silence, ...] = ()
+            if place.sound and place.start_s <= played_s:
+                sound = np.concatenate([chunk.samples for chunk in place.sound])
+                silences = find_silences(sound, place.sound[0].sample_rate)
+            found.append(Piece(place.text, place.start_s, place.end_s, silences=silences))
+        return found
+
+    def pace(self) -> float:
+        """Seconds per letter of what was said; see ``core.heard``."""
+        return seconds_per_letter([Piece(place.text, place.start_s, place.end_s) for place in self._placed])
 
     async def _queue(self, speaker: _Opened, synthesizer: Synthesizer, request: SpeechRequest) -> None:
         if self._pieces:
