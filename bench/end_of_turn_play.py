@@ -34,7 +34,7 @@ from voicemode.core.listener import Listener
 from voicemode.core.pauses import SpeakerPauses
 from voicemode.engines.silero_vad import SileroDetector
 
-__all__ = ["Outcome", "Play", "Rule", "Scorer", "Take", "record"]
+__all__ = ["Mean", "Outcome", "Play", "Rule", "Scorer", "Take", "record"]
 
 _PREROLL = CAPTURE_RATE // 2
 _THERE_AND_BACK_S = 0.015
@@ -120,6 +120,18 @@ class Scorer:
     def save(self) -> None:
         if self._kept is not None:
             self._kept.write_text(json.dumps({"answers": self._answers, "took": self.took}), "utf-8")
+
+
+class Mean(Scorer):
+    """Two scorers' mean, as late as the later."""
+
+    def __init__(self, name: str, one: Scorer, other: Scorer) -> None:
+        super().__init__(name, lambda samples: (one(samples) + other(samples)) / 2, None)
+        self._both = (one, other)
+
+    @property
+    def late_s(self) -> float:
+        return max(scorer.late_s for scorer in self._both)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from voicemode.core.turn_policy import SCALES, Evidence, TurnPolicy, turn_policy
 __all__ = ["CalledOnce", "called_once", "default_rules", "plain_rules", "sweep"]
 
 SILENCES_MS = (300, 400, 500, 600, 700, 800, 1000, 1200, 1500)
-_FACTORS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7)
+_FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def sweep(scorer: str) -> Iterator[Rule]:
         (low - 0.2, high - 0.1),
         (low - 0.3, high - 0.2),
     }
-    for longest_s in (1.0, 1.2, 1.5, 1.8):
+    for longest_s in (0.7, 0.8, 0.9, 1.0, 1.2, 1.5):
         for more, end in sorted(ranges):
             for share in (0.0, 0.5):
                 policy = replace(TurnPolicy(), longest_s=longest_s, sure_of_more=more, sure_of_end=end, pause_share=share)

@@ -73,7 +73,8 @@ def test_a_sure_end_is_answered_soon_and_a_sure_pause_waited_for() -> None:
     """The two ends of the scale are the policy's own figures."""
     assert wait_s(scores=(1.0,)) == POLICY.shortest_s
     assert wait_s(scores=(0.0,)) == POLICY.longest_s
-    assert POLICY.shortest_s < wait_s(scores=(0.5,)) < POLICY.longest_s
+    middle = (POLICY.sure_of_more + POLICY.sure_of_end) / 2
+    assert POLICY.shortest_s < wait_s(scores=(middle,)) < POLICY.longest_s
 
 
 @pytest.mark.parametrize("scores", [(), (0.99,), (0.99, 0.99, 0.99)])

@@ -19,10 +19,13 @@ Patience = Literal["quick", "normal", "patient"]
 PATIENCE: Mapping[Patience, float] = MappingProxyType({"quick": 0.7, "normal": 1.0, "patient": 1.7})
 """What each patience multiplies every wait by."""
 
-SCALES: Mapping[str, tuple[float, float]] = MappingProxyType({"smart-turn-v3": (0.5, 0.95), "prosody": (0.4, 0.7)})
+SCALES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"smart-turn-v3": (0.5, 0.95), "prosody": (0.5, 0.7), "smart-turn-v3+prosody": (0.5, 0.9)}
+)
 """By the scorer's name: up to which score the wait is longest, and from which it is shortest.
 
-smart-turn is as good as certain of most ends and of many pauses, prosody hardly ever is. Chosen from six pairs for each.
+smart-turn is as good as certain of most ends and of many pauses, prosody hardly ever is; the last is the mean of both. Chosen
+from three or four pairs for each.
 """
 
 
@@ -55,19 +58,19 @@ class TurnPolicy:
 
     shortest_s: float = 0.5
     """When the scorer is as sure as can be that the turn is over, > 0. Words are hardly ever there sooner."""
-    longest_s: float = 1.2
+    longest_s: float = 0.9
     """When it is as sure that it is not, >= ``shortest_s``."""
-    unscored_s: float = 0.9
+    unscored_s: float = 0.8
     """Before its first score, or without a scorer."""
     sure_of_end: float = 0.7
     """From this score on the wait is ``shortest_s``, <= 1; ``SCALES`` has each scorer's."""
-    sure_of_more: float = 0.4
+    sure_of_more: float = 0.5
     """Up to this score the wait is ``longest_s``, >= 0."""
     open_s: float = 1.8
     """At least this where the words cannot end a sentence. A search for a word takes up to 1.2 s, and a detector is late."""
     closed_s: float = 0.5
     """At most this where the words answer the question that was asked."""
-    pending_s: float = 0.7
+    pending_s: float = 0.6
     """At least this while the words are being written down: ending the turn before they are there gains nothing."""
     pause_share: float = 0.5
     """How much of a speaker's usual pause beyond ``typical_pause_s`` is added."""
