@@ -93,6 +93,7 @@ class VirtualSoundCard:
         self.folder = Path()
         self._keeper: subprocess.Popen[bytes] | None = None
         self._noise: subprocess.Popen[bytes] | None = None
+        self._echo: tuple[subprocess.Popen[bytes], ...] = ()
         self._modules: dict[str, str] = {}
 
     @property
@@ -125,6 +126,7 @@ class VirtualSoundCard:
     def stop(self) -> None:
         """End the daemon and remove its folder. Idempotent."""
         self._end_noise()
+        self.wear_headphones()
         keeper, self._keeper = self._keeper, None
         if keeper is None:
             return
@@ -160,6 +162,28 @@ class VirtualSoundCard:
         """Unplug the microphone; whoever records loses the stream. Idempotent."""
         self._end_noise()
         self._unplug(["mic", "mic_in"], sink="mic_in", source="mic")
+
+    def open_speakers(self, level_db: float = -12.0) -> None:
+        """Let the microphone hear the loudspeaker, so much softer (< 0), as where nobody wears headphones.
+
+        It comes some 100 ms later: what recording and playing cost here is about what a large room does.
+        """
+        self.wear_headphones()
+        recorder = ["parec", "--device=speaker.monitor", f"--client-name={_OWN_NAME}", "--latency-msec=10"]
+        form = ["--raw", "--format=s16le", f"--rate={CARD_RATE}", "--channels=1"]
+        ear = subprocess.Popen([*recorder, *form], stdout=subprocess.PIPE, env=self._client_env)
+        mouth = subprocess.Popen(
+            self._pacat("mic_in", CARD_RATE, 1, latency_ms=60), stdin=subprocess.PIPE, env=self._client_env
+        )
+        self._echo = (ear, mouth)
+        threading.Thread(target=_reflect, args=(ear, mouth, level_db), daemon=True).start()
+
+    def wear_headphones(self) -> None:
+        """Let the microphone hear nothing of the loudspeaker, as at the beginning. Idempotent."""
+        for process in self._echo:
+            process.kill()
+            process.wait(_STOP_S)
+        self._echo = ()
 
     def play_into_microphone(self, sound: Path | AudioChunk) -> None:
         """Speak into the microphone, over the noise; returns when the last sample was in the air.
@@ -325,6 +349,17 @@ def _pink_noise(dbfs: float, seconds: int = 10) -> bytes:
     noise = np.fft.irfft(spectrum, count)
     noise *= FULL_SCALE * 10 ** (dbfs / 20) / np.sqrt(np.mean(noise**2))
     return np.round(noise + random.uniform(-0.5, 0.5, count)).astype("<i2").tobytes()
+
+
+def _reflect(ear: subprocess.Popen[bytes], mouth: subprocess.Popen[bytes], level_db: float) -> None:
+    """Pass on what one hears to the other, until either is gone."""
+    assert ear.stdout is not None
+    assert mouth.stdin is not None
+    gain = 10 ** (level_db / 20)
+    with contextlib.suppress(OSError, ValueError):
+        while pcm := ear.stdout.read(CARD_RATE // 100 * 2):
+            mouth.stdin.write(np.rint(np.frombuffer(pcm, dtype=np.int16) * gain).astype(np.int16).tobytes())
+            mouth.stdin.flush()
 
 
 def _feed_for_ever(player: subprocess.Popen[bytes], pcm: bytes) -> None:
