@@ -33,7 +33,7 @@ LEVELS_DB = (12.0, 6.0, 0.0, -6.0)
 """Of the person over the echo of the assistant, both where they speak."""
 _PREROLL_S = 0.5
 """How much sound before the detected beginning is transcribed too."""
-_VOICES = ("en-us", "en-gb+f3", "en-gb-scotland", "en-us+m7", "en-gb+f5", "en-us+f2")
+_VOICES = ("en-us+m1", "en-gb-x-rp+f4", "en-029", "en-gb-scotland+f1", "en-gb+m5", "en-us+f5")
 _MESSAGE_DBFS = -20.0
 """Active level of what is played: what engines deliver."""
 _HEADROOM_DBFS = -14.0
@@ -185,7 +185,7 @@ def _of_level(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "n": len(outcomes),
         "missed": sum(each.stop_s is None for each in outcomes),
-        "duck_or_stop": _times([each.duck_s for each in outcomes]),
+        "duck_or_stop": _times([each.yield_s for each in outcomes]),
         "pause": _times([each.pause_s for each in outcomes]),
         "stop": _times([each.stop_s for each in outcomes]),
         "first_word_kept": sum(began <= _PREROLL_S for began in heard),
@@ -248,7 +248,7 @@ def _plot(report: dict[str, Any], file: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(9, 5))
     drawn: tuple[tuple[str, str, str], ...] = (
-        ("duck_s", "duck_or_stop", "duck"),
+        ("yield_s", "duck_or_stop", "duck or stop"),
         ("pause_s", "pause", "pause"),
         ("stop_s", "stop", "stop"),
     )

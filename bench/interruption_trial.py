@@ -67,8 +67,8 @@ class Outcome:
 
     kind: Kind
     level_db: float
-    duck_s: float | None
-    """The first duck after the first sound; None without one. So with the others."""
+    yield_s: float | None
+    """The first duck, pause or stop after the first sound; None without one. So with the others."""
     pause_s: float | None
     stop_s: float | None
     resume_s: float | None
@@ -144,8 +144,8 @@ def _obey(loudspeaker: Loudspeaker, event: InterruptionEvent) -> None:
 
 
 def _outcome(said: Said, told: list[InterruptionEvent], frames: list[float]) -> Outcome:
-    def first(kind: type[InterruptionEvent]) -> float | None:
-        return next((event.at - said.at_s for event in told if isinstance(event, kind) and event.at > said.at_s), None)
+    def first(*kinds: type[InterruptionEvent]) -> float | None:
+        return next((event.at - said.at_s for event in told if isinstance(event, kinds) and event.at > said.at_s), None)
 
     def number(kind: type[InterruptionEvent]) -> int:
         return sum(isinstance(event, kind) for event in told)
@@ -154,7 +154,7 @@ def _outcome(said: Said, told: list[InterruptionEvent], frames: list[float]) -> 
     return Outcome(
         kind=said.kind,
         level_db=said.level_db,
-        duck_s=first(Duck),
+        yield_s=first(Duck, Pause, Stop),
         pause_s=first(Pause),
         stop_s=first(Stop),
         resume_s=first(Resume),

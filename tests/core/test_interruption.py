@@ -34,6 +34,9 @@ SPEECH = replace(QUIET, probability=0.95, cleaned_dbfs=-30)
 LEFTOVER = replace(QUIET, probability=0.9, cleaned_dbfs=-60)
 """Echo that sounds like speech, but is no louder than what the canceller usually leaves."""
 
+LEARNT_S = 3.0
+"""Playback after which it is known how much echo is left."""
+
 Part = tuple[float, NearEnd]
 
 
@@ -60,9 +63,9 @@ def about(seconds: float) -> float:
 
 
 def weighing(speech_s: float) -> tuple[Interruption, WordsWanted]:
-    """Somebody spoke after 2 s for so long and fell silent; playback waits for their words."""
+    """Somebody spoke after 3 s for so long and fell silent; playback waits for their words."""
     interruption = Interruption(backchannel)
-    told = fed(interruption, [(2.0, QUIET), (speech_s, SPEECH), (0.3, QUIET)])
+    told = fed(interruption, [(LEARNT_S, QUIET), (speech_s, SPEECH), (0.3, QUIET)])
     asked = told[-1]
     assert isinstance(asked, WordsWanted)
     return interruption, asked
@@ -70,43 +73,85 @@ def weighing(speech_s: float) -> tuple[Interruption, WordsWanted]:
 
 def test_words_stop_playback() -> None:
     """Duck on the first frame, pause on the sixth, stop after 0.9 s of speech; the first word's instant is told."""
-    assert events((2.0, QUIET), (2.0, SPEECH)) == [
-        Duck(about(2.01)),
-        Pause(about(2.06), about(2.0)),
-        Stop(about(2.9), about(2.0), StopReason.TALKING),
+    assert events((LEARNT_S, QUIET), (2.0, SPEECH)) == [
+        Duck(about(3.01)),
+        Pause(about(3.06), about(3.0)),
+        Stop(about(3.9), about(3.0), StopReason.TALKING),
     ]
 
 
 def test_what_the_canceller_leaves_is_no_speech() -> None:
     """A minute of echo that sounds like speech does not even duck."""
-    assert events((2.0, QUIET), (60.0, LEFTOVER)) == []
+    assert events((LEARNT_S, QUIET), (60.0, LEFTOVER)) == []
+
+
+def test_in_the_first_seconds_only_a_voice_louder_than_the_echo_counts() -> None:
+    """What the canceller lets through while it learns the room may be all of the echo."""
+    early = replace(LEFTOVER, cleaned_dbfs=-36)
+    assert events((0.5, QUIET), (2.0, early)) == []
+    assert isinstance(events((0.5, QUIET), (2.0, replace(early, cleaned_dbfs=-20, raw_dbfs=-20)))[-1], Stop)
+
+
+def test_with_headphones_a_soft_voice_counts_at_once() -> None:
+    """Half a second without any echo in the raw microphone is enough to trust what is heard there."""
+    alone = replace(QUIET, cleaned_dbfs=-62, raw_dbfs=-62)
+    told = events((0.7, alone), (2.0, replace(alone, probability=0.9, cleaned_dbfs=-45, raw_dbfs=-45)))
+    assert told[:2] == [Duck(about(0.71)), Pause(about(0.76), about(0.7))]
+
+
+def test_a_voice_that_the_detector_misses_ducks_by_its_level() -> None:
+    """Pieces of a voice, far over the echo that is left, are heard before the detector knows them; so they begin the speech."""
+    told = events((LEARNT_S, QUIET), (0.3, replace(SPEECH, probability=0.02)), (2.0, SPEECH))
+    assert told[:2] == [Duck(about(3.08)), Pause(about(3.36), about(3.0))]
+
+
+def test_typing_does_not_duck() -> None:
+    """Eight keystrokes of 30 ms a second, each louder than a voice, for a minute."""
+    key = replace(SPEECH, probability=0.05, cleaned_dbfs=-20, raw_dbfs=-20)
+    strokes = [(0.03, key), (0.1, QUIET)] * 480
+    assert events((LEARNT_S, QUIET), *strokes) == []
+
+
+def test_echo_that_falls_silent_with_the_loudspeaker_was_no_voice() -> None:
+    """Paused in doubt, and nothing more is heard: it was the assistant's own voice, and no words are asked for."""
+    doubtful = replace(LEFTOVER, cleaned_dbfs=-57)
+    silent = replace(QUIET, far_end_dbfs=-96, raw_dbfs=-65, cleaned_dbfs=-65)
+    told = events((LEARNT_S, QUIET), (0.2, doubtful), (2.0, silent))
+    assert told == [Duck(about(3.01)), Pause(about(3.15), about(3.0)), Resume(about(3.45))]
+
+
+def test_speech_that_goes_on_after_the_loudspeaker_fell_silent_is_the_persons() -> None:
+    """However soft it is: there is no echo that it could be."""
+    doubtful = replace(LEFTOVER, cleaned_dbfs=-57)
+    told = events((LEARNT_S, QUIET), (0.2, doubtful), (2.0, replace(doubtful, far_end_dbfs=-96)))
+    assert isinstance(told[-1], Stop)
 
 
 def test_a_click_ducks_and_is_over() -> None:
-    """One frame of the detector is no confirmation; 0.3 s later playback is as before."""
-    assert events((2.0, QUIET), (0.03, SPEECH), (1.0, QUIET)) == [Duck(about(2.01)), Unduck(about(2.33))]
+    """One frame of the detector is no confirmation; 0.8 s later playback is as before."""
+    assert events((LEARNT_S, QUIET), (0.03, SPEECH), (1.0, QUIET)) == [Duck(about(3.01)), Unduck(about(3.83))]
 
 
 @pytest.mark.parametrize("text", ["", "  ", "mhm", "Right."])
 def test_nothing_said_resumes(text: str) -> None:
     """A cough without words, and words that only show somebody listens: playback goes on."""
     interruption, asked = weighing(0.4)
-    assert interruption.words(text, asked) == [Resume(about(2.7))]
+    assert interruption.words(text, asked) == [Resume(about(3.7))]
     assert interruption.state is State.PLAYING
 
 
 def test_a_word_that_means_something_stops() -> None:
     """However short it was."""
     interruption, asked = weighing(0.3)
-    assert interruption.words("Wait", asked) == [Stop(about(2.6), about(2.0), StopReason.WORDS)]
+    assert interruption.words("Wait", asked) == [Stop(about(3.6), about(3.0), StopReason.WORDS)]
 
 
 def test_without_a_transcript_the_length_decides() -> None:
     """0.4 s is taken for a backchannel, 0.7 s for words, when the transcript does not come in time."""
     short, _ = weighing(0.4)
-    assert fed(short, [(2.0, QUIET)]) == [Resume(about(3.65))]
+    assert fed(short, [(2.0, QUIET)]) == [Resume(about(4.65))]
     longer, _ = weighing(0.7)
-    assert fed(longer, [(2.0, QUIET)]) == [Stop(about(3.95), about(2.0), StopReason.DURATION)]
+    assert fed(longer, [(2.0, QUIET)]) == [Stop(about(4.95), about(3.0), StopReason.DURATION)]
 
 
 def test_an_answer_to_an_older_question_is_ignored() -> None:
@@ -119,8 +164,8 @@ def test_an_answer_to_an_older_question_is_ignored() -> None:
 
 def test_speech_adds_up_over_short_silences() -> None:
     """Two halves of 0.5 s are as good as 0.9 s in one."""
-    told = events((2.0, QUIET), (0.5, SPEECH), (0.3, QUIET), (0.5, SPEECH))
-    assert told[-1] == Stop(about(3.2), about(2.0), StopReason.TALKING)
+    told = events((LEARNT_S, QUIET), (0.5, SPEECH), (0.3, QUIET), (0.5, SPEECH))
+    assert told[-1] == Stop(about(4.2), about(3.0), StopReason.TALKING)
 
 
 def test_a_key_interrupts_at_once() -> None:
@@ -163,7 +208,7 @@ def test_every_duck_and_pause_has_its_end(parts: list[tuple[int, NearEnd]]) -> N
         Resume: (Duck,),
         Stop: (),
     }
-    told = events((2.0, QUIET), *((tens / 100, facts) for tens, facts in parts), (3.0, QUIET))
+    told = events((LEARNT_S, QUIET), *((tens / 100, facts) for tens, facts in parts), (3.0, QUIET))
     assert not told or isinstance(told[0], Duck)
     for before, after in pairwise(told):
         assert isinstance(after, follows[type(before)])

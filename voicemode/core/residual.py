@@ -1,14 +1,15 @@
 """How much of the assistant's own voice is left in the echo-cancelled microphone, and so how far a sound there can be trusted.
 
 Nobody is asked whether they wear headphones. While the loudspeaker sounds, the level of what the canceller leaves is compared
-with the level of what was played: with headphones nothing is left, on open speakers some 30 dB less than the echo, and with a
-canceller that has not converged all of it.
+with the level of what was played: with headphones nothing is left, on open speakers some 30 dB less than the echo. While the
+canceller still learns the room, what it leaves is at most the echo itself, which the raw microphone tells.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 
 from voicemode.core.level import LOWEST_DBFS
 
@@ -18,29 +19,84 @@ _FAR_END_MEMORY_S = 0.3
 """For how long what was played may still be heard: an output latency of 250 ms and the first reflections of a room."""
 _AUDIBLE_DBFS = -60.0
 """Quieter playback leaves an echo under the noise of any room."""
-_USUAL_DB = -20.0
-"""Assumed residual relative to the far end before anything was learnt: AEC3 takes off 10 to 15 dB before it has converged, and
-loudspeakers are 6 to 30 dB softer at the microphone than they are driven."""
-_CONVERGED_S = 1.0
-"""AEC3 needs about a second of far end for its filter; until then only near speech that is clearly louder is believed."""
-_EARLY_DB = 10.0
-"""How much more than the usual residual may be left of the echo before the filter has converged."""
+_LOUD_DB = 12.0
+"""Learnt from frames within so much of the loudest playback: beside softer ones the room's noise, or a voice that the detector
+missed, would pass for a large part of the echo. A ducked loudspeaker teaches nothing either."""
+_PEAK_FALLS_DB_PER_S = 1.0
+"""The loudest playback is forgotten at this pace, so that another volume is followed within a message."""
+
+_UNKNOWN_DB = -6.0
+"""Echo relative to the far end that is assumed before anything was heard: the loudest that open speakers make."""
+_CONVERGED_S = 2.5
+"""AEC3 lets nothing through for the first second of far end and too much in the next, while its filter converges (delays up to
+0.25 s, simulated rooms); until then only near speech that is louder than the raw echo is believed."""
+_ENOUGH_S = 0.3
+"""One or two syllables of echo tell how loud it is."""
+
 _QUANTILE = 0.95
-"""The expected residual is exceeded by one frame in twenty; its scatter is what the margin of whoever asks is for."""
+"""The expected level is exceeded by one frame in twenty; its scatter is what the margin of whoever asks is for."""
 _MEMORY_S = 20.0
 """Rooms change when people move or a lid is closed; what is older than a few sentences counts little."""
-_ENOUGH_S = 0.5
-_LOWEST_RATIO_DB, _HIGHEST_RATIO_DB = -80, 20
+_EARLY_MEMORY_S = 1.0
+"""The same while the filter converges: what it let through then says nothing about later."""
+_DOUBT_S = 0.3
+"""Detectors hear a voice late and lose it between words: frames so near to one that may be speech are doubtful too."""
+_DOUBTFUL_SHARE = 0.25
+"""A doubtful frame counts for so much of a frame. Two sentences of a voice that was missed do not move the quantile then;
+a canceller that leaves nothing but doubtful frames moves it within a second."""
+
+
+class _Ratios:
+    """A histogram of levels relative to the far end, in bins of 1 dB; constant memory."""
+
+    _LOWEST_DB, _HIGHEST_DB = -80, 20
+
+    def __init__(self) -> None:
+        self._seconds = [0.0] * (self._HIGHEST_DB - self._LOWEST_DB + 1)
+        self.total_s = 0.0
+
+    def add(self, ratio_db: float, seconds: float, fading: float) -> None:
+        at = min(max(round(ratio_db), self._LOWEST_DB), self._HIGHEST_DB) - self._LOWEST_DB
+        self._seconds = [bin_s * fading for bin_s in self._seconds]
+        self._seconds[at] += seconds
+        self.total_s = self.total_s * fading + seconds
+
+    def quantile_db(self) -> float | None:
+        """None with less than ``_ENOUGH_S``."""
+        if self.total_s < _ENOUGH_S:
+            return None
+        below = 0.0
+        for index, seconds in enumerate(self._seconds):
+            below += seconds
+            if below >= _QUANTILE * self.total_s:
+                return float(index + self._LOWEST_DB)
+        return float(self._HIGHEST_DB)  # sums of fading seconds miss the total by a rounding error
+
+
+@dataclass(slots=True)
+class _Frame:
+    """What may be learnt once it is clear that nobody began to speak just then."""
+
+    at: float
+    cleaned_db: float
+    raw_db: float
+    """Both relative to the far end."""
+    seconds: float
+    doubtful: bool
 
 
 class Residual:
     """Learns the ratio of what is left to what was played. One object per pair of devices; it may serve many playbacks."""
 
     def __init__(self) -> None:
-        self._seconds_by_db = [0.0] * (_HIGHEST_RATIO_DB - _LOWEST_RATIO_DB + 1)
-        """Seconds of echo by its level relative to the far end, in bins of 1 dB; they fade with ``_MEMORY_S``."""
+        self._cleaned = _Ratios()
+        self._raw = _Ratios()
+        self._waiting: deque[_Frame] = deque()
+        self._doubtful_until = 0.0
         self._far_end: deque[tuple[float, float]] = deque()
         """Recent far-end levels with the time each one ended, falling: the first is the loudest."""
+        self._peak_dbfs = LOWEST_DBFS
+        """The loudest playback lately."""
         self._now = 0.0
         self._heard_s = 0.0
         """Seconds of audible far end so far."""
@@ -53,16 +109,16 @@ class Residual:
     @property
     def settled(self) -> bool:
         """Has enough been heard for the canceller to have converged and for the ratio to be known?"""
-        return self._heard_s >= _CONVERGED_S and sum(self._seconds_by_db) >= _ENOUGH_S
+        return self._heard_s >= _CONVERGED_S and self._cleaned.quantile_db() is not None
 
     @property
     def ratio_db(self) -> float:
-        """What the echo that is left hardly exceeds, relative to the far end; an assumption until it has ``settled``."""
-        learnt_db = self._quantile_db()
-        if self.settled and learnt_db is not None:
-            return learnt_db
-        early_db = _EARLY_DB * max(1.0 - self._heard_s / _CONVERGED_S, 0.0)
-        return max(_USUAL_DB, learnt_db if learnt_db is not None else _USUAL_DB) + early_db
+        """What the echo that is left hardly exceeds, relative to the far end; that of the raw echo until it has ``settled``."""
+        raw_db = self._raw.quantile_db()
+        cleaned_db = self._cleaned.quantile_db()
+        if self._heard_s >= _CONVERGED_S and cleaned_db is not None:
+            return cleaned_db
+        return _UNKNOWN_DB if raw_db is None else min(raw_db, _UNKNOWN_DB)
 
     @property
     def expected_dbfs(self) -> float:
@@ -79,30 +135,32 @@ class Residual:
         self._far_end.append((self._now, far_end_dbfs))
         while self._now - self._far_end[0][0] > _FAR_END_MEMORY_S:
             self._far_end.popleft()
+        self._peak_dbfs = max(self._peak_dbfs - _PEAK_FALLS_DB_PER_S * seconds, far_end_dbfs)
         if far_end_dbfs > _AUDIBLE_DBFS:
             self._heard_s += seconds
+        while self._waiting and self._now - self._waiting[0].at > _DOUBT_S:
+            self._count(self._waiting.popleft())
 
-    def learn(self, cleaned_dbfs: float, seconds: float) -> None:
-        """The last frame pushed held nothing but echo and noise, at this level after cancellation."""
-        if not self.far_end_audible:
+    def learn(self, cleaned_dbfs: float, raw_dbfs: float, seconds: float, *, doubtful: bool) -> None:
+        """The last frame pushed held nothing but echo and noise, at these levels after and before cancellation, as it seems.
+
+        ``doubtful``: it may have held a voice as well, and so may its neighbours.
+        """
+        if doubtful:
+            self._doubtful_until = self._now + _DOUBT_S
+            for frame in self._waiting:
+                frame.doubtful = True
+        loudest_dbfs = self._loudest_dbfs()
+        if not self.far_end_audible or loudest_dbfs < self._peak_dbfs - _LOUD_DB:
             return
-        fading = math.exp(-seconds / _MEMORY_S)
-        self._seconds_by_db = [bin_s * fading for bin_s in self._seconds_by_db]
-        ratio = round(cleaned_dbfs - self._loudest_dbfs())
-        at = min(max(ratio, _LOWEST_RATIO_DB), _HIGHEST_RATIO_DB) - _LOWEST_RATIO_DB
-        self._seconds_by_db[at] += seconds
+        doubtful = self._now <= self._doubtful_until
+        self._waiting.append(_Frame(self._now, cleaned_dbfs - loudest_dbfs, raw_dbfs - loudest_dbfs, seconds, doubtful))
 
-    def reset(self) -> None:
-        """Other devices: forget all."""
-        self.__init__()  # type: ignore[misc]
+    def _count(self, frame: _Frame) -> None:
+        seconds = frame.seconds * (_DOUBTFUL_SHARE if frame.doubtful else 1.0)
+        self._raw.add(frame.raw_db, seconds, math.exp(-seconds / _MEMORY_S))
+        memory_s = _MEMORY_S if self._heard_s >= _CONVERGED_S else _EARLY_MEMORY_S
+        self._cleaned.add(frame.cleaned_db, seconds, math.exp(-seconds / memory_s))
 
     def _loudest_dbfs(self) -> float:
         return self._far_end[0][1] if self._far_end else LOWEST_DBFS
-
-    def _quantile_db(self) -> float | None:
-        wanted, below = _QUANTILE * sum(self._seconds_by_db), 0.0
-        for index, seconds in enumerate(self._seconds_by_db):
-            below += seconds
-            if below >= wanted and below > 0:
-                return float(index + _LOWEST_RATIO_DB)
-        return None
