@@ -146,18 +146,21 @@ def _show(title: str, rows: Sequence[Row], console: Console) -> None:
 
 
 def _dominated(rows: Sequence[Row], family: str, baseline: str, measure: str) -> dict[str, bool]:
-    """At each noise level: has the family, for each point of the baseline, one with no more cut-offs and no more latency?
+    """At each noise level: for each point of the baseline, does the family's curve cut off no more at that latency?
 
-    20 ms are none: two frames. Points that are faster than words can be are left to the baseline.
+    Between its points the curve is a line, as patience may have any value. 20 ms, two frames, count as none. Points that are
+    faster than the family's fastest are left to the baseline.
     """
     beaten = {}
     for snr_db in SNRS:
         ours = [row for row in rows if row.family == family and row.snr_db == snr_db]
         theirs = [row for row in rows if row.family == baseline and row.snr_db == snr_db]
+        curve = sorted((getattr(our, measure) - 0.02, our.cut) for our in ours)
+        latencies, cuts = [point[0] for point in curve], np.minimum.accumulate([point[1] for point in curve])
         beaten[_label(snr_db)] = all(
-            any(our.cut <= row.cut and getattr(our, measure) <= getattr(row, measure) + 0.02 for our in ours)
+            float(np.interp(getattr(row, measure), latencies, cuts)) <= row.cut
             for row in theirs
-            if row.answer_median_s >= min(our.answer_median_s for our in ours) - 0.02
+            if getattr(row, measure) >= latencies[0]
         )
     return beaten
 

