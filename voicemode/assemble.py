@@ -305,6 +305,7 @@ class _Shared:
             keep_timeline=self.timelines.keep,
             start_timeout_s=settings.start_timeout_s,
             chime=settings.audio_feedback,
+            earcons=settings.earcons == "quiet",
             presence=self.presence if settings.start_services else self.watch.conversation,
         )
 

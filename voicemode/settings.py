@@ -61,6 +61,7 @@ class Settings(BaseModel):
     audio_feedback: Literal["auto", "true", "false"] = Field(
         "auto", description="Chime when the microphone starts to listen; auto: only when nothing was spoken before."
     )
+    earcons: Literal["off", "quiet"] = Field("off", description="A soft sound when a turn is over and its words are found.")
     vad: Literal["auto", "silero", "webrtcvad"] = Field("auto", description="Speech detector; auto: the best that loads.")
 
     # -- turns
@@ -72,7 +73,7 @@ class Settings(BaseModel):
         "auto", description="Who judges whether you have finished; auto: smart-turn where its model is, else prosody."
     )
     barge_in: bool = Field(True, description="Let people interrupt by voice what is being said; a key always can.")
-    spoken_commands: bool = Field(True, description="Heed \"repeat that\", \"hold on\" and their like, said alone.")
+    spoken_commands: bool = Field(True, description='Heed "repeat that", "hold on" and their like, said alone.')
     start_timeout_s: float = Field(12.0, gt=0, le=600, description="Seconds to wait for the person to begin.")
     listen_duration_max: float = Field(120.0, gt=0, le=600, description="Seconds one utterance may last at most.")
     call_budget_s: float | None = Field(

@@ -9,10 +9,10 @@ import pytest
 
 from voicemode.audio import FULL_SCALE, AudioChunk
 from voicemode.core.chime import listening_chime
-from voicemode.core.earcons import thinking_earcon, turn_ended_earcon
+from voicemode.core.earcons import turn_ended_earcon
 
 SPEECH_DBFS = -20.0
-ALL = (listening_chime, turn_ended_earcon, thinking_earcon)
+ALL = (listening_chime, turn_ended_earcon)
 
 
 def peak_dbfs(sound: AudioChunk) -> float:
@@ -40,9 +40,8 @@ def test_it_is_short_and_softer_than_speech(earcon: Callable[[], AudioChunk]) ->
 
 
 def test_they_are_told_apart() -> None:
-    """Listening rises, the end of a turn falls, and thinking is one note, the softest."""
-    up, down, steady = (pitches(earcon()) for earcon in ALL)
+    """Listening rises; the end of a turn falls, and is softer."""
+    up, down = (pitches(earcon()) for earcon in ALL)
     assert up == pytest.approx([660, 880], abs=10)
     assert down == pytest.approx([880, 660], abs=10)
-    assert steady == pytest.approx([440], abs=10)
-    assert peak_dbfs(thinking_earcon()) < peak_dbfs(turn_ended_earcon()) < peak_dbfs(listening_chime())
+    assert peak_dbfs(turn_ended_earcon()) < peak_dbfs(listening_chime())

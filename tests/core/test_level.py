@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicemode.audio import Samples
-from voicemode.core.level import Leveller, NoiseFloor, peak_dbfs, rms_dbfs
+from voicemode.audio import FULL_SCALE, Samples
+from voicemode.core.level import Leveller, NoiseFloor, amplified, is_clipped, peak_dbfs, rms_dbfs
+from voicemode.testing import tone
 
 
 def constant(value: int, n: int = 160) -> Samples:
@@ -120,3 +121,26 @@ def test_the_floor_lies_between_its_limits(levels: list[float]) -> None:
     for level in levels:
         floor.push(level, 0.01)
     assert -75 <= floor.dbfs <= max(max(levels) + 1.01, -75)
+
+
+def test_sound_that_is_cut_off_at_full_scale_is_told_from_loud_sound() -> None:
+    """A few samples at full scale are a door; a share of them is a microphone that is too loud."""
+    loud = tone(1.0, dbfs=-0.1)
+    assert not is_clipped(loud)
+    assert not is_clipped(loud[:0])
+    cut = np.clip(loud.astype(np.int32) * 2, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    assert is_clipped(cut)
+    door = loud.copy()
+    door[100:110] = FULL_SCALE - 1
+    assert not is_clipped(door)
+
+
+@pytest.mark.parametrize("gain_db", [-18.0, 0.0, 6.0, 12.0])
+def test_amplified_speech_is_louder_and_never_wraps(gain_db: float) -> None:
+    """Soft sound gets exactly as much louder; what would leave full scale is rounded off and keeps its sign."""
+    soft = tone(0.1, dbfs=-40.0)
+    assert rms_dbfs(amplified(soft, gain_db)) == pytest.approx(rms_dbfs(soft) + gain_db, abs=0.1)
+    full = tone(0.1, dbfs=0.0)
+    louder = amplified(full, gain_db)
+    assert np.all(np.sign(louder.astype(np.int32)) * np.sign(full.astype(np.int32)) >= 0)
+    assert peak_dbfs(louder) <= 0.0

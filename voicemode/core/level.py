@@ -9,7 +9,7 @@ import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 
-__all__ = ["LOWEST_DBFS", "Leveller", "NoiseFloor", "amplified", "peak_dbfs", "rms_dbfs"]
+__all__ = ["LOWEST_DBFS", "Leveller", "NoiseFloor", "amplified", "is_clipped", "peak_dbfs", "rms_dbfs"]
 
 LOWEST_DBFS = -96.0
 """dBFS reported for digital silence: a little under one step of 16-bit PCM (-90.3 dBFS)."""
@@ -31,6 +31,8 @@ _BINS = 6
 """6 bins of 0.25 s: people who talk without a break still pause within 1.5 s, at stops and between words."""
 
 
+_CLIPPED_SHARE = 0.001
+"""Sixteen samples in a second: a door that slams has fewer, a voice that is recorded 6 dB too loud some hundred."""
 _KNEE = 0.5
 """Of full scale: speech at its usual -20 dBFS has peaks there."""
 
@@ -53,6 +55,12 @@ def amplified(samples: Samples, gain_db: float) -> Samples:
     bent = np.where(over > 0, np.sign(wanted) * (_KNEE + (1 - _KNEE) * np.tanh(over / (1 - _KNEE))), wanted)
     louder: Samples = np.rint(bent * (FULL_SCALE - 1)).astype(np.int16)
     return louder
+
+
+def is_clipped(samples: Samples) -> bool:
+    """Does the sound reach full scale so often that its waveform is cut off?"""
+    at_limit = int(np.count_nonzero(np.abs(samples.astype(np.int32)) >= FULL_SCALE - 1))
+    return at_limit > _CLIPPED_SHARE * len(samples)
 
 
 def peak_dbfs(samples: Samples) -> float:

@@ -9,22 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from voicemode.audio import AudioChunk
 from voicemode.core.commands import Adjustments, Command, is_backchannel, read_command
+from voicemode.core.earcons import turn_ended_earcon
 from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, EndReason, FrameFacts
 from voicemode.core.interruption import Stop, StopReason
 from voicemode.core.latency import Mark
+from voicemode.core.level import is_clipped
 from voicemode.core.listener import Listener
 from voicemode.core.questions import question_in
 from voicemode.core.sentences import split
 from voicemode.core.speakable import speakable
 from voicemode.core.turn_policy import turn_policy
-from voicemode.errors import MicrophoneSilentError
+from voicemode.errors import MicrophoneSilentError, SoundError
 from voicemode.events import Interrupted, ListeningStarted, MicrophoneQuiet
-from voicemode.interfaces import Microphone, SpeechDetector, SpeechRequest, Transcript
+from voicemode.interfaces import Microphone, Speaker, SpeechDetector, SpeechRequest, Transcript
 from voicemode.runtime.barge_in import BargeIn, Overhearing
 from voicemode.runtime.ear import Ear, Overheard
 from voicemode.runtime.listening import Heard, Listening, NothingHeard
@@ -58,6 +60,7 @@ class Exchange:
         self._barge_in: BargeIn | None = None
         """None while nothing is said that could be stopped."""
         self._scorer = ""
+        self._clipped = False
         self._thinking = False
         """Are words being found that the turn waits for?"""
         self.command: Command | None = None
@@ -173,7 +176,9 @@ class Exchange:
         transcript: Transcript | None = None
         while isinstance(outcome, Heard):
             self._thinking = True
-            transcript = await self._writing.words_of(outcome)
+            self._clipped = is_clipped(outcome.utterance.samples)
+            async with self._acknowledged():
+                transcript = await self._writing.words_of(outcome)
             self._thinking = False
             self.command = self._command_in(transcript)
             if self.command is Command.WAIT:
@@ -231,6 +236,29 @@ class Exchange:
         await microphone.open()
         self._log.mark(Mark.MICROPHONE_OPEN)
         return await listening.run()
+
+    @contextlib.asynccontextmanager
+    async def _acknowledged(self) -> AsyncIterator[None]:
+        """While the block runs, say by a soft sound that the turn is over, if people want that."""
+        if not self._parts.earcons:
+            yield
+            return
+        speaker = self._parts.make_speaker()
+        sounding = asyncio.create_task(self._sound(speaker))
+        try:
+            yield
+            await asyncio.wait({sounding})  # a tenth of a second; cut off, it would be a click
+        finally:
+            await _reap(sounding)
+            await speaker.close()
+
+    async def _sound(self, speaker: Speaker) -> None:
+        with contextlib.suppress(SoundError):
+            await speaker.open()
+            began = self._log.now()
+            await speaker.play(turn_ended_earcon())
+            await speaker.drain()
+            self._log.timeline.earcon(began, self._log.now(), "turn_ended")
 
     async def _prepare(self) -> None:
         await asyncio.gather(self._parts.transcriber.prepare(self._request.options), self._parts.scorer.prepare())
@@ -331,6 +359,7 @@ class Exchange:
             tts=saying.engine if saying else "",
             stt=transcript.engine if transcript else "",
             vad=vad,
+            clipped=self._clipped,
             scorer=self._scorer,
             failed=tuple(filter(None, failed)),
             cloud=tuple(self._log.cloud),

@@ -49,6 +49,8 @@ class TurnParts:
     start_timeout_s: float
     chime: str
     """When to chime as the microphone starts to listen: "auto" (only when nothing was spoken), "true" or "false"."""
+    earcons: bool = False
+    """Sound a soft tone when a turn is over."""
     make_canceller: Callable[[], EchoCanceller | None] = lambda: None
     """None where there is none: then nobody interrupts by voice."""
     phrases: Callable[[str | None], SpokenPhrases] = lambda _: SpokenPhrases(())

@@ -69,6 +69,8 @@ class TurnResult:
     """Who transcribed; empty when there was nothing to transcribe."""
     vad: str = ""
     """Which speech detector listened; empty when nobody did."""
+    clipped: bool = False
+    """Was the microphone so loud that the sound is cut off? Then words may be wrong."""
     scorer: str = ""
     """Who judged from the sound whether the person had finished; empty when nobody was asked."""
     failed: tuple[str, ...] = ()

@@ -245,7 +245,7 @@ def _sentence(result: TurnResult) -> str:
             better = f" {_BETTER_ENGINE}" if result.confidence == "low" else ""
             return (
                 f'The person said (spoken, unverified; {result.stt}, confidence {result.confidence}{took}): "{result.text}"'
-                f"{better}{_unheard(result)}"
+                f"{better}{_CLIPPED if result.clipped else ''}{_unheard(result)}"
             )
         case Status.NO_SPEECH if result.stt:
             return f"Someone made a sound, but no words were recognised. Ask again.{_unheard(result)}"
@@ -263,6 +263,7 @@ def _unheard(result: TurnResult) -> str:
     return f' Your message was interrupted; they heard {heard}, and not: "{result.unheard}"'
 
 
+_CLIPPED = " (The microphone was too loud and its sound is cut off: words may be wrong. Ask them to turn its level down.)"
 _QUOTED = 40
 """Letters: enough to find the place."""
 
