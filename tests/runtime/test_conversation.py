@@ -12,6 +12,7 @@ import pytest
 
 from tests.runtime.parts import Stage, quiet, run, spoken
 from voicemode.audio import AudioChunk
+from voicemode.core.commands import Command, LanguagePhrases, SpokenPhrases
 from voicemode.errors import EndpointError, RequestError, SpeechFailedError
 from voicemode.events import TurnEvent
 from voicemode.runtime import conversation as module
@@ -78,6 +79,15 @@ class TestSeveralQuestions:
         outcome = run(lambda: converse(talk, "a?", "b?", "c?", "d?"))
         assert [answer.text for answer in outcome.answers] == ["one", "two"]
         assert isinstance(outcome.error, SpeechFailedError)
+
+    def test_who_says_stop_is_not_asked_the_rest(self, tmp_path: Path) -> None:
+        """The call ends there; what was answered before stands."""
+        phrases = SpokenPhrases([LanguagePhrases({Command.STOP: ("stop",)})])
+        stage = Answers(tmp_path, "one", "stop", "three")
+        talk = Conversations(replace(stage.parts, phrases=lambda _: phrases), None)
+        outcome = run(lambda: converse(talk, "a?", "b?", "c?"))
+        assert [answer.status for answer in outcome.answers] == [Status.ANSWERED, Status.CANCELLED]
+        assert outcome.resume is None
 
 
 class TestBudget:

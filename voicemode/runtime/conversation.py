@@ -38,7 +38,7 @@ class Outcome:
     """What a call brings back."""
 
     answers: tuple[TurnResult, ...]
-    """One per finished turn, in the order asked; shorter than asked while the conversation goes on."""
+    """One per finished turn, in the order asked; fewer while the conversation goes on, or when the person said stop."""
     asked: int
     """How many turns were asked for."""
     resume: str | None = None
@@ -89,6 +89,8 @@ class _Conversation:
                     if error.recording is not None:
                         self._recovery.failed(error.recording, request.language, request.options)
                     raise
+                if self.answers[-1].status is Status.CANCELLED:
+                    return
                 called_at = time.monotonic()
 
     def outcome(self) -> Outcome:
