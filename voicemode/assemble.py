@@ -318,6 +318,10 @@ class _Shared:
                     self.on_demand.lacks(task)
             yield
 
+    def found_canceller(self) -> tuple[str, str]:
+        found = self.canceller()
+        return found.canceller.name if found.canceller is not None else "", found.reason
+
     def subject(self, loaded: LoadedSettings) -> Subject:
         settings = loaded.settings
         return Subject(
@@ -328,6 +332,8 @@ class _Shared:
             find_input=lambda: _newly(find_input, settings.input_device).name,
             find_output=lambda: _newly(find_output, settings.output_device).name,
             find_detector=lambda: (self.detector(settings.vad).detector.name, self.detector(settings.vad).reason),
+            find_scorer=lambda: (self.scorer.scorer.name, self.scorer.reason),
+            find_canceller=self.found_canceller,
             find_builtin=builtin_available,
             look_now=self.watch.look_now,
             openai_key_elsewhere=loaded.openai_key_elsewhere,

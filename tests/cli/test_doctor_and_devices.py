@@ -20,7 +20,7 @@ def test_the_doctor_speaks_json(command: CommandLine) -> None:
     """Every check has a name, a state and a remedy, in the order of need."""
     checks = command.json("doctor")
     assert [check["name"] for check in checks] == [
-        *("settings", "PortAudio", "microphone", "loudspeaker", "speech detector"),
+        *("settings", "PortAudio", "microphone", "loudspeaker", "speech detector", "turn scorer", "interrupting"),
         *("text-to-speech", "speech-to-text", "floor", "recordings"),
     ]
     assert {check["state"] for check in checks} <= {"ok", "warning", "failed"}

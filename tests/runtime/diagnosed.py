@@ -76,6 +76,8 @@ def a_subject(folder: Path, settings: Settings | None = None, **parts: Any) -> S
         "settings": settings,
         "registry": a_registry(settings),
         "look_now": find_nothing,
+        "find_scorer": lambda: ("prosody", "There is no smart-turn here."),
+        "find_canceller": lambda: ("webrtc-aec3", "webrtc-aec3 takes the loudspeaker's sound out."),
         "floor": Floor(folder, "the doctor", 0),
         "journal": Journal(folder / "pending"),
         "find_input": lambda: "Headset",

@@ -38,6 +38,8 @@ def test_what_would_be_used_is_the_first_of_each_that_works(tmp_path: Path) -> N
         "microphone": "Headset",
         "loudspeaker": "Speakers",
         "speech detector": "silero",
+        "turn scorer": "prosody",
+        "interrupting": "webrtc-aec3",
         "text-to-speech": "builtin:espeak-ng",
         "speech-to-text": "builtin:pocketsphinx",
     }
@@ -154,6 +156,25 @@ def test_without_any_detector_listening_is_not_possible(tmp_path: Path) -> None:
     broken = fails_with(EngineError("vad", "nothing loads", "Install it."))
     check = only(look(a_subject(tmp_path, find_detector=broken)), Part.DETECTOR)
     assert (check.state, check.remedy, check.uses) == (State.FAILED, "Install it.", "")
+
+
+def test_without_an_echo_canceller_nobody_interrupts_by_voice(tmp_path: Path) -> None:
+    """That is a warning with its reason, unless interrupting is switched off."""
+
+    def find() -> tuple[str, str]:
+        return "", "No interrupting by voice: it does not load."
+
+    check = only(look(a_subject(tmp_path, find_canceller=find)), Part.BARGE_IN)
+    assert (check.state, check.uses, check.detail) == (State.WARNING, "", "No interrupting by voice: it does not load")
+    check = only(look(a_subject(tmp_path, Settings(barge_in=False), find_canceller=find)), Part.BARGE_IN)
+    assert check.state is State.OK
+
+
+def test_who_judges_the_end_of_a_turn_is_told_with_the_reason(tmp_path: Path) -> None:
+    """Prosody instead of the model is no fault of the machine."""
+    check = only(look(a_subject(tmp_path)), Part.SCORER)
+    assert (check.state, check.uses) == (State.OK, "prosody")
+    assert check.detail == "prosody: There is no smart-turn here"
 
 
 # -- the rest

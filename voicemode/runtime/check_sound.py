@@ -10,7 +10,7 @@ from voicemode.errors import MicrophoneSilentError, PortAudioMissingError, Sound
 from voicemode.interfaces import Microphone
 from voicemode.runtime.checks import Check, Part, State, failed, guarded, in_thread
 
-__all__ = ["check_detector", "check_sound"]
+__all__ = ["check_canceller", "check_detector", "check_scorer", "check_sound"]
 
 _LISTEN_S = 0.5
 """A working microphone never delivers half a second of exact zeros: the last bit of a converter is noise."""
@@ -70,3 +70,17 @@ async def check_detector(find_detector: Callable[[], tuple[str, str]], wanted: s
     state = State.WARNING if wanted == "auto" and name != "silero" else State.OK
     detail = why if name in why else f"{name}: {why}"
     return [Check(Part.DETECTOR, state, detail.rstrip("."), uses=name)]
+
+
+async def check_scorer(find_scorer: Callable[[], tuple[str, str]]) -> list[Check]:
+    """Who judges from the sound whether the person has finished, and why. Without a model it works too, so that is no warning."""
+    name, why = await in_thread(find_scorer)
+    return [Check(Part.SCORER, State.OK, (why if name in why else f"{name}: {why}").rstrip("."), uses=name)]
+
+
+async def check_canceller(find_canceller: Callable[[], tuple[str, str]], *, wanted: bool) -> list[Check]:
+    """What lets people interrupt by voice, and why nothing does."""
+    if not wanted:
+        return [Check(Part.BARGE_IN, State.OK, "by key only: VOICEMODE_BARGE_IN is false")]
+    name, why = await in_thread(find_canceller)
+    return [Check(Part.BARGE_IN, State.OK if name else State.WARNING, why.rstrip("."), uses=name)]

@@ -38,6 +38,8 @@ class Part(StrEnum):
     MICROPHONE = "microphone"
     LOUDSPEAKER = "loudspeaker"
     DETECTOR = "speech detector"
+    SCORER = "turn scorer"
+    BARGE_IN = "interrupting"
     TTS = "text-to-speech"
     STT = "speech-to-text"
     CHAT = "chat"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from voicemode.interfaces import Microphone
 from voicemode.providers.registry import Registry
-from voicemode.runtime.check_sound import check_detector, check_sound
+from voicemode.runtime.check_sound import check_canceller, check_detector, check_scorer, check_sound
 from voicemode.runtime.check_speech import check_speech
 from voicemode.runtime.checks import Check, Part, State, guarded, in_thread
 from voicemode.runtime.floor import Floor
@@ -37,6 +37,10 @@ class Subject:
     """Name of the loudspeaker that would be used. Raises SoundError."""
     find_detector: Callable[[], tuple[str, str]]
     """Name of the speech detector that would be used, and why it is this one. Raises EngineError."""
+    find_scorer: Callable[[], tuple[str, str]]
+    """Name of the turn scorer that would be used, and why it is this one."""
+    find_canceller: Callable[[], tuple[str, str]]
+    """Name of the echo canceller that lets people interrupt, or "", and why."""
     find_builtin: Callable[[], Mapping[str, str]]
     """The built-in engines that are installed, each with its version."""
     look_now: LookNow
@@ -55,6 +59,8 @@ async def diagnose(subject: Subject) -> list[Check]:
         _check_settings(subject.warnings),
         check_sound(subject.find_input, subject.find_output, subject.make_microphone),
         guarded(Part.DETECTOR, check_detector(subject.find_detector, subject.settings.vad)),
+        guarded(Part.SCORER, check_scorer(subject.find_scorer)),
+        guarded(Part.BARGE_IN, check_canceller(subject.find_canceller, wanted=subject.settings.barge_in)),
         check_speech(
             subject.registry,
             subject.look_now,
