@@ -42,7 +42,7 @@ _EARLY_MEMORY_S = 1.0
 _DOUBT_S = 0.3
 """Detectors hear a voice late and lose it between words: frames so near to one that may be speech are doubtful too."""
 _DOUBTFUL_SHARE = 0.25
-"""A doubtful frame counts for so much of a frame. Two sentences of a voice that was missed do not move the quantile then;
+"""A doubtful frame counts for so much of a frame. Three seconds of a missed voice in a minute do not move the quantile;
 a canceller that leaves nothing but doubtful frames moves it within a second."""
 
 
