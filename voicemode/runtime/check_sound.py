@@ -73,7 +73,7 @@ async def check_detector(find_detector: Callable[[], tuple[str, str]], wanted: s
 
 
 async def check_scorer(find_scorer: Callable[[], tuple[str, str]]) -> list[Check]:
-    """Who judges from the sound whether the person has finished, and why. Without a model it works too, so that is no warning."""
+    """Who judges from the sound whether the person has finished, and why. To do without a model is no fault."""
     name, why = await in_thread(find_scorer)
     return [Check(Part.SCORER, State.OK, (why if name in why else f"{name}: {why}").rstrip("."), uses=name)]
 
