@@ -89,6 +89,14 @@ class TestSeveralQuestions:
         assert [answer.status for answer in outcome.answers] == [Status.ANSWERED, Status.CANCELLED]
         assert outcome.resume is None
 
+    def test_a_choice_that_the_question_names_is_an_answer_and_no_command(self, tmp_path: Path) -> None:
+        """After "stop or go on?" the agent wants to hear "stop"; after another question it ends the call."""
+        phrases = SpokenPhrases([LanguagePhrases({Command.STOP: ("stop",)})])
+        stage = Answers(tmp_path, "stop", "stop")
+        talk = Conversations(replace(stage.parts, phrases=lambda _: phrases), None)
+        outcome = run(lambda: converse(talk, "Shall I stop or go on?", "Where do we stop? Shall I go on?"))
+        assert [answer.status for answer in outcome.answers] == [Status.ANSWERED, Status.CANCELLED]
+
 
 class TestBudget:
     """A client's patience never cuts the person off."""

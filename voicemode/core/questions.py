@@ -12,7 +12,7 @@ from enum import Enum, auto, unique
 
 from voicemode.core.turn_words import TURN_WORDS, TurnWords, guess_language
 
-__all__ = ["NO_QUESTION", "Asked", "Question", "question_in", "words_of"]
+__all__ = ["NO_QUESTION", "Asked", "Question", "offered_in", "question_in", "words_of"]
 
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*['\u2019]?")
@@ -68,6 +68,13 @@ def question_in(message: str, *, options: Sequence[str] = (), language: str | No
     elif asked is Asked.CHOICE:
         offered = _named(words_of(sentences[-1]), table)
     return Question(asked, code, offered)
+
+
+def offered_in(message: str, *, options: Sequence[str] = (), language: str | None = None) -> tuple[str, ...]:
+    """What the person may choose from: the options, and a question of the agent's that names some ("stop or go on?")."""
+    if question_in(message, language=language).asked is not Asked.CHOICE:
+        return tuple(options)
+    return (*options, _SENTENCE.findall(message)[-1])
 
 
 def _asked(words: tuple[str, ...], table: TurnWords, *, is_question: bool) -> Asked:

@@ -20,7 +20,7 @@ from voicemode.core.interruption import Stop, StopReason
 from voicemode.core.latency import Mark
 from voicemode.core.level import is_clipped
 from voicemode.core.listener import Listener
-from voicemode.core.questions import question_in
+from voicemode.core.questions import offered_in, question_in
 from voicemode.core.sentences import split
 from voicemode.core.speakable import speakable
 from voicemode.core.turn_policy import turn_policy
@@ -54,6 +54,7 @@ class Exchange:
     def __init__(self, parts: TurnParts, request: TurnRequest, log: TurnLog) -> None:
         self._parts, self._request, self._log = parts, request, log
         self._phrases = parts.phrases(request.language)
+        self._offered = offered_in(request.message, options=request.options, language=request.language)
         self._saying: Saying | None = None
         """None when there is nothing to say."""
         self._listening: Listening | None = None
@@ -289,7 +290,7 @@ class Exchange:
             self._saying.speaker,
             listening,
             self._log,
-            is_backchannel=lambda text: is_backchannel(text, self._phrases, offered=self._request.options),
+            is_backchannel=lambda text: is_backchannel(text, self._phrases, offered=self._offered),
             residual=self._parts.session.residual,
             transcribe=self._writing.snippet,
             replay_from=self._saying.replay_from,
@@ -336,7 +337,7 @@ class Exchange:
     def _command_in(self, transcript: Transcript) -> Command | None:
         if transcript.confidence == "low" or not self._request.commands:
             return None
-        return read_command(transcript.text, self._phrases, offered=self._request.options)
+        return read_command(transcript.text, self._phrases, offered=self._offered)
 
     def _heard_result(self, transcript: Transcript | None, stop: Stop | None, *, vad: str, ended_by: str) -> TurnResult:
         if transcript is None or not transcript.text:
