@@ -149,6 +149,11 @@ class StdioServer:
         self._write({"method": "notifications/cancelled", "params": {"requestId": call.number, "reason": "user"}})
         return sent_at
 
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The server's whole environment, for commands that are to find it."""
+        return self._env
+
     def resident_mb(self) -> float:
         """Resident memory of the process and its children, in megabytes."""
         total = 0

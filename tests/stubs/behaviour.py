@@ -50,7 +50,7 @@ class Behaviour:
     """Voices it has; others are answered with 400. None: any."""
     voice: str = "tone"
     """Either "tone" (with the rhythm of a voice), "steady" (440 Hz, whose every break is a drop-out), "numbers" (a tone
-    for each sentence, see ``sentence_tones``) or "espeak"."""
+    for each sentence, see ``sentence_tones``), "words" (espeak-ng word by word, see ``spoken_words``) or "espeak"."""
     seconds_per_char: float = 0.06
     first_byte_s: float = 0.0
     rate_x: float = 0.0
@@ -60,6 +60,9 @@ class Behaviour:
     stall_after_s: float = 0.5
 
     stt_text: str = "what is the weather like in paris today"
+    stt_words: list[list[Any]] = field(default_factory=list)
+    """Instead of ``stt_text``: words, each as [end, word], in seconds after the first sound. An upload is answered with those
+    whose end lies within its sound, so what was said up to a pause has the words up to the pause."""
     stt_delay_s: float = 0.0
     stt_answer: Any = None
     """The whole JSON answer of a transcription, instead of one made of ``stt_text``."""

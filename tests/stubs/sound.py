@@ -14,6 +14,7 @@ import numpy as np
 import soxr
 
 from tests.stubs.sentence_tones import sounds
+from tests.stubs.spoken_words import spoken_words
 from voicemode.audio import Samples
 
 __all__ = ["RATE", "encode", "speech"]
@@ -25,6 +26,8 @@ _CODECS = {"mp3": ("mp3", "libmp3lame"), "opus": ("ogg", "libopus"), "aac": ("ad
 @lru_cache(maxsize=64)
 def speech(text: str, voice: str, seconds_per_char: float) -> Samples:
     """24 kHz mono. The length depends on the text alone: at least 0.3 s, else ``seconds_per_char`` for each character."""
+    if voice == "words":
+        return spoken_words(text)[0]
     program = shutil.which("espeak-ng")
     if voice == "espeak" and program:
         spoken = subprocess.run([program, "--stdout", text], capture_output=True, check=True).stdout

@@ -15,13 +15,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import io
 import json
 import sys
 import threading
 import time
+import wave
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
+import numpy as np
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -33,6 +36,7 @@ from tests.stubs.behaviour import Behaviour
 from tests.stubs.chat import CHAT_PATH, chat
 from tests.stubs.ports import Port
 from tests.stubs.sound import RATE, encode, speech
+from tests.stubs.spoken_words import trimmed, words_until
 
 __all__ = ["main"]
 
@@ -44,6 +48,10 @@ _LABELS = {
     "flac": "audio/flac",
     "aac": "audio/aac",
 }
+_HEARS_DB = 30.0
+"""What is softer by so much than the loudest 10 ms of an upload is room, to a stub that counts words."""
+_HEARD_EARLY_S = 0.1
+"""So much of a word's end may be missing."""
 _HTML = b"<!DOCTYPE html><html><body>Welcome to the guest network</body></html>"
 
 Event = dict[str, Any]
@@ -242,10 +250,21 @@ class Site:
             await exchange.write(b'{"text": "half')
             raise ConnectionError("told to break off")
         elif fields.get("response_format") == "text":
-            await exchange.answer(200, "text/plain; charset=utf-8", b.stt_text.encode())
+            await exchange.answer(200, "text/plain; charset=utf-8", self._words_of(exchange).encode())
         else:
-            answer = {"text": b.stt_text} if b.stt_answer is None else b.stt_answer
+            answer = {"text": self._words_of(exchange)} if b.stt_answer is None else b.stt_answer
             await exchange.answer(200, "application/json", json.dumps(answer).encode())
+
+    def _words_of(self, exchange: Exchange) -> str:
+        b = self.behaviour
+        if not b.stt_words:
+            return b.stt_text
+        with wave.open(io.BytesIO(self.log.uploads[exchange.event["id"]])) as wav:
+            samples = np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2")
+            sound = trimmed(samples, wav.getframerate(), _HEARS_DB)
+            said_s = len(sound) / wav.getframerate()
+        exchange.event["said_s"] = said_s
+        return words_until([(end_s, word) for end_s, word in b.stt_words], said_s + _HEARD_EARLY_S)
 
 
 async def _pieces(data: bytes, seconds: float, behaviour: Behaviour) -> AsyncIterator[tuple[bytes, float]]:
