@@ -187,3 +187,30 @@ def test_silences_are_found_in_sound() -> None:
     found = find_silences(np.concatenate([quiet, tone, closure, tone, quiet]), rate)
     assert [(round(each.start_s, 2), round(each.end_s, 2)) for each in found] == [(0.0, 0.2), (0.82, 1.02)]
     assert find_silences(np.zeros(0, np.int16), rate) == ()
+
+
+def test_a_long_silence_in_mid_clause_is_not_taken_for_the_comma() -> None:
+    """The comma lies where its letters put it, though only one of two silences is there."""
+    silences = (Silence(0.5, 0.7), Silence(2.4, 2.7))
+    piece = Piece("a word or two more of it here, and then some", 0.0, 4.0, silences=silences)
+    assert heard_until([piece], 2.3).heard == "a word or two more of it here,"
+    assert heard_until([piece], 3.0).heard == "a word or two more of it here, and"
+
+
+def test_a_comma_without_a_silence_is_left_out() -> None:
+    """The silence belongs to the full stop, however many commas were read over."""
+    piece = Piece("Well, yes, it does. But not now", 0.0, 3.0, silences=(Silence(1.3, 1.8),))
+    assert heard_until([piece], 1.6).heard == "Well, yes, it does."
+
+
+def test_a_message_of_a_thousand_clauses_takes_no_time() -> None:
+    """The search for silences is bounded; beyond it the letters decide."""
+    silences = tuple(Silence(0.8 * at, 0.8 * at + 0.2) for at in range(1_000))
+    piece = Piece("and so, " * 1_000, 0.0, 800.0, silences=silences)
+    assert len(heard_until([piece], 400.0).heard.split()) == pytest.approx(1_000, abs=2)
+
+
+def test_with_an_alignment_a_resume_begins_with_the_very_word() -> None:
+    """Silences are not needed then."""
+    words = (WordTime("one", 0.0, 1.0), WordTime("two", 1.0, 2.0))
+    assert snap_back([Piece("one two", 5.0, 7.0, words=words, silences=(Silence(0.7, 0.9),))], 6.4) == pytest.approx(6.0)

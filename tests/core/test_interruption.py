@@ -212,3 +212,38 @@ def test_every_duck_and_pause_has_its_end(parts: list[tuple[int, NearEnd]]) -> N
     assert not told or isinstance(told[0], Duck)
     for before, after in pairwise(told):
         assert isinstance(after, follows[type(before)])
+
+
+def test_an_older_answer_does_not_decide_a_newer_question() -> None:
+    """They spoke on and fell silent again: the first snippet's words come, and only those of both count."""
+    interruption, asked = weighing(0.3)
+    newer = fed(interruption, [(0.2, SPEECH), (0.3, QUIET)])[-1]
+    assert isinstance(newer, WordsWanted)
+    assert interruption.words("mhm", asked) == []
+    assert isinstance(interruption.words("mhm wait", newer)[0], Stop)
+
+
+def test_speech_after_a_long_noise_began_with_the_speech() -> None:
+    """Noise that was suspected for two seconds is not transcribed with it; the second before it is, to be sure."""
+    noise = replace(SPEECH, probability=0.2)
+    told = events((LEARNT_S, QUIET), (1.9, noise), (1.0, SPEECH))
+    assert told[-1] == Stop(about(5.8), about(3.91), StopReason.TALKING)
+
+
+def test_backchannels_do_not_add_up() -> None:
+    """Three of them, each told by its words, and playback goes on."""
+    interruption = Interruption(backchannel)
+    fed(interruption, [(LEARNT_S, QUIET)])
+    for _ in range(3):
+        asked = fed(interruption, [(0.5, SPEECH), (0.3, QUIET)])[-1]
+        assert isinstance(asked, WordsWanted)
+        assert isinstance(interruption.words("mhm", asked)[0], Resume)
+        fed(interruption, [(2.0, QUIET)])
+
+
+def test_playback_does_not_stay_ducked_for_ever() -> None:
+    """Echo that the detector half takes for speech, all the time: after some seconds it is known for what it is."""
+    leaking = replace(QUIET, probability=0.3, cleaned_dbfs=-45)
+    told = events((LEARNT_S, QUIET), (20.0, leaking))
+    assert isinstance(told[-1], Unduck)
+    assert told[-1].at < 10

@@ -95,3 +95,14 @@ def test_another_room_is_learnt_within_a_minute() -> None:
     played(residual, 30, cleaned=-60, raw=-35)
     played(residual, 5, cleaned=-45, raw=-30)
     assert residual.expected_dbfs == pytest.approx(-45, abs=1)
+
+
+def test_the_beginning_of_a_voice_is_doubted_once_the_detector_hears_it() -> None:
+    """Detectors are late: a quarter of a second before, every three seconds for a minute, teaches next to nothing."""
+    residual = Residual()
+    for _ in range(20):
+        played(residual, 2.7, cleaned=-60, raw=-35)
+        played(residual, 0.25, cleaned=-30, raw=-30)
+        played(residual, 0.05, cleaned=-30, raw=-30, doubtful=True)
+    played(residual, 1, cleaned=-60, raw=-35)
+    assert residual.expected_dbfs == pytest.approx(-60, abs=1)

@@ -70,6 +70,8 @@ _CLEAR_S = 0.8
 """Without a further suspicious frame for so long, a suspicion is over: two words that the canceller swallowed."""
 _LOOK_BACK_S = 1.0
 """Speech that is confirmed begins with its suspicion, but no longer ago than this: noise may have been suspected for long."""
+_STUBBORN_S = 2.0
+"""A suspicion that has lasted so long without a word is learnt as echo, so that playback does not stay ducked for ever."""
 _SILENT_S = 0.25
 """Silence after which the person is taken to have fallen silent, so that their words are worth reading."""
 _ROUNDING_S = 1e-6
@@ -345,7 +347,7 @@ class Interruption:
             self._speech_s += facts.seconds
             if over_db >= _PROOF_DB:
                 self._proven_s += facts.seconds
-        else:
+        elif not self._suspicious or self._now - self._began >= _STUBBORN_S:
             doubtful = facts.probability >= _SUSPICION
             self._residual.learn(facts.cleaned_dbfs, facts.raw_dbfs, facts.seconds, doubtful=doubtful)
 
