@@ -93,3 +93,10 @@ def test_an_earlier_recording_without_words_is_told_too() -> None:
     """The agent knows its name, and need not ask for it any more."""
     result = call(answered(), recovered=[Recovered(handle="utt-1", text="", engine=FAR, confidence="unknown")])
     assert "utt-1" in getattr(result.content[-1], "text", "")
+
+
+def test_a_message_that_a_key_ended_is_told_with_what_was_not_heard() -> None:
+    """Nobody was asked, but the agent must not believe that all was heard."""
+    line = said(call(TurnResult(status=Status.SPOKEN, tts="x", heard="It is", unheard="done.")))
+    assert line.startswith("Spoken")
+    assert 'they heard up to "...It is", and not: "done."' in line

@@ -252,7 +252,8 @@ def _sentence(result: TurnResult) -> str:
         case Status.NO_SPEECH:
             return f"Nobody spoke. The microphone works; the person may be away.{_unheard(result)}"
         case _:
-            return "Spoken; the person was not asked to answer." if result.tts else "Nothing was said."
+            said = "Spoken; the person was not asked to answer." if result.tts else "Nothing was said."
+            return f"{said}{_unheard(result)}"
 
 
 def _unheard(result: TurnResult) -> str:
