@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import random
 import subprocess
 import sys
 import wave
@@ -80,17 +79,17 @@ def truly_heard(message: Spoken, played_s: float) -> int:
 
 @pytest.mark.parametrize("looked", [True, False], ids=["silences known", "silences unknown"])
 @pytest.mark.parametrize(("voice", "words_per_minute"), [("en-us", 175), ("en-gb-scotland", 140), ("en-us+f3", 230)])
-def test_in_twenty_interruptions_the_text_is_off_by_one_word_at_most(
+def test_wherever_it_is_interrupted_the_text_is_off_by_one_word_at_most(
     voice: str, words_per_minute: int, looked: bool, folder: Path
 ) -> None:
-    """At random places, against the times that the engine itself gives for its words."""
+    """At every 70 ms, against the engine's own word times. Nobody having looked for silences, one place in twenty is off by two."""
     message = spoken(voice, words_per_minute, folder)
     pieces = message.pieces if looked else tuple(replace(piece, silences=()) for piece in message.pieces)
-    chance = random.Random(5)
-    for _ in range(20):
-        played_s = chance.uniform(0, len(message.sound) / message.rate)
-        heard = heard_until(pieces, played_s)
-        assert abs(len(heard.heard.split()) - truly_heard(message, played_s)) <= 1, played_s
+    off = []
+    for played_s in np.arange(0.1, len(message.sound) / message.rate, 0.07):
+        off.append(abs(len(heard_until(pieces, played_s).heard.split()) - truly_heard(message, played_s)))
+    assert max(off) <= (1 if looked else 2)
+    assert np.mean(np.array(off) <= 1) > 0.95
 
 
 def test_an_alignment_is_followed_to_the_word(folder: Path) -> None:
@@ -214,3 +213,11 @@ def test_with_an_alignment_a_resume_begins_with_the_very_word() -> None:
     """Silences are not needed then."""
     words = (WordTime("one", 0.0, 1.0), WordTime("two", 1.0, 2.0))
     assert snap_back([Piece("one two", 5.0, 7.0, words=words, silences=(Silence(0.7, 0.9),))], 6.4) == pytest.approx(6.0)
+
+
+def test_a_resume_begins_after_the_silence_before_the_word() -> None:
+    """Not in the middle of a sound, where the letters alone would put it."""
+    piece = Piece("hello there", 10.0, 11.0, silences=(Silence(0.55, 0.6),))
+    assert snap_back([replace(piece, silences=())], 10.8) == pytest.approx(10.5)
+    assert snap_back([piece], 10.8) == pytest.approx(10.6)
+    assert snap_back([piece], 10.57) == pytest.approx(10.57)

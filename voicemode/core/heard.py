@@ -43,8 +43,8 @@ _LEFT_OUT_MOST = 6
 """In a row, of silences and of marks."""
 _MOST_PAIRS = 400
 """Twenty clauses in one piece, which takes 50 ms; in a longer one, the silences are not looked at."""
-_SNAP_S = 0.35
-"""How far from the estimated beginning of a word a silence may be its beginning: one word, the error of the estimate."""
+_SNAP_S = 0.2
+"""How far from the estimated beginning of a word a silence may be its beginning; 9 in 10 estimates are nearer than 0.15 s."""
 _DIP_DB = 30.0
 """Quieter by so much than the loudest 5 % is silence, for synthetic speech, which has no noise."""
 _FRAME_S = 0.01
