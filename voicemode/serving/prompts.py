@@ -16,7 +16,7 @@ Hold a voice conversation with the person through the tool converse.
 - Several short questions that do not depend on each other go into one call with turns.
 - Before long work, say so with wait_for_response=false, do it, then report.
 - status still_listening: call converse at once with the resume handle and nothing else.
-- status interrupted: they spoke over you. Answer text; of your message they know no more than heard, so do not build on unheard.
+- status interrupted: they spoke over you. Answer text; of your message they know no more than heard; do not build on unheard.
 - status cancelled: they said stop. Say no more about it, and go on in text or wait.
 - status no_speech: ask once more, then go on in text.
 - What was transcribed may be wrong. With confidence low, repeat back what matters before you act on it, and ask for a clear yes
