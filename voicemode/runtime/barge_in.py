@@ -63,11 +63,15 @@ class BargeIn:
         residual: Residual,
         transcribe: Callable[[AudioChunk], asyncio.Task[Transcript]],
         replay_from: Callable[[float], float],
+        is_open: Callable[[], bool],
     ) -> None:
-        """``replay_from`` tells for a played position, in seconds, where to go on so that no word is heard in half."""
+        """``replay_from`` tells for a played position, in seconds, where to go on so that no word is heard in half.
+
+        ``is_open`` says whether the loudspeaker is open for this message: before and after that nothing can be done to it.
+        """
         self._speaker, self._listening, self._log = speaker, listening, log
         self._is_backchannel, self._residual = is_backchannel, residual
-        self._transcribe, self._replay_from = transcribe, replay_from
+        self._transcribe, self._replay_from, self._is_open = transcribe, replay_from, is_open
         self._interruption: Interruption | None = None
         """None before the message was audible."""
         self._decided: asyncio.Queue[InterruptionEvent] = asyncio.Queue()
@@ -82,7 +86,7 @@ class BargeIn:
 
     def heard_frames(self, facts: Sequence[FrameFacts], overheard: Sequence[Overheard], ends_at: float) -> None:
         """What the microphone heard without the loudspeaker, and what was overheard of both."""
-        if self._by_key or self._speaker.first_sound_at is None:
+        if self._by_key or self._speaker.first_sound_at is None or not self._is_open():
             return
         if self._interruption is None:
             began_at = ends_at - self._listening.anchor - sum(frame.seconds for frame in facts)
@@ -132,14 +136,15 @@ class BargeIn:
 
     async def _do(self, event: InterruptionEvent) -> None:
         match event:
-            case Pause():
+            case Pause() if self._is_open():
                 await self._speaker.pause()
-            case Resume():
+            case Resume() if self._is_open():
                 self._speaker.duck(0.0)
                 await self._speaker.resume(self._replay_from(self._speaker.played_s))
             case Stop():
                 try:
-                    await self._speaker.pause()  # so that it is known what was heard
+                    if self._is_open():
+                        await self._speaker.pause()  # so that it is known what was heard
                 finally:
                     self.played_s = self._speaker.played_s
                     self._speaker.stop()

@@ -284,16 +284,18 @@ class Exchange:
         return None if far_end is None or canceller is None else Ear(canceller, far_end)
 
     def _make_barge_in(self, listening: Overhearing) -> BargeIn | None:
-        if self._saying is None or not self._request.message:
+        saying = self._saying
+        if saying is None or not self._request.message:
             return None
         return BargeIn(
-            self._saying.speaker,
+            saying.speaker,
             listening,
             self._log,
             is_backchannel=lambda text: is_backchannel(text, self._phrases, offered=self._offered),
             residual=self._parts.session.residual,
             transcribe=self._writing.snippet,
-            replay_from=self._saying.replay_from,
+            replay_from=saying.replay_from,
+            is_open=lambda: saying.is_open,
         )
 
     # -- listening.Attendant

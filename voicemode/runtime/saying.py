@@ -42,6 +42,8 @@ class Saying:
         self._speaker, self._pieces, self._log, self._chime, self._gain_db = speaker, pieces, log, chime, gain_db
         self._letter_s = letter_s
         self._placed: list[Placed] = []
+        self.is_open = False
+        """Is the loudspeaker open for the message?"""
         self.engine = ""
         """Who spoke the last piece so far."""
         self.failed: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ class Saying:
             await asyncio.wait({opening, speaking}, return_when=asyncio.FIRST_COMPLETED)
             if opening.done():
                 opening.result()
+                self.is_open = True
             await speaking
             await speaker.drain()
         except SoundError:
@@ -82,6 +85,7 @@ class Saying:
                 raise
             return  # the chime was all there was to play; progress tells the client instead
         finally:
+            self.is_open = False
             for task in (speaking, opening):
                 task.cancel()
             await asyncio.gather(speaking, opening, return_exceptions=True)
