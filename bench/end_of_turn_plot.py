@@ -10,6 +10,12 @@ from matplotlib.figure import Figure
 
 __all__ = ["Point", "draw"]
 
+_DRAWN = (
+    *("silence", "smart-turn once", "policy, prosody, words", "policy, smart-turn-v3, words", "policy, no scorer, words"),
+    "policy, prosody",
+)
+"""Families that fit into one picture; the table has all."""
+
 
 class Point(Protocol):
     """What is drawn of a row."""
@@ -36,14 +42,14 @@ def draw(rows: Sequence[Point], path: Path) -> None:
     for column, snr_db in enumerate(levels):
         for line, measure in enumerate(("answer_median_s", "p90_s")):
             panel = panels[line][column]
-            for family in dict.fromkeys(row.family for row in rows):
+            for family in _DRAWN:
                 points = sorted(
-                    (getattr(r, measure), r.cut_rate, r.rule) for r in rows if (r.family, r.snr_db) == (family, snr_db)
+                    (-r.cut_rate, getattr(r, measure), r.rule) for r in rows if (r.family, r.snr_db) == (family, snr_db)
                 )
                 style = "o:" if not family.startswith("policy") else "s-"
-                panel.plot([p[0] for p in points], [100 * p[1] for p in points], style, markersize=4, label=family)
+                panel.plot([p[1] for p in points], [-100 * p[0] for p in points], style, markersize=4, label=family)
                 default = [p for p in points if p[2].endswith(", x1")]
-                panel.plot([p[0] for p in default], [100 * p[1] for p in default], "ko", markersize=9, fillstyle="none")
+                panel.plot([p[1] for p in default], [-100 * p[0] for p in default], "ko", markersize=9, fillstyle="none")
             panel.set_xlim(0.2, 2.0)
             panel.set_xlabel(("median" if line == 0 else "90th percentile") + " latency after the last word, s")
             panel.grid(alpha=0.3)

@@ -52,15 +52,15 @@ class Evidence:
 class TurnPolicy:
     """Waits in seconds of silence after the last voiced frame, before ``factor``.
 
-    ``bench.end_of_turn`` chose the numbers on the turns of half of its speakers and measured them on the other half's; then
-    all but ``open_s`` were shortened by a tenth, once, because the other half's median was 650 ms: docs/turns.md.
+    The numbers come from ``bench.end_of_turn``: docs/turns.md says how, and what each is worth. Words tell much, so they move
+    the wait by a second; scores tell little about people who were not heard before, so they move it by 0.2 s.
     """
 
-    shortest_s: float = 0.45
+    shortest_s: float = 0.5
     """When the scorer is as sure as can be that the turn is over, > 0. Words are hardly ever there sooner."""
-    longest_s: float = 0.8
+    longest_s: float = 0.7
     """When it is as sure that it is not, >= ``shortest_s``."""
-    unscored_s: float = 0.75
+    unscored_s: float = 0.6
     """Before its first score, or without a scorer."""
     sure_of_end: float = 0.7
     """From this score on the wait is ``shortest_s``, <= 1; ``SCALES`` has each scorer's."""
@@ -70,8 +70,9 @@ class TurnPolicy:
     """At least this where the words cannot end a sentence. A search for a word takes up to 1.2 s, and a detector is late."""
     closed_s: float = 0.45
     """At most this where the words answer the question that was asked."""
-    pending_s: float = 0.55
-    """At least this while the words are being written down: ending the turn before they are there gains nothing."""
+    pending_s: float = 1.5
+    """At least this while the words are being written down: ending the turn before they are there gains nothing,
+    as the answer is made of them; but a transcriber that is stuck must not keep it open."""
     pause_share: float = 0.5
     """How much of a speaker's usual pause beyond ``typical_pause_s`` is added."""
     typical_pause_s: float = 0.7
