@@ -82,7 +82,7 @@ def truly_heard(message: Spoken, played_s: float) -> int:
 def test_wherever_it_is_interrupted_the_text_is_off_by_one_word_at_most(
     voice: str, words_per_minute: int, looked: bool, folder: Path
 ) -> None:
-    """At every 70 ms, against the engine's own word times. Nobody having looked for silences, one place in twenty is off by two."""
+    """At every 70 ms, against the engine's own times; by two at one place in twenty, when nobody looked for silences."""
     message = spoken(voice, words_per_minute, folder)
     pieces = message.pieces if looked else tuple(replace(piece, silences=()) for piece in message.pieces)
     off = []
