@@ -62,7 +62,7 @@ class TurnResult:
     unheard: str = ""
     """The rest of it."""
     ended_by: str = ""
-    """One of "silence", "cap", "source_ended"; empty when nobody spoke or nobody was asked."""
+    """One of "silence", "cap", "source_ended", "released" (push-to-talk); empty when nobody spoke or nobody was asked."""
     tts: str = ""
     """Who spoke; empty when nothing was said."""
     stt: str = ""

@@ -94,7 +94,9 @@ class Saying:
 
     async def cut(self, played_s: float) -> None:
         """What was said was broken off when ``played_s`` had been audible: note it, and free the loudspeaker."""
-        self._note_end(time.monotonic())
+        first = self._speaker.first_sound_at
+        # It fell silent when it was paused, which may be a second before it was decided that it would not go on.
+        self._note_end(None if first is None else min(first + played_s, time.monotonic()))
         self.heard = self._heard_until(played_s)
         await self._speaker.close()
 
