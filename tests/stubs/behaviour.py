@@ -61,8 +61,8 @@ class Behaviour:
 
     stt_text: str = "what is the weather like in paris today"
     stt_words: list[list[Any]] = field(default_factory=list)
-    """Instead of ``stt_text``: words, each as [end, word], in seconds after the first sound. An upload is answered with those
-    whose end lies within its sound, so what was said up to a pause has the words up to the pause."""
+    """Instead of ``stt_text``: words, each as [at, word], in seconds after the first sound. An upload is answered with those
+    that lie within its sound, so what was said up to a pause has the words up to the pause."""
     stt_delay_s: float = 0.0
     stt_answer: Any = None
     """The whole JSON answer of a transcription, instead of one made of ``stt_text``."""

@@ -50,8 +50,6 @@ _LABELS = {
 }
 _HEARS_DB = 30.0
 """What is softer by so much than the loudest 10 ms of an upload is room, to a stub that counts words."""
-_HEARD_EARLY_S = 0.1
-"""So much of a word's end may be missing."""
 _HTML = b"<!DOCTYPE html><html><body>Welcome to the guest network</body></html>"
 
 Event = dict[str, Any]
@@ -264,7 +262,7 @@ class Site:
             sound = trimmed(samples, wav.getframerate(), _HEARS_DB)
             said_s = len(sound) / wav.getframerate()
         exchange.event["said_s"] = said_s
-        return words_until([(end_s, word) for end_s, word in b.stt_words], said_s + _HEARD_EARLY_S)
+        return words_until([(at_s, word) for at_s, word in b.stt_words], said_s)
 
 
 async def _pieces(data: bytes, seconds: float, behaviour: Behaviour) -> AsyncIterator[tuple[bytes, float]]:

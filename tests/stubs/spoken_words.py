@@ -15,7 +15,7 @@ import soxr
 
 from voicemode.audio import Samples
 
-__all__ = ["SpokenWord", "spoken_words", "trimmed", "words_until"]
+__all__ = ["SpokenWord", "sounding", "spoken_words", "trimmed", "words_until"]
 
 _RATE = 24_000
 _GAP_S = 0.02
@@ -56,15 +56,21 @@ def spoken_words(text: str) -> tuple[Samples, tuple[SpokenWord, ...]]:
 
 def trimmed(samples: Samples, sample_rate: int, below_db: float = _TRIM_DB) -> Samples:
     """Without what is softer by so much than the loudest 10 ms at either end; empty where all is silence."""
+    first, last = sounding(samples, sample_rate, below_db)
+    return samples[first:last]
+
+
+def sounding(samples: Samples, sample_rate: int, below_db: float = _TRIM_DB) -> tuple[int, int]:
+    """Where ``trimmed`` begins and ends, in samples."""
     step = sample_rate // 100
     powers = np.mean(samples[: len(samples) // step * step].reshape(-1, step).astype(np.float64) ** 2, axis=1)
     loud = np.flatnonzero(powers > max(powers.max(initial=0.0) * 10 ** (-below_db / 10), 1.0))
-    return samples[loud[0] * step : (loud[-1] + 1) * step] if len(loud) else samples[:0]
+    return (int(loud[0]) * step, (int(loud[-1]) + 1) * step) if len(loud) else (0, 0)
 
 
 def words_until(words: Sequence[tuple[float, str]], seconds: float) -> str:
-    """The text of the words that end by then, each given with its end."""
-    return " ".join(word for end_s, word in words if end_s <= seconds)
+    """The text of the words before then, each given with an instant at which it sounds."""
+    return " ".join(word for at_s, word in words if at_s < seconds)
 
 
 def _pause_s(word: str) -> float:
