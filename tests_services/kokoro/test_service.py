@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -24,8 +25,11 @@ TEXT = "Good morning, this is a text of two sentences. It is spoken in three cla
 SECRET = "zebrafish"
 
 
-def _client(service: Running) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
+@pytest.fixture
+def client(service: Running) -> Iterator[openai.OpenAI]:
+    """The official client, closed in the end."""
+    with openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client:
+        yield client
 
 
 def _seconds(data: bytes, response_format: str) -> float:
@@ -42,16 +46,16 @@ def _post(service: Running, body: dict[str, Any]) -> httpx2.Response:
 
 
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_the_official_client_gets_every_format(service: Running, response_format: Format) -> None:
+def test_the_official_client_gets_every_format(client: openai.OpenAI, response_format: Format) -> None:
     """Whole, and the same length in each but for what codecs pad."""
     wanted: dict[str, Any] = {"model": "tts-1", "voice": "alloy", "input": TEXT}
-    plain = _client(service).audio.speech.create(**wanted, response_format="pcm").content
-    made = _client(service).audio.speech.create(**wanted, response_format=response_format).content
+    plain = client.audio.speech.create(**wanted, response_format="pcm").content
+    made = client.audio.speech.create(**wanted, response_format=response_format).content
     assert _seconds(made, response_format) == pytest.approx(_seconds(plain, "pcm"), abs=0.15)
 
 
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_the_official_client_streams_every_format(service: Running, response_format: Format) -> None:
+def test_the_official_client_streams_every_format(client: openai.OpenAI, response_format: Format) -> None:
     """More than one piece comes, and they are what comes without streaming."""
     wanted: dict[str, Any] = {
         "model": "kokoro",
@@ -59,10 +63,10 @@ def test_the_official_client_streams_every_format(service: Running, response_for
         "input": TEXT * 5,
         "response_format": response_format,
     }
-    with _client(service).audio.speech.with_streaming_response.create(**wanted) as response:
+    with client.audio.speech.with_streaming_response.create(**wanted) as response:
         pieces = list(response.iter_bytes())
     assert len(pieces) > 1
-    whole = _client(service).audio.speech.create(**wanted).content
+    whole = client.audio.speech.create(**wanted).content
     assert _seconds(b"".join(pieces), response_format) == pytest.approx(_seconds(whole, response_format), abs=0.01)
 
 
@@ -81,14 +85,13 @@ def test_events_carry_the_same_sound(service: Running) -> None:
     assert b"".join(base64.b64decode(event["audio"]) for event in events[:-1]) == _post(service, body).content
 
 
-def test_lists_tell_what_there_is(service: Running) -> None:
+def test_lists_tell_what_there_is(service: Running, client: openai.OpenAI) -> None:
     """Voices, languages, models; without any model being loaded for it."""
     voices = httpx2.get(f"{service.url}/v1/audio/voices").json()
     assert "af_sky" in voices["voices"]
     assert voices["openai"]["fable"] == "bm_fable"
     languages = httpx2.get(f"{service.url}/v1/audio/languages").json()["languages"]
     assert languages["fr-fr"] == ["ff_siwis"]
-    client = _client(service)
     assert [client.models.retrieve(model.id).id for model in client.models.list()] == [m.id for m in client.models.list()]
 
 
@@ -160,14 +163,16 @@ def test_a_client_that_leaves_in_mid_stream_leaves_nothing_behind(service: Runni
 
 
 def _many(service: Running, number: int) -> list[int]:
-    """In threads: with so many at once, asyncio's connections now and then left a socket of the client's behind."""
+    with (
+        httpx2.Client(timeout=60, limits=httpx2.Limits(max_connections=number)) as client,
+        ThreadPoolExecutor(number) as threads,
+    ):
 
-    def one(_: int) -> int:
-        body = {"input": "hello", "response_format": "pcm"}
-        return httpx2.post(f"{service.url}/v1/audio/speech", json=body, timeout=60).status_code
+        def one(_: int) -> int:
+            body = {"input": "hello", "response_format": "pcm"}
+            return client.post(f"{service.url}/v1/audio/speech", json=body).status_code
 
-    with ThreadPoolExecutor(number) as clients:
-        return list(clients.map(one, range(number)))
+        return list(threads.map(one, range(number)))
 
 
 def test_two_hundred_clients_at_once_are_served(service: Running) -> None:

@@ -68,8 +68,10 @@ def test_a_body_that_is_no_form_is_refused(whisper: Running, content_type: str) 
 
 def test_the_official_client_raises_its_own_errors(whisper: Running) -> None:
     """With the message of the service."""
-    client = OpenAI(base_url=f"{whisper.url}/v1", api_key="none", max_retries=0)
-    with pytest.raises(APIStatusError, match="no sound") as caught:
+    with (
+        OpenAI(base_url=f"{whisper.url}/v1", api_key="none", max_retries=0) as client,
+        pytest.raises(APIStatusError, match="no sound") as caught,
+    ):
         client.audio.transcriptions.create(model="whisper-1", file=("a.wav", b"no sound at all, sorry"), stream=True)
     assert caught.value.status_code == 400
 
@@ -206,7 +208,7 @@ def test_others_need_a_token(toy: Path, tmp_path: Path) -> None:
     arguments = ["--models-dir", str(toy.parent), "--model", toy.name]
     with running("voicemode_whisper", tmp_path, arguments, env={"VOICEMODE_WHISPER_TOKEN": "let-me-in"}) as service:
         assert post(service).status_code == 401
-        client = OpenAI(base_url=f"{service.url}/v1", api_key="let-me-in")
-        assert client.audio.transcriptions.create(model="whisper-1", file=CLIP).text == TEXT
+        with OpenAI(base_url=f"{service.url}/v1", api_key="let-me-in") as client:
+            assert client.audio.transcriptions.create(model="whisper-1", file=CLIP).text == TEXT
     with pytest.raises(AssertionError, match="allow-remote"), running("voicemode_whisper", tmp_path, ["--host", "0.0.0.0"]):
         pass

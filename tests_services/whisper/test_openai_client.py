@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from collections.abc import Iterator
 
 import pytest
 from openai import OpenAI
@@ -13,8 +14,9 @@ from tests_services.whisper.conftest import TEXT, TRANSLATED
 
 
 @pytest.fixture
-def client(whisper: Running) -> OpenAI:
-    return OpenAI(base_url=f"{whisper.url}/v1", api_key="none", max_retries=0, timeout=30)
+def client(whisper: Running) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{whisper.url}/v1", api_key="none", max_retries=0, timeout=30) as client:
+        yield client
 
 
 def silence(seconds: int) -> io.BytesIO:
