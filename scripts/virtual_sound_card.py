@@ -93,7 +93,6 @@ class VirtualSoundCard:
         self.folder = Path()
         self._keeper: subprocess.Popen[bytes] | None = None
         self._noise: subprocess.Popen[bytes] | None = None
-        self._echo: tuple[subprocess.Popen[bytes], ...] = ()
         self._modules: dict[str, str] = {}
 
     @property
@@ -126,7 +125,6 @@ class VirtualSoundCard:
     def stop(self) -> None:
         """End the daemon and remove its folder. Idempotent."""
         self._end_noise()
-        self.wear_headphones()
         keeper, self._keeper = self._keeper, None
         if keeper is None:
             return
@@ -166,24 +164,22 @@ class VirtualSoundCard:
     def open_speakers(self, level_db: float = -12.0) -> None:
         """Let the microphone hear the loudspeaker, so much softer (< 0), as where nobody wears headphones.
 
-        It comes some 100 ms later: what recording and playing cost here is about what a large room does.
+        It comes about 0.1 s later, buffers included. The daemon itself passes it on, and does not stretch it to keep that
+        delay: with a program in between, the echo fell to pieces whenever the machine was busy.
         """
         self.wear_headphones()
-        recorder = ["parec", "--device=speaker.monitor", f"--client-name={_OWN_NAME}", "--latency-msec=10"]
-        form = ["--raw", "--format=s16le", f"--rate={CARD_RATE}", "--channels=1"]
-        ear = subprocess.Popen([*recorder, *form], stdout=subprocess.PIPE, env=self._client_env)
-        mouth = subprocess.Popen(
-            self._pacat("mic_in", CARD_RATE, 1, latency_ms=60), stdin=subprocess.PIPE, env=self._client_env
-        )
-        self._echo = (ear, mouth)
-        threading.Thread(target=_reflect, args=(ear, mouth, level_db), daemon=True).start()
+        ends = ["source=speaker.monitor", "sink=mic_in", "source_dont_move=true", "sink_dont_move=true"]
+        module = self._pactl("load-module", "module-loopback", *ends, "latency_msec=60", "adjust_time=0").strip()
+        self._modules["echo"] = module
+        streams = [entry["index"] for entry in self._list("sink-inputs") if str(entry.get("owner_module")) == module]
+        self._pactl("set-sink-input-volume", str(streams[0]), f"{level_db}dB")
 
     def wear_headphones(self) -> None:
         """Let the microphone hear nothing of the loudspeaker, as at the beginning. Idempotent."""
-        for process in self._echo:
-            process.kill()
-            process.wait(_STOP_S)
-        self._echo = ()
+        module = self._modules.pop("echo", None)
+        if module is not None:
+            with contextlib.suppress(RuntimeError):  # unplugging either end has ended it
+                self._pactl("unload-module", module)
 
     def play_into_microphone(self, sound: Path | AudioChunk) -> None:
         """Speak into the microphone, over the noise; returns when the last sample was in the air.
@@ -349,17 +345,6 @@ def _pink_noise(dbfs: float, seconds: int = 10) -> bytes:
     noise = np.fft.irfft(spectrum, count)
     noise *= FULL_SCALE * 10 ** (dbfs / 20) / np.sqrt(np.mean(noise**2))
     return np.round(noise + random.uniform(-0.5, 0.5, count)).astype("<i2").tobytes()
-
-
-def _reflect(ear: subprocess.Popen[bytes], mouth: subprocess.Popen[bytes], level_db: float) -> None:
-    """Pass on what one hears to the other, until either is gone."""
-    assert ear.stdout is not None
-    assert mouth.stdin is not None
-    gain = 10 ** (level_db / 20)
-    with contextlib.suppress(OSError, ValueError):
-        while pcm := ear.stdout.read(CARD_RATE // 100 * 2):
-            mouth.stdin.write(np.rint(np.frombuffer(pcm, dtype=np.int16) * gain).astype(np.int16).tobytes())
-            mouth.stdin.flush()
 
 
 def _feed_for_ever(player: subprocess.Popen[bytes], pcm: bytes) -> None:

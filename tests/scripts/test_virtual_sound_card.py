@@ -61,6 +61,23 @@ def test_the_microphone_is_not_the_loudspeaker(sound_card: VirtualSoundCard) -> 
     assert not recorder.recording().samples.any()
 
 
+def test_on_open_speakers_the_microphone_hears_the_loudspeaker(sound_card: VirtualSoundCard) -> None:
+    """Softer by what was asked for; with headphones no more."""
+    levels = []
+    sound_card.open_speakers(-12.0)
+    for _ in range(2):
+        began_at = time.monotonic()
+        with sound_card.record_loudspeaker() as loudspeaker, sound_card.record_microphone() as microphone:
+            start_player(sound_card, tone(1.0, CARD_RATE)).wait(10.0)
+            microphone.wait_for(time.monotonic() + 0.5)
+            loudspeaker.wait_for(time.monotonic())
+        played, heard = loudspeaker.recording(began_at), microphone.recording(began_at)
+        levels.append(dbfs(heard.samples) - dbfs(played.samples))
+        sound_card.wear_headphones()
+    assert levels[0] == pytest.approx(-12.0, abs=1.0)
+    assert levels[1] < -30
+
+
 def test_the_microphone_has_the_noise_of_a_room(sound_card: VirtualSoundCard) -> None:
     """At the level that was asked for, so that exact zeros mean a muted device."""
     with sound_card.record_microphone() as recorder:
