@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -260,7 +260,7 @@ def test_an_illegal_transition_names_state_and_signal() -> None:
         {"preroll_s": -0.1},
     ],
 )
-def test_options_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
+def test_options_that_make_no_sense_are_refused(bad: dict[str, Any]) -> None:
     """The message names the option and the value."""
     with pytest.raises(ValueError, match=next(iter(bad))):
         EndpointingOptions(**bad)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 import pytest
 from voicemode_kokoro import choose
 from voicemode_kokoro.files import find as find_voice

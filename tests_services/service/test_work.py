@@ -3,73 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import Iterator
 
 import pytest
 from voicemode_service.errors import BusyError, EngineFailedError
 from voicemode_service.work import Stop, WorkQueue
 
+from tests_services.service.virtual_engine import Engine, heard, until, with_queue
+
 pytestmark = pytest.mark.usefixtures("no_thread_left")
-
-
-class Engine:
-    """A virtual engine: writes down which step ran, and runs each only when it is let."""
-
-    def __init__(self, *, free: bool = True) -> None:
-        self.ran: list[str] = []
-        self.ended: list[str] = []
-        self.stopped: list[str] = []
-        self._let = threading.Semaphore(0)
-        self._free = free
-
-    def job(self, name: str, steps: int) -> Callable[[Stop], Iterator[str]]:
-        def run(stop: Stop) -> Iterator[str]:
-            try:
-                for number in range(steps):
-                    if not self._free:
-                        assert self._let.acquire(timeout=10)
-                    if stop:
-                        self.stopped.append(name)
-                        return
-                    self.ran.append(f"{name}{number}")
-                    yield f"{name}{number}"
-            finally:
-                self.ended.append(name)
-
-        return run
-
-    def let(self, steps: int = 1) -> None:
-        """So many steps may run."""
-        self._let.release(steps)
-
-
-def with_queue(test: Callable[[WorkQueue], Awaitable[None]], *, workers: int = 1, capacity: int = 300, spares: int = 0) -> None:
-    """Run a test with a queue of its own, and see that all its places are free at the end."""
-
-    async def run() -> None:
-        queue = WorkQueue(workers=workers, capacity=capacity, spares=spares)
-        try:
-            await asyncio.wait_for(test(queue), 60)
-            await until(lambda: queue.busy == 0)
-            assert queue.jobs == 0
-        finally:
-            await queue.aclose()
-
-    asyncio.run(run())
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let others run until it holds."""
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.0005)
-
-
-async def heard(items: AsyncGenerator[str]) -> list[str]:
-    async with aclosing(items):
-        return [item async for item in items]
 
 
 def test_jobs_take_turns_step_by_step() -> None:
@@ -196,48 +138,6 @@ def test_who_leaves_in_mid_step_frees_the_place_when_the_step_ends() -> None:
         assert "a" in engine.ended
 
     with_queue(test)
-
-
-def test_a_spare_frees_the_place_at_once() -> None:
-    """The engine still works for who left; the next one is served beside it, and what was left is closed afterwards."""
-    stuck, engine = Engine(free=False), Engine()
-
-    async def test(queue: WorkQueue) -> None:
-        leaving = asyncio.create_task(heard(queue.run(stuck.job("a", 3))))
-        await until(lambda: queue.busy == 1)
-        leaving.cancel()
-        assert await heard(queue.run(engine.job("b", 2))) == ["b0", "b1"]
-        assert leaving.cancelled()
-        assert stuck.ended == []
-        stuck.let()
-        await until(lambda: stuck.ended == ["a"])
-        assert stuck.stopped == ["a"]
-
-    with_queue(test, spares=1)
-
-
-def test_who_leaves_while_the_spare_is_in_use_frees_the_place_when_the_step_ends() -> None:
-    """However many leave at once, the engine is never entered more often than it can be; the spare comes back."""
-    engine = Engine(free=False)
-
-    async def test(queue: WorkQueue) -> None:
-        for _ in range(2):
-            leaving = [asyncio.create_task(heard(queue.run(engine.job(name, 1)))) for name in "ab"]
-            for task in leaving:
-                await until(lambda: queue.busy == 1)
-                await asyncio.sleep(0.001)
-                task.cancel()
-                await asyncio.sleep(0.001)
-            assert leaving[0].done()
-            assert not leaving[1].done()
-            assert queue.busy == 1
-            engine.let(2)
-            await asyncio.gather(*leaving, return_exceptions=True)
-            await until(lambda: engine.ended.count("b") == engine.ended.count("a") > 0)
-            assert queue.busy == 0
-            engine.ended.clear()
-
-    with_queue(test, spares=1)
 
 
 def test_being_cancelled_again_while_a_step_ends_changes_nothing() -> None:
