@@ -169,7 +169,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, default=_ROOT / "tests/clips", help="WAV files with a manifest.json")
     parser.add_argument("--model", type=Path, help="smart-turn's ONNX file; without it, it is left out")
-    parser.add_argument("--half", choices=("choose", "report"), default="report", help="whose turns are played")
+    parser.add_argument("--half", choices=("choose", "report", "all"), default="report", help="whose turns are played")
     parser.add_argument("--stt-ms", type=int, default=300, help="how long a transcription takes")
     parser.add_argument("--sweep", action="store_true", help="try other numbers in the policy, too")
     parser.add_argument("--cache", type=Path, help="a folder that keeps scores from run to run")
@@ -188,7 +188,8 @@ def main() -> int:
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 69  # EX_UNAVAILABLE
-    chosen = halves(scenes)[arguments.half == "report"]
+    first, second = halves(scenes)
+    chosen = {"choose": first, "report": second, "all": [*first, *second]}[arguments.half]
     takes = _takes(scenes, chosen, clips, arguments.jobs)
     hesitations = [take for take in takes if take.scene.kind == "hesitation"]
     turns = [take for take in takes if take.scene.kind != "hesitation"]
