@@ -1,6 +1,6 @@
 """A room in virtual time: a loudspeaker, a microphone that hears it, and a person who speaks whenever a test says so.
 
-Time passes only while everybody waits: half a minute of conversation takes a fraction of a second, and is the same in every run.
+Time passes only while everybody waits: half a minute of talk takes a fraction of a second, and is the same in every run.
 """
 
 from __future__ import annotations
@@ -287,12 +287,16 @@ class Scene(Stage):
         echo_db: float = -12.0,
         left_db: float | None = None,
         muted: bool = False,
+        open_s: float = 0.0,
         transcriber: WordTranscriber | None = None,
     ) -> None:
-        """``left_db``: how much of the echo the canceller leaves; None for nothing. ``muted``: the microphone is."""
+        """``left_db``: how much of the echo the canceller leaves; None for nothing. ``muted``: the microphone is.
+
+        ``open_s``: how long the loudspeaker takes to open.
+        """
         self.words = transcriber or WordTranscriber()
         super().__init__(folder, transcriber=self.words, synthesizer=WordSynthesizer())
-        self.echo_db, self.left_db, self.muted = echo_db, left_db, muted
+        self.echo_db, self.left_db, self.muted, self.open_s = echo_db, left_db, muted, open_s
         self.timelines: list[Timeline] = []
         self.rooms: list[Room] = []
         """One for each exchange."""
@@ -329,6 +333,7 @@ class Scene(Stage):
     def _new_room(self) -> RoomSpeaker:
         self.rooms.append(Room(echo_db=self.echo_db))
         self.rooms[-1].microphone.muted = self.muted
+        self.rooms[-1].speaker.open_s = self.open_s
         return self.rooms[-1].speaker
 
     def _canceller(self) -> FakeEchoCanceller:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
@@ -63,15 +64,10 @@ class WordTranscriber:
 
 
 def words_in(samples: Samples) -> str:
-    """The words, each once for each time it was said, in order."""
-    found: list[str] = []
-    last = ""
-    for start in range(0, len(samples) - _WINDOW + 1, _WINDOW):
-        word = _word_in(samples[start : start + _WINDOW])
-        if word and word != last:
-            found.append(word)
-        last = word
-    return " ".join(found)
+    """The words, each once for each time it was said, in order. Less than 40 ms of one is no word."""
+    starts = range(0, len(samples) - _WINDOW + 1, _WINDOW)
+    runs = [(word, len(list(run))) for word, run in groupby(_word_in(samples[start : start + _WINDOW]) for start in starts)]
+    return " ".join(word for word, windows in runs if word and windows > 1)
 
 
 def _word_in(window: Samples) -> str:

@@ -91,6 +91,8 @@ class Listener:
         """Was nothing of the loudspeaker heard in the microphone before ``begin``?"""
         self._cut_from = 0
         """Nor does its sound, which may begin with what was said before anybody listened for an answer."""
+        self._taken_until = 0
+        """The end of the utterance before: what was in it is not heard again."""
         self._whole: AudioChunk | None = None
         """The utterance, once the turn is over."""
         self._latest: list[FrameFacts] = []
@@ -160,9 +162,7 @@ class Listener:
             events += self._decide(moment)
         return events
 
-    def begin(
-        self, position: int, *, is_speech: bool = False, start_timeout_s: float | None = None
-    ) -> list[EndpointEvent]:
+    def begin(self, position: int, *, is_speech: bool = False, start_timeout_s: float | None = None) -> list[EndpointEvent]:
         """From ``position`` on, the person is expected to speak; returns what has happened since then.
 
         It may lie up to 6 s in the past, or in the future. Speech that began up to ``preroll_s`` earlier counts too,
@@ -175,7 +175,7 @@ class Listener:
             raise IllegalTransitionError(State.WAITING, "begin")
         self._begun_at = max(position, 0)
         self._without_echo = is_speech or self._echo.echo_present is not True
-        self._cut_from = max(position - self._preroll, 0) if self._without_echo else self._begun_at
+        self._cut_from = max(position - self._preroll, self._taken_until) if self._without_echo else self._begun_at
         self._earliest = self._begun_at if is_speech else self._cut_from
         self._whole = None
         oldest = self._moments[0].start if self._moments else self._heard
@@ -289,7 +289,8 @@ class Listener:
             self._ring.keep_from(start)
         for event in events:
             if isinstance(event, TurnEnded):
-                self._whole = self._cut(start or 0, round(event.at * CAPTURE_RATE))
+                self._taken_until = round(event.at * CAPTURE_RATE)
+                self._whole = self._cut(start or 0, self._taken_until)
                 self._ring.release()
         return events
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from voicemode.audio import AudioChunk
@@ -20,6 +20,7 @@ from voicemode.core.interruption import (
     NearEnd,
     Pause,
     Resume,
+    State,
     Stop,
     StopReason,
     Unduck,
@@ -29,6 +30,7 @@ from voicemode.core.residual import Residual
 from voicemode.errors import SoundError, VoicemodeError
 from voicemode.interfaces import Speaker, Transcript
 from voicemode.runtime.ear import Overheard
+from voicemode.runtime.listening import Listening
 from voicemode.runtime.turn_log import TurnLog
 
 __all__ = ["BargeIn", "Overhearing"]
@@ -78,7 +80,10 @@ class BargeIn:
         self._asking: set[asyncio.Task[None]] = set()
         self._by_key = False
         """Paused by key: what is said meanwhile is not for us."""
-        self._stopping = False
+        self.stopped: Stop | None = None
+        """Why it is to end; None before that is decided."""
+        self.asked_at: float | None = None
+        """When a key ended it while nobody spoke, in seconds of ``time.monotonic()``; None where it was not so."""
         self.skipped = False
         """It was ended because somebody wants to hear no more of it, not because they want to speak."""
         self.played_s: float | None = None
@@ -92,31 +97,52 @@ class BargeIn:
             began_at = ends_at - self._listening.anchor - sum(frame.seconds for frame in facts)
             self._interruption = Interruption(self._is_backchannel, self._residual, began_at=began_at)
         for frame, other in zip(facts, overheard, strict=True):
-            if self._stopping:
+            if self.stopped is not None:
                 return
             self._act(self._interruption.push(_near_end(frame, other)))
 
     def stop(self, *, skip: bool = False) -> None:
         """By key: end the message, and listen. ``skip``: nobody wants to speak, only to hear no more. Idempotent."""
-        if self._stopping:
+        if self.stopped is not None:
             return
         self.skipped = skip
-        if self._interruption is None:
-            now = self._log.called_at + self._log.now() - self._listening.anchor
-            self._act([Stop(now, now, StopReason.ASKED)])
+        interruption = self._interruption
+        now = self._log.called_at + self._log.now()
+        if interruption is None or interruption.state not in (State.PAUSED, State.WEIGHING):
+            self.asked_at = now
+        if interruption is None:
+            since_first = now - self._listening.anchor
+            self._act([Stop(since_first, since_first, StopReason.ASKED)])
         else:
-            self._act(self._interruption.interrupt())
+            self._act(interruption.interrupt())
 
-    async def pause(self) -> None:
-        """By key: be silent until ``resume``. Raises DeviceLostError."""
-        self._by_key = True
-        await self._speaker.pause()
+    async def pause(self) -> bool:
+        """By key: be silent until ``resume``. False where there is nothing to hold. Raises DeviceLostError."""
+        return await self._obey_key(self._speaker.pause, paused=True)
 
-    async def resume(self) -> None:
-        """By key. Raises DeviceLostError."""
-        self._by_key = False
+    async def resume(self) -> bool:
+        """By key. False where there is nothing that could go on. Raises DeviceLostError."""
+        return await self._obey_key(self._speaker.resume, paused=False)
+
+    async def _obey_key(self, obey: Callable[[], Awaitable[None]], *, paused: bool) -> bool:
+        if self.stopped is not None or not self._is_open():
+            return False
+        self._by_key = paused
+        # The key decides: what was suspected, asked or decided before it does not count any more. A new interruption counts
+        # its time from the next frame, for during a pause by key it hears none.
+        self._interruption = None
+        while not self._decided.empty():
+            self._decided.get_nowait()
         self._speaker.duck(0.0)
-        await self._speaker.resume()
+        await obey()
+        return True
+
+    def hand_over(self, listening: Listening) -> None:
+        """It was stopped: listen from the key on, or from the first word of who spoke over it. Once more changes nothing."""
+        if self.asked_at is not None:
+            listening.begin_at(self.asked_at)
+        elif self.stopped is not None:
+            listening.begin_with_speech(self.stopped.speech_began)
 
     async def run(self) -> Stop:
         """Do what is decided. Returns when the message was stopped; cancel it when the message has ended by itself."""
@@ -164,7 +190,8 @@ class BargeIn:
                     self._asking.add(asking)
                     asking.add_done_callback(self._asking.discard)
                 case _:
-                    self._stopping = self._stopping or isinstance(event, Stop)
+                    if isinstance(event, Stop):
+                        self.stopped = event
                     self._decided.put_nowait(event)
 
     async def _ask(self, asked: WordsWanted) -> None:
@@ -179,7 +206,7 @@ class BargeIn:
             _log.info("nobody could tell the words of an interruption: %s", error)
         finally:
             task.cancel()
-        if self._interruption is not None and not self._stopping:
+        if self._interruption is not None and self.stopped is None:
             self._act(self._interruption.words(text, asked))
 
 

@@ -16,7 +16,7 @@ from voicemode.audio import AudioChunk
 from voicemode.core.commands import Adjustments, Command, is_backchannel, read_command
 from voicemode.core.earcons import turn_ended_earcon
 from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, EndReason, FrameFacts
-from voicemode.core.interruption import Stop, StopReason
+from voicemode.core.interruption import Stop
 from voicemode.core.latency import Mark
 from voicemode.core.level import is_clipped
 from voicemode.core.listener import Listener
@@ -102,13 +102,13 @@ class Exchange:
     @property
     def state(self) -> ControlState:
         """What is going on."""
-        if self._barge_in is not None and self._saying is not None:
+        if self._listening is not None and self._listening.held:
+            return ControlState.TALKING
+        if self._barge_in is not None and self._saying is not None and self._barge_in.stopped is None:
             return ControlState.PAUSED if self._saying.speaker.paused else ControlState.SPEAKING
         if self._listening is None:
             return ControlState.IDLE
-        if self._thinking:
-            return ControlState.THINKING
-        return ControlState.TALKING if self._listening.held else ControlState.LISTENING
+        return ControlState.THINKING if self._thinking else ControlState.LISTENING
 
     async def control(self, action: ControlAction) -> ControlAnswer:
         """As ``Controllable.control``. Raises DeviceLostError."""
@@ -121,9 +121,10 @@ class Exchange:
             case ControlAction.TALK_START:
                 if self._listening is None:
                     return ControlAnswer(ok=False, state=self.state, detail="nobody was asked to speak")
+                self._listening.hold()
                 if self._barge_in is not None:
                     self._barge_in.stop()
-                self._listening.hold()
+                    self._barge_in.hand_over(self._listening)  # the key may be up again before it is silent
             case ControlAction.TALK_END if self._listening is not None:
                 self._listening.release()
             case _:
@@ -136,12 +137,13 @@ class Exchange:
             return ControlAnswer(ok=False, state=self.state, detail="nothing is being said")
         match action:
             case ControlAction.PAUSE:
-                await barge_in.pause()
+                done = await barge_in.pause()
             case ControlAction.RESUME:
-                await barge_in.resume()
+                done = await barge_in.resume()
             case _:
                 barge_in.stop(skip=action is ControlAction.SKIP)
-        return ControlAnswer(ok=True, state=self.state)
+                done = True
+        return ControlAnswer(ok=done, state=self.state, detail="" if done else "nothing is audible now")
 
     # -- speaking and listening
 
@@ -174,6 +176,7 @@ class Exchange:
         stack.callback(self._writing.withdraw)
         outcome, stop = await self._speak_and_listen(microphone, listening)
         patient_until = time.monotonic() + self._parts.start_timeout_s
+        patience_s: float | None = None
         transcript: Transcript | None = None
         while isinstance(outcome, Heard):
             self._thinking = True
@@ -183,13 +186,14 @@ class Exchange:
             self._thinking = False
             self.command = self._command_in(transcript)
             if self.command is Command.WAIT:
-                outcome = await listening.again(outcome, start_timeout_s=_HOLD_ON_S)
+                patience_s, patient_until = _HOLD_ON_S, time.monotonic() + _HOLD_ON_S
+                outcome = await listening.again(outcome, start_timeout_s=patience_s)
                 transcript = None
                 continue
             if transcript.text or outcome.reason is not EndReason.SILENCE or time.monotonic() > patient_until:
                 break
             # A door, a cough, a chair: somebody made a sound and said nothing. The person may still be thinking.
-            outcome = await listening.again(outcome)
+            outcome = await listening.again(outcome, start_timeout_s=patience_s)
         await microphone.close()
         if isinstance(outcome, NothingHeard) and outcome.only_zeros:
             raise MicrophoneSilentError(microphone.name)
@@ -205,18 +209,16 @@ class Exchange:
         try:
             # A microphone that fails while the message is spoken must not wait for the end of the message.
             await asyncio.wait({hearing, saying, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if hearing.done() and not saying.done() and not stopping.done():
+            decided = stopping.done() or (barge_in is not None and barge_in.stopped is not None)
+            stop = await stopping if decided else None
+            if hearing.done() and not saying.done() and stop is None:
                 return hearing.result(), None
-            stop = stopping.result() if stopping.done() else None
-            if stop is None:
+            if barge_in is None or stop is None:
                 await saying
                 listening.begin_at(self._log.marks.get(Mark.LAST_SOUND) or time.monotonic())
             else:
                 await self._cut(saying, barge_in)
-                if stop.reason is StopReason.ASKED:
-                    listening.begin_at(time.monotonic())
-                else:
-                    listening.begin_with_speech(stop.speech_began)
+                barge_in.hand_over(listening)
             self._barge_in = None
             self._log.tell(ListeningStarted(self._log.now()))
             return await hearing, None if barge_in is not None and barge_in.skipped else stop

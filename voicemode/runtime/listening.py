@@ -130,7 +130,7 @@ class Listening:
 
     def finish(self) -> None:
         """Stop waiting for more: what was heard so far is the utterance."""
-        self._finish_now = True
+        self._finish_reason, self._finish_now = EndReason.SOURCE_ENDED, True
 
     @property
     def held(self) -> bool:
@@ -169,6 +169,8 @@ class Listening:
 
         ``start_timeout_s`` is for this one in the place of the usual.
         """
+        if self._finish_reason is EndReason.RELEASED:  # the key ended that utterance, and not the listening
+            self._finish_reason, self._finish_now = EndReason.SOURCE_ENDED, False
         self._begun, self._start_timeout_s = False, start_timeout_s
         self._begin_at, self._begin_with_speech_s = heard.decided_at, None
         return await self.run()
