@@ -246,6 +246,15 @@ def test_after_the_turn_nothing_happens_until_the_next_begin() -> None:
     assert listener.utterance().samples.tolist() != kept
 
 
+def test_what_was_in_a_turn_is_not_heard_again_in_the_next() -> None:
+    """It was ended in mid-word, by a key: the half second before a beginning is the next turn's only after that."""
+    listener, sound = Listener(ScriptedDetector((0.5, 1.5)), OPTIONS), room(6, (0.5, 1.5))
+    hear(listener, sound[: at(1.6)])
+    assert isinstance(listener.finish(EndReason.RELEASED)[-1], TurnEnded)
+    told = [*listener.begin(at(1.6)), *hear(listener, sound[at(1.6) :], begin=None)]
+    assert told == [NobodySpoke(about(4.6))]
+
+
 def test_begin_while_listening_is_a_defect() -> None:
     """Two turns cannot share one stretch of sound."""
     listener = Listener(ScriptedDetector(), OPTIONS)

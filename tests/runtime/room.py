@@ -295,7 +295,8 @@ class Scene(Stage):
         ``open_s``: how long the loudspeaker takes to open.
         """
         self.words = transcriber or WordTranscriber()
-        super().__init__(folder, transcriber=self.words, synthesizer=WordSynthesizer())
+        self.voice = WordSynthesizer()
+        super().__init__(folder, transcriber=self.words, synthesizer=self.voice)
         self.echo_db, self.left_db, self.muted, self.open_s = echo_db, left_db, muted, open_s
         self.timelines: list[Timeline] = []
         self.rooms: list[Room] = []
@@ -325,6 +326,10 @@ class Scene(Stage):
         async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.01)
+
+    async def listening(self, times: int = 1) -> None:
+        """Wait until somebody has begun to listen so often."""
+        await self.until(lambda: self.told.count("ListeningStarted") >= times)
 
     async def audible_for(self, seconds: float) -> None:
         """Wait until the message has been audible for so long."""

@@ -132,7 +132,7 @@ class TestNoInterruption:
             _, task = scene.begin(ASK)
             await scene.audible_for(3.0)
             scene.room.speak(said("mhm"))
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             await asyncio.sleep(0.5)
             scene.room.speak(said("I want tea"))
             return await task

@@ -234,7 +234,7 @@ class TestPushToTalk:
         """Eight seconds of thinking in mid-turn; letting go ends it at once, and the result says so."""
 
         async def press(scene: Scene, turn: Turn) -> None:
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             assert (await turn.control(ControlAction.TALK_START)).state is ControlState.TALKING
             scene.room.speak(said("no I"))
             await asyncio.sleep(8.0)
@@ -250,7 +250,7 @@ class TestPushToTalk:
         """Nobody is told that they were late while they hold it."""
 
         async def press(scene: Scene, turn: Turn) -> None:
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             await turn.control(ControlAction.TALK_START)
             await asyncio.sleep(30.0)
             scene.room.speak(said("tea"))
@@ -292,7 +292,7 @@ class TestPushToTalk:
         """For hotkeys that know no release."""
 
         async def press(scene: Scene, turn: Turn) -> None:
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             await turn.control(ControlAction.TALK)
             scene.room.speak(said("I want tea"))
             await asyncio.sleep(5.0)
@@ -305,7 +305,7 @@ class TestPushToTalk:
         """And it ends the turn."""
 
         async def press(scene: Scene, turn: Turn) -> None:
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             await turn.control(ControlAction.TALK_START)
             await asyncio.sleep(1.0)
             await turn.control(ControlAction.TALK_END)
@@ -318,7 +318,7 @@ class TestPushToTalk:
         """The release ended that utterance, and not the turn after it."""
 
         async def press(scene: Scene, turn: Turn) -> None:
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             await turn.control(ControlAction.TALK_START)
             scene.room.speak(said("hold on"))
             await asyncio.sleep(0.8)
@@ -351,7 +351,7 @@ class TestState:
         async def look(scene: Scene, turn: Turn) -> None:
             await scene.audible_for(1.0)
             seen.append((await turn.control(ControlAction.STATUS)).state)
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             seen.append((await turn.control(ControlAction.STATUS)).state)
             scene.room.speak(said("I want tea"))
             await scene.until(lambda: "SpeechEnded" in scene.told)
@@ -367,7 +367,7 @@ class TestState:
         """The key is told so, and the turn goes on."""
 
         async def press(scene: Scene, turn: Turn) -> None:
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             answer = await turn.control(action)
             assert (answer.ok, answer.state) == (False, ControlState.LISTENING)
             assert answer.detail
@@ -379,7 +379,7 @@ class TestState:
         """As when it went down before the turn began."""
 
         async def press(scene: Scene, turn: Turn) -> None:
-            await scene.until(lambda: "ListeningStarted" in scene.told)
+            await scene.listening()
             assert (await turn.control(ControlAction.TALK_END)).ok
             scene.room.speak(said("I want tea"))
 
