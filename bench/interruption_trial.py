@@ -12,11 +12,13 @@ import numpy as np
 
 from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
+from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.interruption import (
     DUCK_DB,
     Duck,
     Interruption,
     InterruptionEvent,
+    NearEnd,
     Pause,
     Resume,
     State,
@@ -24,7 +26,8 @@ from voicemode.core.interruption import (
     Unduck,
     WordsWanted,
 )
-from voicemode.core.near_end import NearEndMeter
+from voicemode.core.level import rms_dbfs
+from voicemode.core.listener import Listener
 from voicemode.interfaces import EchoCanceller, SpeechDetector
 
 __all__ = ["Engines", "Kind", "Outcome", "Said", "run"]
@@ -103,7 +106,7 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
     """Play the message, or as much of it as the trial needs. Without ``transcribes`` no words ever come."""
     person = np.concatenate((np.zeros(round(said.at_s * CAPTURE_RATE), np.float32), said.sound))
     room, loudspeaker = Room(path, person), Loudspeaker(message, duck_db=DUCK_DB)
-    canceller, meter = engines.canceller(), NearEndMeter(engines.detector())
+    canceller, listener = engines.canceller(), Listener(engines.detector(), EndpointingOptions())
     judge, clock = Interruption(engines.is_backchannel), _Clock()
     told: list[InterruptionEvent] = []
     asked: WordsWanted | None = None
@@ -113,7 +116,7 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
             break
         far = loudspeaker.next_block()
         near, far_end = room.hear(far), _pcm(far)
-        events = clock.measure(lambda n=near, f=far_end: judge.push(meter.push(n, canceller.process(n, f), f)))  # type: ignore[misc]
+        events = clock.measure(lambda n=near, f=far_end: judge.push(_heard(listener, n, canceller.process(n, f), f)))  # type: ignore[misc]
         answered = asked is not None and transcribes and judge.state is State.WEIGHING
         if asked is not None and answered and block * BLOCK / CAPTURE_RATE >= asked.at + _TRANSCRIPTION_S:
             events = [*events, *judge.words(said.text, asked)]
@@ -122,6 +125,20 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
             asked = event if isinstance(event, WordsWanted) else asked
         told += events
     return _outcome(said, told, clock.frames)
+
+
+def _heard(listener: Listener, near: Samples, cleaned: Samples, far: Samples) -> NearEnd:
+    """The facts of one frame, as a turn hands them on."""
+    listener.push(cleaned)
+    frame = listener.latest[-1]
+    return NearEnd(
+        seconds=frame.seconds,
+        probability=frame.probability,
+        cleaned_dbfs=frame.level_dbfs,
+        raw_dbfs=rms_dbfs(near),
+        far_end_dbfs=rms_dbfs(far),
+        noise_floor_dbfs=frame.noise_floor_dbfs,
+    )
 
 
 def _pcm(sound: Signal) -> Samples:

@@ -24,6 +24,7 @@ from enum import Enum, auto, unique
 from types import MappingProxyType
 from typing import TypeAlias
 
+from voicemode.core.near_speech import NearEnd, NearSpeech, Verdict
 from voicemode.core.residual import Residual
 
 __all__ = [
@@ -48,24 +49,6 @@ __all__ = [
 DUCK_DB = -12.0
 """How much softer playback is while somebody may be speaking: a little less than half as loud to a listener (-10 dB)."""
 
-_SPEECH_ON, _SPEECH_OFF = 0.5, 0.35
-"""Silero's own pair."""
-_SUSPICION = 0.1
-"""Enough to duck: AEC3 swallows most of a voice that is as loud as the echo or softer, until the echo falls. In 15 minutes of
-simulated playback without anybody, with ``_SUSPICION_DB``, it ducked 3 times; at 0.5, words 6 dB under the echo were found
-0.8 s later."""
-_SUSPICION_DB = 3.0
-"""Over the echo that is left before a frame that may be speech is worth a duck."""
-_LOUD_DB, _LOUD_NOISE_DB = 6.0, 9.0
-"""Over the echo that is left and over the noise: a detector needs up to half a second to take a voice for one of which the
-canceller passes only pieces, and that long its level is all there is."""
-_LOUD_S = 0.08
-"""So much of it is worth a duck, each second of other frames making up for half a second of loud ones: typing, 8 keystrokes of
-30 ms a second, never adds up to it. No ducks more in 15 minutes without anybody."""
-_PROOF_DB = 9.0
-"""So far over it, it is no echo: the residual's quantile of 95 % and its largest value lie 3 to 6 dB apart."""
-_NOISE_DB = 6.0
-"""Over the noise floor: beyond the scatter of 10 ms levels of steady noise."""
 _CLEAR_S = 0.8
 """Without a further suspicious frame for so long, a suspicion is over: two words that the canceller swallowed."""
 _LOOK_BACK_S = 1.0
@@ -86,6 +69,9 @@ class InterruptionOptions:
     """Speech that pauses playback: two frames of Silero, so that one frame of anything else does not."""
     doubtful_confirm_s: float = 0.15
     """The same while it may be echo: playback is ducked already, so echo has fallen by then."""
+    faint_confirm_s: float = 0.2
+    """The same of sound that is no echo and that the detector only half takes for speech: AEC3 passes pieces of soft words.
+    With it, half as many words 6 dB under the echo were missed, and coughs paused playback no more often."""
     talking_s: float = 0.9
     """Speech that is an interruption whatever the words: three words at 3.3 words a second."""
     brief_s: float = 0.5
@@ -97,24 +83,6 @@ class InterruptionOptions:
         for name in self.__slots__:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NearEnd:
-    """What is known about one frame of microphone sound, while the assistant plays, when it has ended. Levels in dBFS."""
-
-    seconds: float = 0.01
-    """Its length, > 0."""
-    probability: float
-    """How likely the detector's newest frame of the CLEANED (echo-cancelled) signal is speech, 0 to 1."""
-    cleaned_dbfs: float
-    """Level after echo cancellation."""
-    raw_dbfs: float
-    """Level before it."""
-    far_end_dbfs: float
-    """Level of what was audible from the loudspeaker in the same 10 ms; -96 while it is silent."""
-    noise_floor_dbfs: float
-    """The cleaned signal's level when nobody speaks."""
 
 
 @unique
@@ -262,20 +230,14 @@ class Interruption:
         ``residual`` carries what was learnt about the echo from one playback to the next on the same devices.
         """
         self._is_backchannel = is_backchannel
-        self._residual = Residual() if residual is None else residual
+        self._near = NearSpeech(Residual() if residual is None else residual)
         self._options = options or InterruptionOptions()
         self._now = began_at
         self._state = State.PLAYING
         self._speaking = False
-        """Was the last frame speech beyond what the echo explains?"""
-        self._suspicious = False
-        """May it have been?"""
+        """Was the last frame speech?"""
         self._suspicious_until = began_at
         """End of the last suspicious frame; it means nothing while PLAYING."""
-        self._loud_s = 0.0
-        """Seconds of frames too loud for echo and noise, less half of those since that were not."""
-        self._loud_since = began_at
-        """When the first of them began; it means nothing while there are none."""
         self._began = began_at
         """When the speech began; it means nothing while PLAYING."""
         self._voiced_until = began_at
@@ -284,6 +246,8 @@ class Interruption:
         """Seconds of speech since it began."""
         self._proven_s = 0.0
         """As much of it as cannot have been echo."""
+        self._faint_s = 0.0
+        """Beside it, seconds of no echo that the detector only half takes for speech."""
         self._asked: WordsWanted | None = None
         """The question that is open; None unless WEIGHING."""
 
@@ -301,16 +265,21 @@ class Interruption:
         if self._state is State.STOPPED:
             raise IllegalInterruptionError(self._state, "another frame")
         self._now += facts.seconds
-        self._residual.push(facts.far_end_dbfs, facts.seconds)
-        self._judge(facts)
+        stubborn = self._state is not State.PLAYING and self._reached(self._now - self._began, _STUBBORN_S)
+        verdict = self._near.push(facts, patient=not stubborn)
+        if self._state is State.PLAYING and not verdict.suspicious:
+            return []
+        if self._state is State.PLAYING:
+            self._suspect(facts.seconds)
+            self._count(verdict, facts.seconds)
+            return [Duck(self._now), *self._confirm_or_clear()]
+        self._count(verdict, facts.seconds)
         match self._state:
-            case State.PLAYING:
-                return self._play(facts)
             case State.DUCKED:
                 return self._confirm_or_clear()
             case State.PAUSED:
                 return self._hear_out()
-            case State.WEIGHING:
+            case _:
                 return self._await_words()
 
     def words(self, text: str | None, asked: WordsWanted) -> list[InterruptionEvent]:
@@ -332,46 +301,29 @@ class Interruption:
             self._began = self._now
         return self._stop(StopReason.ASKED)
 
-    def _judge(self, facts: NearEnd) -> None:
-        over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
-        beyond = over_db >= _SUSPICION_DB and facts.cleaned_dbfs - facts.noise_floor_dbfs >= _NOISE_DB
-        loud = self._add_loudness(facts, over_db)
-        self._suspicious = loud or (beyond and facts.probability >= _SUSPICION)
-        self._speaking = beyond and facts.probability >= (_SPEECH_OFF if self._speaking else _SPEECH_ON)
-        if self._suspicious:
+    def _count(self, verdict: Verdict, seconds: float) -> None:
+        """Add the frame to what speaks for an interruption."""
+        self._speaking = verdict.speech
+        if verdict.suspicious:
             self._suspicious_until = self._now
-        if self._speaking:
-            if self._speech_s == 0:
-                self._began = max(self._began, self._now - _LOOK_BACK_S)
+        if verdict.speech or verdict.no_echo:
             self._voiced_until = self._now
-            self._speech_s += facts.seconds
-            if over_db >= _PROOF_DB:
-                self._proven_s += facts.seconds
-        elif not self._suspicious or self._now - self._began >= _STUBBORN_S:
-            doubtful = facts.probability >= _SUSPICION
-            self._residual.learn(facts.cleaned_dbfs, facts.raw_dbfs, facts.seconds, doubtful=doubtful)
+        if not verdict.speech:
+            self._faint_s += seconds if verdict.no_echo else 0.0
+            return
+        if self._speech_s == 0:
+            self._began = max(self._began, self._now - _LOOK_BACK_S)
+        self._speech_s += seconds
+        self._proven_s += seconds if verdict.no_echo else 0.0
 
-    def _add_loudness(self, facts: NearEnd, over_db: float) -> bool:
-        """Has it been too loud for echo and noise for long enough?"""
-        if over_db < _LOUD_DB or facts.cleaned_dbfs - facts.noise_floor_dbfs < _LOUD_NOISE_DB:
-            self._loud_s = max(self._loud_s - facts.seconds / 2, 0.0)
-            return False
-        if self._loud_s == 0:
-            self._loud_since = self._now - facts.seconds
-        self._loud_s = min(self._loud_s + facts.seconds, _LOUD_S)
-        return self._reached(self._loud_s, _LOUD_S)
-
-    def _play(self, facts: NearEnd) -> list[InterruptionEvent]:
-        if not self._suspicious:
-            return []
+    def _suspect(self, seconds: float) -> None:
         self._move(Signal.SUSPECTED)
-        self._began = self._loud_since if self._loud_s > 0 else self._now - facts.seconds
-        return [Duck(self._now), *self._confirm_or_clear()]
+        self._began = self._now - max(self._near.suspect_for_s, seconds)
 
     def _confirm_or_clear(self) -> list[InterruptionEvent]:
-        if self._reached(self._proven_s, self._options.confirm_s) or self._reached(
-            self._speech_s, self._options.doubtful_confirm_s
-        ):
+        options = self._options
+        proven = self._reached(self._proven_s, options.confirm_s) or self._reached(self._no_echo_s, options.faint_confirm_s)
+        if proven or self._reached(self._speech_s, options.doubtful_confirm_s):
             self._move(Signal.CONFIRMED)
             return [Pause(self._now, self._began), *self._hear_out()]
         if self._reached(self._now - self._suspicious_until, _CLEAR_S):
@@ -385,7 +337,7 @@ class Interruption:
             return self._stop(StopReason.TALKING)
         if not self._reached(self._now - self._voiced_until, _SILENT_S):
             return []
-        if not self._reached(self._proven_s, self._options.confirm_s):
+        if not self._reached(self._no_echo_s, self._options.confirm_s):
             return self._dismiss()  # it fell silent with the loudspeaker: the assistant's own voice
         self._move(Signal.FELL_SILENT)
         answer_by = self._now + self._options.words_timeout_s
@@ -418,7 +370,11 @@ class Interruption:
 
     def _forget(self) -> None:
         self._asked = None
-        self._speech_s = self._proven_s = 0.0
+        self._speech_s = self._proven_s = self._faint_s = 0.0
+
+    @property
+    def _no_echo_s(self) -> float:
+        return self._proven_s + self._faint_s
 
     def _move(self, signal: Signal) -> None:
         self._state = next_state(self._state, signal)
