@@ -87,6 +87,8 @@ class Cost:
     """Of conversation: the time the microphone was open."""
     turns: int = 0
     judgements: int = 0
+    failed: int = 0
+    """Judgements that prosody gave, because the judge had trouble: on a busy machine it takes too long."""
     frame_s: list[float] = field(default_factory=list)
     """CPU time of each 10 ms, judging left out: it happens beside the frames."""
     judging_s: float = 0.0
@@ -180,6 +182,7 @@ class _Call:
         score = await self._scorer.score(AudioChunk(self._listener.speech_so_far(), CAPTURE_RATE))
         self._cost.judging_s += _spent_s() - spent
         self._cost.judgements += 1
+        self._cost.failed += self._scorer.used != self._scorer.name
         late_s = time.monotonic() - began
         self._cost.slowest_judgement_s = max(self._cost.slowest_judgement_s, late_s)
         return score, late_s
@@ -210,16 +213,14 @@ def _spent_s() -> float:
 async def _without_device(scripts: Sequence[Script], scorer: TurnScorer) -> Cost:
     cost = Cost(scorer.name)
     detector, canceller = choose_detector("auto").detector, WebrtcEchoCanceller()
-    await scorer.prepare()
     try:
         for script in itertools.cycle(scripts):
+            await scorer.prepare()
             await _Call(cost, scorer, detector, canceller).run(script)
             if cost.seconds >= _SECONDS:
                 break
     finally:
         await scorer.aclose()
-    if scorer.problem:
-        raise RuntimeError(f"{scorer.name}: {scorer.problem}")
     return cost
 
 
@@ -279,7 +280,7 @@ def _table(costs: Sequence[Cost]) -> Table:
             cost.judge,
             f"{cost.seconds:.0f} s",
             str(cost.turns),
-            str(cost.judgements),
+            f"{cost.judgements} ({cost.failed} failed)" if cost.failed else str(cost.judgements),
             f"{cost.share:.1%}",
             f"{cost.judging_s / cost.seconds:.1%}",
             f"{np.median(frames):.2f} ms",

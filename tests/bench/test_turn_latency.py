@@ -1,0 +1,62 @@
+"""What the benchmark of the latency makes of its turns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from bench.turn_latency import Measured, ratio, stage_errors_ms, stage_sum_ms
+
+TURN = Measured(
+    rule="default policy",
+    saying="go forward",
+    stt_s=0.0,
+    pause_s=0.0,
+    response_ms=500.0,
+    total_ms=2000.0,
+    text="go forward",
+    whole=True,
+    scorer="prosody",
+    own_ms={"ttfa": 100, "speaking": 400, "listening": 950, "response": 540, "endpointing": 500},
+    sound_ms={"ttfa": 110.0, "speaking": 400.0, "listening": 990.0, "response": 500.0, "total": 2000.0},
+)
+
+
+def plain(response_ms: float) -> Measured:
+    return replace(TURN, rule="silence of 1000 ms", response_ms=response_ms)
+
+
+def test_the_ratio_is_that_of_the_medians() -> None:
+    """Ours over the plain rule's."""
+    turns = [replace(TURN, response_ms=ms) for ms in (400.0, 500.0, 900.0)] + [plain(1000.0), plain(1200.0), plain(1000.0)]
+    assert ratio(turns) == pytest.approx(0.5)
+
+
+def test_who_was_cut_off_or_halted_counts_in_no_median() -> None:
+    """To cut people off makes nobody faster, and a halting sentence ends differently."""
+    turns = [TURN, replace(TURN, response_ms=-800.0), replace(TURN, response_ms=3000.0, pause_s=1.2), plain(1000.0)]
+    assert ratio(turns) == pytest.approx(0.5)
+
+
+def test_without_a_turn_of_both_there_is_no_ratio() -> None:
+    """It keeps no bar."""
+    assert math.isnan(ratio([TURN]))
+
+
+def test_a_result_before_the_last_word_is_a_cut() -> None:
+    """By sound, whatever the words."""
+    assert replace(TURN, response_ms=-1.0).cut
+    assert not TURN.cut
+
+
+def test_stages_are_compared_with_the_sound_one_by_one() -> None:
+    """Only those that both know."""
+    assert stage_errors_ms(TURN) == {"ttfa": -10.0, "speaking": 0.0, "listening": -40.0, "response": 40.0}
+
+
+def test_the_stages_that_follow_one_another_are_summed() -> None:
+    """What lies inside another is left out; without one of them there is no sum."""
+    assert stage_sum_ms(TURN) == 1990.0
+    assert stage_sum_ms(replace(TURN, own_ms={"response": 540})) is None
