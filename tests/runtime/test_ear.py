@@ -1,0 +1,227 @@
+"""The microphone without the loudspeaker: every sample once, at its time, whatever the sizes of the blocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.runtime.parts import quiet
+from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
+from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, FrameFacts
+from voicemode.core.level import LOWEST_DBFS, rms_dbfs
+from voicemode.core.listener import Listener
+from voicemode.engines.echo_canceller import WebrtcEchoCanceller
+from voicemode.interfaces import CapturedBlock, EchoCanceller, Transcript, TranscriptionRequest
+from voicemode.runtime.ear import Ear, Overheard
+from voicemode.runtime.listening import Heard, Listening, NothingHeard
+from voicemode.testing import FakeDetector, FakeEchoCanceller, FakeTranscriber, tone
+
+BEGAN_AT = 1000.0
+"""When sample 0 was in the air."""
+
+block_sizes = st.lists(st.integers(1, 700), min_size=1, max_size=40)
+
+
+class FarSound:
+    """A loudspeaker that makes these samples audible from ``began`` on: seconds after ``BEGAN_AT``."""
+
+    def __init__(self, sound: Samples, began: float = 0.0) -> None:
+        self._sound, self._began = sound, BEGAN_AT + began
+
+    def between(self, start: float, samples: int) -> Samples:
+        first = round((start - self._began) * CAPTURE_RATE)
+        wanted = np.arange(first, first + samples)
+        inside = (wanted >= 0) & (wanted < len(self._sound))
+        return np.where(inside, self._sound[np.clip(wanted, 0, len(self._sound) - 1)], 0).astype(np.int16)
+
+    def active(self, start: float, end: float) -> bool:
+        return bool(self.between(start, round((end - start) * CAPTURE_RATE)).any())
+
+    def level_dbfs(self, start: float, end: float) -> float:
+        return rms_dbfs(self.between(start, round((end - start) * CAPTURE_RATE)))
+
+
+SILENCE = FarSound(np.zeros(1, np.int16))
+
+
+def blocks_of(sound: Samples, sizes: Sequence[int]) -> list[CapturedBlock]:
+    """The sound in blocks of these sizes, the last of which repeats."""
+    blocks, at = [], 0
+    for size in [*sizes, *[sizes[-1]] * (len(sound) // sizes[-1])]:
+        if at + size > len(sound):
+            break
+        blocks.append(CapturedBlock(AudioChunk(sound[at : at + size], CAPTURE_RATE), BEGAN_AT + at / CAPTURE_RATE))
+        at += size
+    return blocks
+
+
+def heard(ear: Ear, blocks: Sequence[CapturedBlock]) -> tuple[Samples, list[Overheard]]:
+    parts = [np.zeros(0, np.int16)]
+    facts: list[Overheard] = []
+    for block in blocks:
+        samples, overheard = ear.hear(block)
+        assert len(samples) == 160 * len(overheard)
+        parts.append(samples)
+        facts += overheard
+    return np.concatenate(parts), facts
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=block_sizes)
+def test_every_sample_comes_out_once_and_in_order(sizes: list[int]) -> None:
+    """Whatever the blocks, while the loudspeaker sounds, falls silent and sounds again; less than 10 ms wait."""
+    sound = np.arange(1, 16_001).astype(np.int16)
+    far = FarSound(np.concatenate([tone(0.2), np.zeros(9_000, np.int16), tone(0.2)]))
+    ear = Ear(FakeEchoCanceller(echo_gain=0.0), far)
+    blocks = blocks_of(sound, sizes)
+    given_in = sum(len(block.chunk.samples) for block in blocks)
+    out, _ = heard(ear, blocks)
+    assert out.tolist() == sound[: len(out)].tolist()
+    assert len(out) + ear.pending == given_in
+    assert ear.pending < 160
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=block_sizes)
+def test_the_echo_of_each_instant_is_taken_out_there(sizes: list[int]) -> None:
+    """Near and far end belong together to the sample, and so nothing of the echo is left, whatever the blocks."""
+    played = tone(0.6, hertz=700)
+    echo = np.concatenate([np.zeros(3_333, np.int16), played, np.zeros(3_000, np.int16)])
+    out, _ = heard(Ear(FakeEchoCanceller(), FarSound(played, 3_333 / CAPTURE_RATE)), blocks_of(echo, sizes))
+    assert not out.any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=block_sizes)
+def test_levels_are_those_of_their_own_ten_milliseconds(sizes: list[int]) -> None:
+    """Of the raw microphone and of the loudspeaker."""
+    near, played = tone(0.5, dbfs=-20.0), tone(0.25, dbfs=-6.0)
+    _, facts = heard(Ear(FakeEchoCanceller(), FarSound(played)), blocks_of(near, sizes))
+    assert [fact.raw_dbfs for fact in facts] == pytest.approx([-23.0] * len(facts), abs=0.6)
+    far = [fact.far_end_dbfs for fact in facts]
+    assert far[:25] == pytest.approx([-9.0] * len(far[:25]), abs=0.6)
+    assert set(far[25:]) <= {LOWEST_DBFS}
+
+
+def test_the_far_end_is_read_ahead_by_the_cancellers_lead() -> None:
+    """It finds no echo that comes before its cause."""
+    canceller = FakeEchoCanceller(lead_s=0.04)
+    played = tone(0.5)
+    heard(Ear(canceller, FarSound(played)), blocks_of(quiet(0.1), [320]))
+    assert canceller.heard[0][1].tolist() == played[640:960].tolist()
+
+
+class TestSilence:
+    """Whoever looks for a muted microphone sees that it delivers nothing."""
+
+    class Noisy(FakeEchoCanceller):
+        """Puts noise where there was none, as cancellers do."""
+
+        def process(self, near: Samples, far: Samples) -> Samples:
+            return super().process(near, far) | np.int16(1)
+
+    @pytest.mark.parametrize("make", [Noisy, WebrtcEchoCanceller])
+    def test_digital_silence_stays_digital_silence(self, make: type[EchoCanceller]) -> None:
+        """While the loudspeaker plays."""
+        out, facts = heard(Ear(make(), FarSound(tone(2.0))), blocks_of(np.zeros(32_000, np.int16), [320]))
+        assert not out.any()
+        assert {fact.raw_dbfs for fact in facts} == {LOWEST_DBFS}
+
+    def test_a_frame_of_sound_beside_it_is_processed(self) -> None:
+        """One such frame does not blank its neighbours in the same block."""
+        sound = np.concatenate([np.zeros(160, np.int16), tone(0.01)])
+        out, _ = heard(Ear(FakeEchoCanceller(echo_gain=0.0), FarSound(tone(2.0))), blocks_of(sound, [320]))
+        assert not out[:160].any()
+        assert out[160:].tolist() == sound[160:].tolist()
+
+    def test_where_nothing_plays_the_sound_is_left_as_it_is(self) -> None:
+        """A canceller has no say half a second after the last sound, nor before the first."""
+        canceller = FakeEchoCanceller()
+        ear = Ear(canceller, FarSound(tone(0.1), began=1.0))
+        sound = quiet(3.0)
+        out, _ = heard(ear, blocks_of(sound, [160]))
+        assert len(canceller.heard) == pytest.approx(10 + 50, abs=2)
+        assert out[: 99 * 160].tolist() == sound[: 99 * 160].tolist()
+        assert out[-100 * 160 :].tolist() == sound[-100 * 160 :].tolist()
+
+
+class Notes:
+    """An attendant of ``Listening`` who writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.ends: list[tuple[int, float]] = []
+        """After how many frames of 10 ms, and when the last of them ended."""
+        self.utterances: list[Samples] = []
+
+    def transcribe(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
+        self.utterances.append(utterance.samples)
+        return asyncio.create_task(FakeTranscriber().transcribe(TranscriptionRequest(utterance)))
+
+    def far_end_active(self) -> bool:
+        return False
+
+    def heard_frames(self, facts: Sequence[FrameFacts], overheard: Sequence[Overheard], ends_at: float) -> None:
+        assert len(facts) == len(overheard)
+        self.frames += len(facts)
+        self.ends.append((self.frames, ends_at))
+
+    def heard_event(self, event: EndpointEvent, anchor: float) -> None:
+        assert anchor == pytest.approx(BEGAN_AT)
+
+    def heard_zeros(self) -> None:
+        raise AssertionError("there was sound")
+
+    def scored(self, probability: float, silence_until: float, who: str) -> None:
+        raise AssertionError("nobody was asked")
+
+    def understood(self, text: str) -> None:
+        """It does not matter."""
+
+
+class Recorded:
+    """A microphone that delivers these blocks."""
+
+    name = "recorded"
+
+    def __init__(self, blocks: Sequence[CapturedBlock]) -> None:
+        self._blocks = iter(blocks)
+
+    async def open(self) -> None:
+        """It is."""
+
+    async def read(self) -> CapturedBlock | None:
+        return next(self._blocks, None)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=block_sizes)
+def test_positions_of_the_listener_are_instants_of_the_microphone(sizes: list[int]) -> None:
+    """However the blocks are cut: frames end where they end, and a word is found where it was said, whole."""
+    word = tone(0.5)
+    sound = np.concatenate([quiet(0.5), word, quiet(1.2)])
+    notes = Notes()
+
+    async def scenario() -> Heard | NothingHeard:
+        listener = Listener(FakeDetector(), EndpointingOptions(silence_s=0.6))
+        listening = Listening(Recorded(blocks_of(sound, sizes)), listener, notes, ear=Ear(FakeEchoCanceller(), SILENCE))
+        listening.begin_at(BEGAN_AT)
+        outcome = await listening.run()
+        assert isinstance(outcome, Heard)
+        await outcome.transcription
+        return outcome
+
+    outcome = asyncio.run(scenario())
+    assert isinstance(outcome, Heard)
+    assert (outcome.began_at, outcome.ended_at) == pytest.approx((BEGAN_AT + 0.5, BEGAN_AT + 1.0), abs=0.05)
+    assert [ends for _, ends in notes.ends] == pytest.approx([BEGAN_AT + 0.01 * frames for frames, _ in notes.ends])
+    fit = np.correlate(outcome.utterance.samples.astype(float), word.astype(float), "valid").max()
+    assert fit == pytest.approx(float(np.sum(word.astype(float) ** 2)), rel=0.01)
