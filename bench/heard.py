@@ -71,6 +71,8 @@ _QUIET_DBFS = -70.0
 """Under the softest sound of a voice that is ducked; the virtual loudspeaker's silence is exact."""
 _TAIL_S = 0.8
 """Of what was audible last; long enough to be found, and to hold more than one word."""
+_SURE = 0.7
+"""Correlation below which the recording says nothing: playback was torn to pieces, or something else sounded."""
 _FRAME = CAPTURE_RATE // 100
 
 
@@ -147,9 +149,9 @@ async def _trial(room: Room, server: StdioServer, way: str, chance: random.Rando
     at_s = chance.uniform(_NOT_BEFORE_S, spoken_s - _NOT_BEFORE_S)
     before = len(room.stub.events("tts"))
     ears = Ears(room.card)
+    await room.mouth.arm()
+    call = server.converse(message)
     try:
-        await room.mouth.arm()
-        call = server.converse(message)
         first = await ears.first_sound(10.0)
         if way == _KEY:
             await asyncio.sleep(first + at_s - time.monotonic())
@@ -159,6 +161,9 @@ async def _trial(room: Room, server: StdioServer, way: str, chance: random.Rando
         answer = await call.wait(_CALL_S)
         await ears.catch_up(time.monotonic() + _AFTER_STOP_S)
         recording = ears.heard()
+    except BaseException:
+        server.cancel(call)
+        raise
     finally:
         ears.close()
     pieces = [event["body"]["input"] for event in room.stub.events("tts")[before:] if "body" in event]
@@ -179,6 +184,8 @@ def _said(answer: Answer, message: str) -> str:
 def _judged(way: str, at_s: float, heard: str, recording: AudioChunk, pieces: Sequence[str]) -> Trial:
     sound, words = reference(pieces)
     seconds, correlation = audible_s(sound, recording)
+    if correlation < _SURE:
+        raise _MissedError(f"the recording ends like no part of the message ({correlation:.2f}); heard: {heard[-40:]}")
     if way != _KEY and seconds < at_s - 0.05:
         raise _MissedError(f"it stopped {at_s - seconds:.2f} s before anybody spoke")
     return Trial(way, at_s, seconds, correlation, words_heard(words, seconds), len(heard.split()))

@@ -103,10 +103,10 @@ class _TurnFailedError(RuntimeError):
 async def _turn(room: Room, server: StdioServer, saying: Saying, rule: str, stt_s: float) -> Measured:
     room.stub.configure(stt_delay_s=stt_s, stt_words=[list(word) for word in saying.words])
     ears, microphone = Ears(room.card), room.card.record_microphone()
+    await room.mouth.arm()
+    await asyncio.sleep(_SETTLE_S)
+    call = server.converse(_MESSAGE)
     try:
-        await room.mouth.arm()
-        await asyncio.sleep(_SETTLE_S)
-        call = server.converse(_MESSAGE)
         first = await ears.first_sound(10.0)
         starts = first + _MESSAGE_S + _THINKS_S
         await room.mouth.say(saying.sound, starts)
@@ -114,6 +114,9 @@ async def _turn(room: Room, server: StdioServer, saying: Saying, rule: str, stt_
         await ears.catch_up(time.monotonic() + 0.1)
         last = ears.heard(starts - 0.2).sounds()[-1][1]
         voice = microphone.recording(starts - 0.2)
+    except BaseException:
+        server.cancel(call)
+        raise
     finally:
         ears.close()
         microphone.close()
