@@ -21,6 +21,7 @@ from voicemode.runtime.floor import Floor
 from voicemode.runtime.recovery import Recovery
 from voicemode.runtime.result import Recovered, Status, TurnRequest
 from voicemode.testing import FakeMicrophone, FakeTranscriber, tone
+from voicemode.wire.control import ControlAction, ControlState
 
 DOWN = SpeechFailedError("speech-to-text", [EndpointError("http://down", "refused")])
 
@@ -328,3 +329,67 @@ class TestEnding:
         assert not microphone.is_open
         assert stage.fake_synthesizer.closed
         assert stage.fake_transcriber.closed
+
+
+class TestControl:
+    """A key reaches the conversation that talks with the person, and no other."""
+
+    def test_where_nobody_talks_only_the_status_can_be_asked(self, tmp_path: Path) -> None:
+        """Before the first conversation and after the last."""
+        talk = Conversations(Answers(tmp_path, "one").parts, None)
+
+        async def scenario() -> list[bool]:
+            before = [(await talk.control(action)).ok for action in (ControlAction.STATUS, ControlAction.STOP)]
+            await converse(talk, "a?")
+            after = [(await talk.control(action)).ok for action in (ControlAction.STATUS, ControlAction.STOP)]
+            return before + after
+
+        assert run(scenario) == [True, False, True, False]
+
+    def test_the_conversation_under_way_answers(self, tmp_path: Path) -> None:
+        """Also when its caller has left and it listens on."""
+        talk = Conversations(slow(tmp_path).parts, None)
+
+        async def scenario() -> list[ControlState]:
+            task = asyncio.create_task(converse(talk, "Well?", budget_s=0.3))
+            await asyncio.sleep(0.1)
+            states = [(await talk.control(ControlAction.STATUS)).state]
+            await task
+            states.append((await talk.control(ControlAction.TALK_START)).state)
+            await talk.aclose()
+            return states
+
+        assert run(scenario) == [ControlState.LISTENING, ControlState.TALKING]
+
+    def test_one_that_waits_for_the_floor_is_not_the_one_that_talks(self, tmp_path: Path) -> None:
+        """Two windows: the key ends what is audible."""
+        here, there = slow(tmp_path), slow(tmp_path)
+        waiting = Conversations(there.parts, Floor(tmp_path, "there", 5.0))
+        talking = Conversations(here.parts, Floor(tmp_path, "here", 5.0))
+
+        async def scenario() -> tuple[bool, bool]:
+            first = asyncio.create_task(converse(talking, "Well?"))
+            await asyncio.sleep(0.1)
+            second = asyncio.create_task(converse(waiting, "And?"))
+            await asyncio.sleep(0.2)
+            answers = (await waiting.control(ControlAction.TALK_START)).ok, (await talking.control(ControlAction.TALK_START)).ok
+            for task in (second, first):
+                task.cancel()
+            await asyncio.gather(first, second, return_exceptions=True)
+            return answers
+
+        assert run(scenario) == (False, True)
+
+    def test_talking_ends_when_the_key_is_released(self, tmp_path: Path) -> None:
+        """The answer says why it ended."""
+        talk = Conversations(slow(tmp_path).parts, None)
+
+        async def scenario() -> Outcome:
+            task = asyncio.create_task(converse(talk, "Well?"))
+            await asyncio.sleep(0.3)
+            await talk.control(ControlAction.TALK)
+            await asyncio.sleep(0.9)
+            await talk.control(ControlAction.TALK)
+            return await task
+
+        assert [(answer.text, answer.ended_by) for answer in run(scenario).answers] == [("the answer", "released")]

@@ -48,9 +48,7 @@ class Desk:
         return Heard(utterance, 1.0, 1.5, 2.0, EndReason.SILENCE, task)
 
 
-def at_desk(
-    folder: Path, scenario: Callable[[Desk], Awaitable[None]], *answers: str | SpeechFailedError | EndpointError
-) -> Desk:
+def at_desk(folder: Path, scenario: Callable[[Desk], Awaitable[None]], *answers: str | VoicemodeError) -> Desk:
     """Run it; the desk afterwards."""
 
     async def whole() -> Desk:

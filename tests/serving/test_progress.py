@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from voicemode.events import ListeningStarted, SpeakingStarted, SpeechStarted
+from voicemode.events import Interrupted, ListeningStarted, SpeakingStarted, SpeechPaused, SpeechStarted, TurnEvent, Understood
 from voicemode.serving.progress import progress
 
 
@@ -67,3 +67,47 @@ def test_a_client_that_does_not_read_delays_nobody() -> None:
         return True
 
     assert asyncio.run(scenario())
+
+
+def states(*events: TurnEvent) -> list[str]:
+    """What a client is told as these happen one after the other."""
+
+    async def scenario() -> list[str]:
+        told: list[str] = []
+
+        async def report(_value: float, _total: None, state: str) -> None:
+            told.append(state)
+
+        async with progress(report) as sink:
+            for event in events:
+                sink(event)
+                await asyncio.sleep(0.02)
+        return told
+
+    return asyncio.run(scenario())
+
+
+def test_what_was_understood_so_far_is_shown_as_unverified() -> None:
+    """It is the person's, not the assistant's, and they may not have finished."""
+    assert states(SpeechStarted(0.1), SpeechPaused(0.5), Understood(0.6, "I would like")) == [
+        "the person is speaking",
+        "the person paused",
+        "the person has said so far (unverified): I would like",
+    ]
+
+
+def test_only_the_end_of_a_long_utterance_is_shown() -> None:
+    """A progress line, not a transcript."""
+    (line,) = states(Understood(0.6, "word " * 200 + "end"))
+    assert line.endswith("end")
+    assert len(line) < 300
+
+
+def test_nothing_understood_is_nothing_told() -> None:
+    """A cough does not wipe the line."""
+    assert states(SpeechPaused(0.5), Understood(0.6, "")) == ["the person paused"]
+
+
+def test_an_interruption_is_told() -> None:
+    """The message is not spoken any more, and the person may speak."""
+    assert states(SpeakingStarted(0.1, "x"), Interrupted(1.0)) == ["speaking", "interrupted: the person may speak now"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,3 +101,72 @@ def test_a_message_that_a_key_ended_is_told_with_what_was_not_heard() -> None:
     line = said(call(TurnResult(status=Status.SPOKEN, tts="x", heard="It is", unheard="done.")))
     assert line.startswith("Spoken")
     assert 'they heard up to "...It is", and not: "done."' in line
+
+
+INTERRUPTED = TurnResult(
+    status=Status.INTERRUPTED,
+    text="No, wait.",
+    confidence="good",
+    stt="x",
+    heard="Here is what happened while",
+    unheard="everybody was away.",
+)
+
+
+def test_an_interruption_tells_what_the_person_knows_of_the_message() -> None:
+    """In a sentence and for programs: their words answer what they heard."""
+    result = call(INTERRUPTED)
+    assert 'interrupted; they heard up to "...Here is what happened while", and not: "everybody was away."' in said(result)
+    assert '"No, wait."' in said(result)
+    facts = result.structured_content or {}
+    assert facts["status"] == "interrupted"
+    assert (facts["heard"], facts["unheard"]) == (INTERRUPTED.heard, INTERRUPTED.unheard)
+
+
+def test_a_long_message_is_quoted_by_its_end_only() -> None:
+    """Enough to find the place; what was not heard is whole."""
+    long = replace(INTERRUPTED, heard="word " * 100 + "the end", unheard="rest " * 100)
+    sentence = said(call(long))
+    assert sentence.count("word ") < 10
+    assert "the end" in sentence
+    assert sentence.count("rest ") >= 99
+
+
+def test_an_interruption_before_the_first_word_says_so() -> None:
+    """Nothing of it is known to the person."""
+    assert "they heard nothing of it" in said(call(replace(INTERRUPTED, heard="", unheard="Everything.")))
+
+
+def test_where_all_was_heard_nothing_is_said_of_it() -> None:
+    """An agent pays for every word."""
+    result = call(answered())
+    assert "interrupted" not in said(result)
+    assert not {"heard", "unheard"} & (result.structured_content or {}).keys()
+
+
+def test_who_said_stop_is_not_asked_again() -> None:
+    """The agent is told to leave it, and what was not heard."""
+    stopped = replace(INTERRUPTED, status=Status.CANCELLED, text="stop")
+    result = call(stopped)
+    assert "The person said stop" in said(result)
+    assert "everybody was away." in said(result)
+    assert (result.structured_content or {})["status"] == "cancelled"
+
+
+def test_silence_after_an_interruption_tells_what_was_not_heard_either() -> None:
+    """By key: somebody wanted to hear no more, and said nothing."""
+    assert "everybody was away." in said(call(replace(INTERRUPTED, status=Status.NO_SPEECH, text="", stt="")))
+
+
+def test_a_message_that_was_stopped_and_asked_nothing_is_not_called_spoken_without_more() -> None:
+    """wait_for_response=false, ended by key: the agent must not think that it was heard."""
+    stopped = TurnResult(status=Status.SPOKEN, tts="x", heard="Here is", unheard="what happened.")
+    assert "what happened." in said(call(stopped))
+
+
+def test_each_of_several_questions_says_for_itself_what_was_heard() -> None:
+    """The first was interrupted, the second was not."""
+    result = call(INTERRUPTED, answered())
+    first, second = (result.structured_content or {})["answers"]
+    assert first["unheard"] == "everybody was away."
+    assert "unheard" not in second or second["unheard"] == ""
