@@ -4,8 +4,8 @@ False cut-offs against latency, for the plain silence rule, for smart-turn calle
 product's policy with each scorer, with and without words: all rules hear the same turns, through the product's own listener
 and endpointer, frame by frame. Scorers answer as late as they were measured to, words come ``--stt-ms`` after the pause began.
 
-Speakers, sorted by name, are dealt into two halves. The policy's numbers were chosen on the first (``--half choose``); what is
-reported is the other.
+Speakers, sorted by name, are dealt into two halves. The policy's numbers were first chosen on one (``--half choose``), then
+measured on the other (``--half report``), which was looked at four times while they were settled: docs/turns.md.
 """
 
 from __future__ import annotations
