@@ -26,6 +26,7 @@ from voicemode.core.interruption import (
     Unduck,
     WordsWanted,
 )
+from voicemode.core.own_words import is_own_voice
 from voicemode.core.residual import Residual
 from voicemode.errors import SoundError, VoicemodeError
 from voicemode.interfaces import Speaker, Transcript
@@ -35,8 +36,12 @@ from voicemode.runtime.turn_log import TurnLog
 
 __all__ = ["BargeIn", "Overhearing"]
 
-_BEFORE_SPEECH_S = 0.3
+_BEFORE_SPEECH_S = 0.5
 """How much of the sound before the speech is transcribed with it: detectors are late, and soft beginnings are missed."""
+
+_OVERLAP_S = 1.5
+"""The sound before the speech, what confirms that it is speech, and a second for a detector in doubt: no more was audible when
+playback was paused."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,15 +70,18 @@ class BargeIn:
         residual: Residual,
         transcribe: Callable[[AudioChunk], asyncio.Task[Transcript]],
         replay_from: Callable[[float], float],
+        audible: Callable[[float, float], str],
         is_open: Callable[[], bool],
     ) -> None:
-        """``replay_from`` tells for a played position, in seconds, where to go on so that no word is heard in half.
+        """``replay_from`` tells for a played position, in seconds, where to go on so that no word is heard in half, and
+        ``audible`` which words were said between two positions.
 
         ``is_open`` says whether the loudspeaker is open for this message: before and after that nothing can be done to it.
         """
         self._speaker, self._listening, self._log = speaker, listening, log
         self._is_backchannel, self._residual = is_backchannel, residual
         self._transcribe, self._replay_from, self._is_open = transcribe, replay_from, is_open
+        self._audible = audible
         self._interruption: Interruption | None = None
         """None before the message was audible."""
         self._decided: asyncio.Queue[InterruptionEvent] = asyncio.Queue()
@@ -86,6 +94,8 @@ class BargeIn:
         """When a key ended it while nobody spoke, in seconds of ``time.monotonic()``; None where it was not so."""
         self.skipped = False
         """It was ended because somebody wants to hear no more of it, not because they want to speak."""
+        self.overlap = ""
+        """The words that were audible while the speech began that stopped it; what consists of them nobody has said."""
         self.played_s: float | None = None
         """How much had been audible when the message was stopped; None before that."""
 
@@ -173,6 +183,7 @@ class BargeIn:
                         await self._speaker.pause()  # so that it is known what was heard
                 finally:
                     self.played_s = self._speaker.played_s
+                    self.overlap = self._overlapped()
                     self._speaker.stop()
             case _:
                 pass
@@ -202,12 +213,19 @@ class BargeIn:
         try:
             transcript = await task
             text = None if transcript.confidence == "low" else transcript.text
+            if text and is_own_voice(text, self._overlapped()):
+                text = ""
         except VoicemodeError as error:
             _log.info("nobody could tell the words of an interruption: %s", error)
         finally:
             task.cancel()
         if self._interruption is not None and self.stopped is None:
             self._act(self._interruption.words(text, asked))
+
+    def _overlapped(self) -> str:
+        """The words that were audible from the beginning of the speech to the pause; before a pause, to now."""
+        played_s = self._speaker.played_s
+        return self._audible(max(played_s - _OVERLAP_S, 0.0), played_s)
 
 
 def _near_end(frame: FrameFacts, other: Overheard) -> NearEnd:

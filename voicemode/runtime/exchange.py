@@ -15,20 +15,21 @@ from dataclasses import replace
 from voicemode.audio import AudioChunk
 from voicemode.core.commands import Adjustments, Command, is_backchannel, read_command
 from voicemode.core.earcons import turn_ended_earcon
-from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, EndReason, FrameFacts
+from voicemode.core.endpointing import EndpointEvent, EndReason, FrameFacts
 from voicemode.core.interruption import Stop
 from voicemode.core.latency import Mark
 from voicemode.core.level import is_clipped
 from voicemode.core.listener import Listener
-from voicemode.core.questions import offered_in, question_in
+from voicemode.core.own_words import is_own_voice
+from voicemode.core.questions import offered_in
 from voicemode.core.sentences import split
 from voicemode.core.speakable import speakable
-from voicemode.core.turn_policy import turn_policy
 from voicemode.errors import MicrophoneSilentError, SoundError
 from voicemode.events import Interrupted, ListeningStarted, MicrophoneQuiet
 from voicemode.interfaces import Microphone, Speaker, SpeechDetector, SpeechRequest, Transcript
 from voicemode.runtime.barge_in import BargeIn, Overhearing
 from voicemode.runtime.ear import Ear, Overheard
+from voicemode.runtime.endpointing_for import endpointing_for
 from voicemode.runtime.listening import Heard, Listening, NothingHeard
 from voicemode.runtime.parts import TurnParts
 from voicemode.runtime.result import Status, TurnRequest, TurnResult
@@ -39,9 +40,6 @@ from voicemode.wire.control import ControlAction, ControlAnswer, ControlState
 
 __all__ = ["Exchange"]
 
-_CAPTURE_LATENCY_S = 0.02
-"""Sound is heard this late: a block of 10 ms and the resampler's 12. When so much less silence than wanted was heard, the
-wanted silence has passed in the air."""
 _HOLD_ON_S = 300.0
 """How long somebody who said "hold on" may be silent. The client's patience ends earlier, and it gets a handle to go on."""
 _SPEEDS = (0.25, 4.0)
@@ -61,6 +59,8 @@ class Exchange:
         self._barge_in: BargeIn | None = None
         """None while nothing is said that could be stopped."""
         self._scorer = ""
+        self._overlap = ""
+        """What was audible of the message while the person began to interrupt it."""
         self._clipped = False
         self._thinking = False
         """Are words being found that the turn waits for?"""
@@ -166,6 +166,7 @@ class Exchange:
         await _reap(saying)
         if self._saying is not None and barge_in is not None:
             await self._saying.cut(barge_in.played_s or 0.0)
+            self._overlap = barge_in.overlap
         self._log.tell(Interrupted(self._log.now()))
 
     async def _converse(self, stack: contextlib.AsyncExitStack) -> TurnResult:
@@ -184,6 +185,8 @@ class Exchange:
             async with self._acknowledged():
                 transcript = await self._writing.words_of(outcome)
             self._thinking = False
+            if stop is not None and is_own_voice(transcript.text, self._overlap):
+                transcript = replace(transcript, text="")  # it came back through the microphone: nobody said it
             self.command = self._command_in(transcript)
             if self.command is Command.WAIT:
                 patience_s, patient_until = _HOLD_ON_S, time.monotonic() + _HOLD_ON_S
@@ -267,17 +270,8 @@ class Exchange:
         await asyncio.gather(self._parts.transcriber.prepare(self._request.options), self._parts.scorer.prepare())
 
     def _make_listening(self, microphone: Microphone, detector: SpeechDetector) -> Listening:
-        request, session = self._request, self._parts.session
-        options = EndpointingOptions(start_timeout_s=self._parts.start_timeout_s, max_utterance_s=request.listen_duration_max)
-        if request.silence_s is None:
-            question = question_in(request.message, options=request.options, language=request.language)
-            policy = turn_policy(self._parts.scorer.used, request.patience)
-            options = replace(options, policy=policy, question=question, partials=True)
-        else:
-            silence_s = max(request.silence_s - _CAPTURE_LATENCY_S, _CAPTURE_LATENCY_S)
-            options = replace(options, silence_s=silence_s, speculate_after_s=session.pace.speculate_after_s(request.silence_s))
-        scorer = self._parts.scorer if request.silence_s is None else None
-        listener = Listener(detector, options, pauses=session.pauses)
+        scorer = self._parts.scorer if self._request.silence_s is None else None
+        listener = Listener(detector, endpointing_for(self._request, self._parts), pauses=self._parts.session.pauses)
         return Listening(microphone, listener, self, scorer=scorer, ear=self._make_ear())
 
     def _make_ear(self) -> Ear | None:
@@ -297,6 +291,7 @@ class Exchange:
             residual=self._parts.session.residual,
             transcribe=self._writing.snippet,
             replay_from=saying.replay_from,
+            audible=saying.audible,
             is_open=lambda: saying.is_open,
         )
 

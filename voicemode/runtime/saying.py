@@ -104,6 +104,14 @@ class Saying:
         """Where to go on after a pause, so that no word is heard in half: seconds, at most 3 s earlier."""
         return snap_back(self._heard_pieces(played_s), played_s, letter_s=self._letter_s)
 
+    def audible(self, start_s: float, end_s: float) -> str:
+        """The words that were being said in some of those played seconds, each whole."""
+        pieces = self._heard_pieces(end_s)
+        before = heard_until(pieces, start_s, letter_s=self._letter_s).heard.split()
+        words = " ".join(piece.text for piece in pieces).split()
+        until = len(heard_until(pieces, end_s, letter_s=self._letter_s).heard.split())
+        return " ".join(words[len(before) : until + 1])
+
     def _heard_until(self, played_s: float) -> tuple[str, str]:
         found = heard_until(self._heard_pieces(played_s), played_s, letter_s=self._letter_s)
         rest = (found.unheard, *self._pieces[len(self._placed) :])
