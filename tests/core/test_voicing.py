@@ -115,3 +115,20 @@ def test_nothing_is_loud_where_level_cannot_tell() -> None:
     voicing = after(*[frame(10)] * 30)
     voicing.push(frame(12))
     assert voicing.loud is False
+
+
+def test_softer_voices_in_the_background_do_not_go_on_for_the_talker() -> None:
+    """A television 20 dB under the talker opens the gate for ever; half a second later it is known for what it is."""
+    voicing = after(*[frame(35), frame(30), frame(38), frame(20)] * 50)
+    television = [voicing.push(frame(over)) for over in (14, 18, 12, 16) * 100]
+    assert television[0] is True
+    assert not any(television[100:])
+    assert voicing.push(frame(35)) is True
+
+
+def test_a_last_phrase_that_is_softer_counts_where_nobody_else_speaks() -> None:
+    """In the talker's own pauses before it the detector heard nothing."""
+    talk = [frame(35), frame(30), frame(38), frame(20)] * 50
+    pause = [frame(0, gate=False, p=0.05)] * 60
+    voicing = after(*talk, *pause, *talk, *pause)
+    assert all(voicing.push(frame(16)) for _ in range(60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 __all__ = ["FrameFacts", "Voicing"]
@@ -21,6 +22,18 @@ _SURE_AFTER_S = 0.15
 _SURE_MARGIN_DB = 3.0
 """Steady noise that a detector takes for speech stays under this, once it has become the floor."""
 
+_OTHERS_UNDER_SPEECH_DB = 12.0
+"""Other people's voices, a television's or those in the room, are softer than the talker's by this much or more. The talker's own
+syllables scatter by 10 dB around their mean, and strong ones come several times a second."""
+_STRONG_FRAMES, _STRONG_SHARE = 40, 0.25
+"""Of 0.4 s. Half of a talker's frames are strong; single syllables of others are, too."""
+_CLOSURE_S = 0.15
+"""A weak stretch inside a word, such as the closure of a "t", is shorter."""
+_OTHERS_MEMORY_S = 3.0
+_OTHERS_EVIDENT_S, _OTHERS_SHARE = 0.4, 0.6
+"""Where a talker pauses in a quiet room, the detector hears nothing; where it mostly hears speech then, others are speaking."""
+_OTHERS_AFTER_S = 0.3
+"""Without a strong frame for so long, whoever speaks is somebody else: an unstressed "of the" takes as long."""
 _TAIL_S = 0.25
 _TAIL_UNDER_SPEECH_DB = 25.0
 """Detectors close on a final "s" or "f", which are 10 to 20 dB softer than vowels, last up to 0.2 s and belong to it."""
@@ -58,6 +71,12 @@ class Voicing:
         """Seconds that the gate has been closed while the sound went on; infinite once it has stopped."""
         self._loud = False
         self._faint = False
+        self._strong: deque[bool] = deque(maxlen=_STRONG_FRAMES)
+        """Of the last frames: was it about as loud as the speech?"""
+        self._soft_s = self._soft_open_s = 0.0
+        """Seconds of weak sound, and how much of it the detector took for speech; both fade."""
+        self._weak_s = 0.0
+        """Seconds since the last frame that was about as loud as the speech before it."""
 
     @property
     def faint(self) -> bool:
@@ -74,7 +93,8 @@ class Voicing:
 
     def push(self, facts: FrameFacts) -> bool:
         """Is this frame voiced?"""
-        if facts.gate_open:
+        others = self._is_somebody_else(facts)
+        if facts.gate_open and not others:
             self._learn_speech_level(facts)
         speech_dbfs = self._speech_dbfs()
         # The floor needs 50 ms to fall: where a long vowel has become the floor, its end must not wait for that.
@@ -84,12 +104,28 @@ class Voicing:
         over_db = facts.level_dbfs - floor_dbfs
         clean = distance_db >= _CLEAN_SNR_DB
         self._faint = clean and over_db > _MARGIN_LEAST_DB and facts.level_dbfs > speech_dbfs - _TAIL_UNDER_SPEECH_DB
-        self._loud = clean and over_db > min(max(distance_db / 3, _MARGIN_LEAST_DB), _MARGIN_MOST_DB)
+        self._loud = clean and not others and over_db > min(max(distance_db / 3, _MARGIN_LEAST_DB), _MARGIN_MOST_DB)
         self._tail_s = self._tail_after(facts, speech_dbfs)
         heard = self._loud or not clean or self._surely_missed(facts, over_db)
-        voiced = heard if facts.gate_open else self._tail_s <= _TAIL_S + _ROUNDING_S
+        voiced = (heard and not others) if facts.gate_open else self._tail_s <= _TAIL_S + _ROUNDING_S
         self._unvoiced_s = 0.0 if voiced else self._unvoiced_s + facts.seconds
         return voiced
+
+    def _is_somebody_else(self, facts: FrameFacts) -> bool:
+        """Does the gate stay open for voices in the background, after the talker has stopped?"""
+        speech_dbfs = self._speech_dbfs()
+        strong = facts.level_dbfs >= speech_dbfs - _OTHERS_UNDER_SPEECH_DB
+        self._strong.append(strong)
+        if strong and sum(self._strong) >= _STRONG_SHARE * len(self._strong):
+            self._weak_s = 0.0
+            return False
+        self._weak_s += facts.seconds
+        if self._weak_s > _CLOSURE_S + _ROUNDING_S:
+            fading = math.exp(-facts.seconds / _OTHERS_MEMORY_S)
+            self._soft_s = self._soft_s * fading + facts.seconds
+            self._soft_open_s = self._soft_open_s * fading + (facts.seconds if facts.gate_open else 0.0)
+        evident = self._soft_open_s >= max(_OTHERS_EVIDENT_S, _OTHERS_SHARE * self._soft_s)
+        return evident and self._weak_s > _OTHERS_AFTER_S + _ROUNDING_S
 
     def _learn_speech_level(self, facts: FrameFacts) -> None:
         fading = math.exp(-facts.seconds / _LEVEL_MEMORY_S)
