@@ -23,8 +23,8 @@ _SURE_MARGIN_DB = 3.0
 """Steady noise that a detector takes for speech stays under this, once it has become the floor."""
 
 _OTHERS_UNDER_SPEECH_DB = 12.0
-"""Other people's voices, a television's or those in the room, are softer than the talker's by this much or more. The talker's own
-syllables scatter by 10 dB around their mean, and strong ones come several times a second."""
+"""Other people's voices, a television's or those in the room, are softer than the talker's by this much or more. The talker's
+own syllables scatter by 10 dB around their mean, and strong ones come several times a second."""
 _STRONG_FRAMES, _STRONG_SHARE = 40, 0.25
 """Of 0.4 s. Half of a talker's frames are strong; single syllables of others are, too."""
 _CLOSURE_S = 0.15
