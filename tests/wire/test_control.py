@@ -79,7 +79,9 @@ def test_bytes_of_any_kind_are_read_or_refused(line: bytes) -> None:
             continue
 
 
-@pytest.mark.parametrize("line", [b'{"ok": 1, "state": "idle"}\n', b'{"ok": true}\n', b'{"ok": true, "state": "asleep"}\n', b"[]\n"])
+@pytest.mark.parametrize(
+    "line", [b'{"ok": 1, "state": "idle"}\n', b'{"ok": true}\n', b'{"ok": true, "state": "asleep"}\n', b"[]\n"]
+)
 def test_what_is_no_answer_is_refused(line: bytes) -> None:
     """One of another version, for instance."""
     with pytest.raises(ValueError, match=r"\w"):
