@@ -72,8 +72,16 @@ def test_the_json_says_who_did_what_and_how_long_it_took(command: CommandLine, s
     arguments = ["converse", "Hello?", "--in", str(CLIP), "--out", str(tmp_path / "r.wav")]
     result = command.json(*arguments, **endpoints(stub))
     assert (result["status"], result["text"]) == ("answered", WORDS)
-    assert result["engines"] == {"tts": stub.url, "stt": stub.url, "vad": "silero"}
+    assert result["engines"] == {"tts": stub.url, "stt": stub.url, "vad": "silero", "scorer": "prosody"}
+    assert (result["heard"], result["unheard"]) == ("", "")
     assert {"ttfa", "transcription", "total"} <= result["timings_ms"].keys()
+
+
+@pytest.mark.parametrize("option", ["--interruptible", "--no-interruptible"])
+def test_whether_one_may_interrupt_is_an_option(command: CommandLine, stub: SpeechStub, tmp_path: Path, option: str) -> None:
+    """Where nothing plays aloud, as into a file, it changes nothing."""
+    ended = command("converse", "Hello?", option, "--in", str(CLIP), "--out", str(tmp_path / "r.wav"), **endpoints(stub))
+    assert (ended.returncode, ended.stdout) == (0, f"{WORDS}\n")
 
 
 def test_no_wait_only_speaks(command: CommandLine, stub: SpeechStub, tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ PEAK = 8_231
 SMOOTH = 1.3 * PEAK * 2 * np.pi * HERTZ / CAPTURE_RATE
 """No two samples of the tone at 16 kHz differ by more, with a little room for a block that is a sample longer."""
 
+BORNE_S = 0.032
+"""Less than the lead that a canceller is given."""
+
 
 def noted(far: FarEnd, samples: Samples, at: float, rate: int = RATE) -> float:
     """Note it block by block as a device would; when it ends."""
@@ -94,9 +97,9 @@ def test_clocks_that_jitter_and_drift_do_not_tear_it(seed: int, played_ms: float
     assert abs(phasor) * 2 == pytest.approx(PEAK, rel=0.05)
 
 
-@pytest.mark.parametrize("ppm", [-300.0, 0.0, 300.0])
+@pytest.mark.parametrize("ppm", [-1500.0, 0.0, 1500.0])
 def test_a_microphone_that_drifts_reads_what_was_heard_when_it_says(ppm: float) -> None:
-    """After 30 s its blocks begin 9 ms earlier or later; what is read is off by 2 at most."""
+    """After 30 s its blocks begin 45 ms earlier or later; what is read is off by 32 at most, which the canceller bears."""
     far, sound = FarEnd(), noise(30.0, RATE)
     heard = []
     for index in range(len(sound) // BLOCK):
@@ -105,12 +108,12 @@ def test_a_microphone_that_drifts_reads_what_was_heard_when_it_says(ppm: float) 
             heard.append(far.between(50.0 + (index - 6) * 0.01 * (1 + ppm * 1e-6), 160))
     first = len(heard) - 100
     wanted = noise(30.0, CAPTURE_RATE)[first * 160 : len(heard) * 160]
-    assert delay_s(wanted, np.concatenate(heard[first:])) == pytest.approx((first + 50) * 0.01 * ppm * 1e-6, abs=0.002)
+    assert delay_s(wanted, np.concatenate(heard[first:])) == pytest.approx((first + 50) * 0.01 * ppm * 1e-6, abs=BORNE_S)
 
 
-@pytest.mark.parametrize("ppm", [-300.0, 0.0, 300.0])
+@pytest.mark.parametrize("ppm", [-1500.0, 0.0, 1500.0])
 def test_a_loudspeaker_that_drifts_is_found_where_it_says(ppm: float) -> None:
-    """After 30 s it is 9 ms off; what is read is off by 2 at most."""
+    """After 30 s it is 45 ms off; what is read is off by 32 at most."""
     far = FarEnd()
     sound = noise(30.0, RATE)
     heard = []
@@ -121,7 +124,28 @@ def test_a_loudspeaker_that_drifts_is_found_where_it_says(ppm: float) -> None:
     last = np.concatenate(heard[-200:])
     first = (len(heard) - 200) * 160
     wanted = noise(30.0, CAPTURE_RATE)[first : first + len(last)]
-    assert delay_s(last, wanted) == pytest.approx((len(heard) - 100) * 0.01 * ppm * 1e-6, abs=0.002)
+    assert delay_s(last, wanted) == pytest.approx((len(heard) - 100) * 0.01 * ppm * 1e-6, abs=BORNE_S)
+
+
+@pytest.mark.parametrize("side", ["loudspeaker", "microphone"])
+def test_instants_that_wander_move_nothing(side: str) -> None:
+    """Up and down by 10 ms within seconds, across silences: near and far end stay together to the sample.
+
+    A canceller takes every shift for a new room, and lets the echo through until it knows it.
+    """
+    far, sound = FarEnd(), noise(20.0, CAPTURE_RATE)
+    for second in range(1, 20, 2):
+        sound[second * CAPTURE_RATE : second * CAPTURE_RATE + CAPTURE_RATE // 2] = 0
+    heard = []
+    for index in range(1_990):
+        wander_s = 0.01 * np.sin(index / 70)
+        told = 50.0 + index * 0.01
+        far.note(sound[index * 160 : (index + 1) * 160].copy(), CAPTURE_RATE, told + wander_s * (side == "loudspeaker"))
+        if index >= 8:
+            heard.append(far.between(told - 0.08 + wander_s * (side == "microphone"), 160))
+    whole = np.concatenate(heard)
+    lags = [delay_s(sound[at : at + 8_000], whole[at : at + 8_000]) for at in range(64_000, 300_000, 32_000)]
+    assert max(lags) - min(lags) < 1.5 / CAPTURE_RATE
 
 
 def test_a_device_that_starts_by_asking_ahead_of_time_is_dated_by_its_later_blocks() -> None:

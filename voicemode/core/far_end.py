@@ -3,10 +3,10 @@
 Two clocks meet here. The device takes samples one after the other and says of each block when it will be heard, which
 jitters by milliseconds; the microphone says when its blocks were in the air, which jitters too. Laying out sound by such
 instants would tear it at every block, and an echo canceller takes a tear for a new room. So samples are counted, on both
-sides: each block follows the one before it, and the instants only tell, averaged, how far the count is off. That is made
-up for by playing a block one sample longer or shorter than it is, which nobody hears and the canceller follows; and at once
-where there is silence. An instant is believed as it stands only where sound begins, or when it is far off for long: then
-samples were lost.
+sides: each block follows the one before it, and the instants only tell, averaged, how far the count is off. Where that is
+more than the canceller bears, it is made up for by playing a block one sample longer or shorter than it is, which nobody
+hears and the canceller follows; and at once where there is silence. An instant is believed as it stands only where sound
+begins, or when it is far off for long: then samples were lost.
 """
 
 from __future__ import annotations
@@ -34,8 +34,12 @@ _SETTLING_S = 0.2
 """How long after its start a device may ask for blocks ahead of time and date them too late; the earliest date counts."""
 _AVERAGED_BLOCKS = 50
 """Blocks of 10 ms: a clock that is off by 100 ppm is off by 0.05 ms meanwhile."""
-_OFF = 16
-"""Samples (1 ms) by which a count may be off before it is corrected."""
+_OFF = 480
+"""Samples (30 ms) by which a count may be off before it is corrected. Instants wander by 10 ms within seconds on a busy
+machine, and a correction that follows them is a new room to the canceller: at the virtual sound card the echo came through 30 dB
+louder after most silences, where the true delay was the same to the sample. The canceller's lead is larger than this."""
+_EARLY = 16
+"""Samples (1 ms) by which a date must be earlier than the count, while a device settles, to be the better one."""
 _STEP = CAPTURE_RATE // 100
 """One sample more or less for so many: 6,000 ppm, sixty times what sound cards are off by."""
 
@@ -153,7 +157,7 @@ class FarEnd:
     def _is_silent_around(self, wanted: int, samples: int) -> bool:
         """Whether a jump from the next sample to ``wanted`` is a jump from silence to silence."""
         assert self._next is not None  # noqa: S101 - the caller has just seen to it
-        if wanted == self._next:
+        if abs(self._reading.mean) < _OFF:
             return False
         first = max(min(wanted, self._next) - samples, self._end - _KEPT)
         return not self._read(first, min(max(wanted, self._next) + samples - first, _KEPT)).any()
@@ -204,12 +208,12 @@ class FarEnd:
         run = self._run
         assert run is not None  # noqa: S101 - the caller has just begun one
         off = at * CAPTURE_RATE - run.position
-        if run.offset.lost(off) or (off < -_OFF and at < run.began_at + _SETTLING_S):
+        if run.offset.lost(off) or (off < -_EARLY and at < run.began_at + _SETTLING_S):
             run.offset = _Offset()
             run.position += round(off)
             self._move_end(self._end + round(off))
         out = run.resampler.push(samples)
-        if not out.any() and not self._read(self._end - _STEP, _STEP).any():
+        if abs(run.offset.mean) >= _OFF and not out.any() and not self._read(self._end - _STEP, _STEP).any():
             step = max(round(run.offset.mean), -len(out))  # nobody hears how long a silence is
             self._write(np.zeros(len(out) + step, dtype=np.int16))
         else:
