@@ -36,8 +36,13 @@ _AVERAGED_BLOCKS = 50
 """Blocks of 10 ms: a clock that is off by 100 ppm is off by 0.05 ms meanwhile."""
 _OFF = 480
 """Samples (30 ms) by which a count may be off before it is corrected. Instants wander by 10 ms within seconds on a busy
-machine, and a correction that follows them is a new room to the canceller: at the virtual sound card the echo came through 30 dB
-louder after most silences, where the true delay was the same to the sample. The canceller's lead is larger than this."""
+machine, and a correction that follows them is a new room to the canceller: at the virtual sound card the echo came through
+30 dB louder after most silences, where the true delay was the same to the sample. The canceller's lead is larger than this."""
+_LATE_BLOCKS = 5
+"""Reads that lacked sound until it is a delay and no stumble: a busy machine leaves a device alone for two or three blocks. To
+follow each stumble moves the far end against the echo by 20 to 40 ms, which a canceller takes a second to find again."""
+_PUNCTUAL = 0.2
+"""What a read that lacked nothing takes back of them."""
 _EARLY = 16
 """Samples (1 ms) by which a date must be earlier than the count, while a device settles, to be the better one."""
 _STEP = CAPTURE_RATE // 100
@@ -108,6 +113,8 @@ class FarEnd:
         self._reading = _Offset()
         self._late = 0
         """Samples by which what is read lags behind what was asked for, because it comes too late."""
+        self._lacking = 0.0
+        """How many reads lacked sound lately."""
 
     # -- the callback's side
 
@@ -131,8 +138,8 @@ class FarEnd:
         if self._next is None or self._reading.lost(wanted - self._next) or self._is_silent_around(wanted, samples):
             self._next, self._reading = wanted, _Offset()
         missing = self._next + samples - self._end
-        if grew and 0 < missing <= _FAR_OFF_S * 2 * CAPTURE_RATE:
-            # The device is asked so late that its sound is not here yet. Once, this is a gap; from now on a delay.
+        if self._lacks_again(missing, grew=grew):
+            # The device is asked so late that its sound is not here yet. So far, these were gaps; from now on it is a delay.
             self._late += missing
             self._next -= missing
         step = _correction(self._reading.mean, samples)
@@ -161,6 +168,17 @@ class FarEnd:
             return False
         first = max(min(wanted, self._next) - samples, self._end - _KEPT)
         return not self._read(first, min(max(wanted, self._next) + samples - first, _KEPT)).any()
+
+    def _lacks_again(self, missing: int, *, grew: bool) -> bool:
+        """Whether sound is missing that has been missing before, again and again."""
+        if not (grew and 0 < missing <= _FAR_OFF_S * 2 * CAPTURE_RATE):
+            self._lacking = max(self._lacking - _PUNCTUAL, 0.0)
+            return False
+        self._lacking += 1
+        if self._lacking < _LATE_BLOCKS:
+            return False
+        self._lacking = 0.0
+        return True
 
     def _read(self, first: int, count: int) -> Samples:
         out = np.zeros(max(count, 0), dtype=np.int16)
