@@ -198,6 +198,21 @@ def test_what_comes_too_late_is_read_later_but_not_torn() -> None:
     assert np.abs(whole[-800:]).max() == pytest.approx(PEAK, rel=0.02)
 
 
+def test_a_device_that_stumbles_once_is_no_later_afterwards() -> None:
+    """For 50 ms it was 30 ms behind: that is a gap, and what follows lies where it did before."""
+    far, sound = FarEnd(), noise(3.0, RATE)
+    heard, done = [], 0
+    for index in range(290):
+        until = index + (1 if 100 <= index < 105 else 4)  # as a rule, three blocks more than are read
+        for block in range(done, until):
+            far.note(sound[block * BLOCK : (block + 1) * BLOCK].copy(), RATE, 20.0 + block * 0.01)
+        done = max(done, until)
+        heard.append(far.between(20.0 + index * 0.01, 160))
+    whole = noise(3.0, CAPTURE_RATE)
+    for first, last in ((20, 95), (110, 280)):
+        assert delay_s(np.concatenate(heard[first:last]), whole[first * 160 : last * 160]) == pytest.approx(0.0, abs=0.0015)
+
+
 def test_what_is_active_is_told_without_reading() -> None:
     """And how loud it was; asking does not move what is read next."""
     far = FarEnd()
