@@ -118,7 +118,7 @@ def test_nothing_is_loud_where_level_cannot_tell() -> None:
 
 
 def test_softer_voices_in_the_background_do_not_go_on_for_the_talker() -> None:
-    """A television 20 dB under the talker opens the gate for ever; a second later it is known for what it is, and the talker may go on."""
+    """A television 20 dB under the talker opens the gate for ever. A second later it is known; the talker may still go on."""
     voicing = after(*[frame(35), frame(30), frame(38), frame(20)] * 50)
     television = [voicing.push(frame(over)) for over in (14, 18, 12, 16) * 100]
     assert television[0] is True
