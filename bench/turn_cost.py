@@ -225,7 +225,10 @@ async def _without_device(scripts: Sequence[Script], scorer: TurnScorer) -> Cost
 
 
 async def _at_the_card(sayings: Sequence[Saying], model: Path | None, judge: str) -> Cost:
-    """Whole calls; only ``seconds``, ``turns`` and ``judging_s`` are filled in, the last with everything the server spent."""
+    """Whole calls, with headphones, so that none is interrupted; the echo canceller works as hard.
+
+    Only ``seconds``, ``turns`` and ``judging_s`` are filled in, the last with everything the server spent.
+    """
     cost = Cost(judge)
     async with Room.open() as room:
         command, variables = room.product_command()
@@ -233,7 +236,6 @@ async def _at_the_card(sayings: Sequence[Saying], model: Path | None, judge: str
         if model is not None:
             place_model(model, base)
         room.configure(voice="words")
-        room.card.open_speakers(_PATH.gain_db)
         own = {"VOICEMODE_BASE_DIR": str(base), "VOICEMODE_BARGE_IN": "true"}
         message_s = len(spoken_words(_MESSAGE)[0]) / RATE
         async with room.server(command, **variables, **own) as server:
@@ -250,7 +252,9 @@ async def _at_the_card(sayings: Sequence[Saying], model: Path | None, judge: str
                     answer = await call.wait(_CALL_S)
                 finally:
                     ears.close()
-                if number and not answer.failed:  # the first one loads, and starts the worker
+                if (
+                    number and answer.result.get("structuredContent", {}).get("status") == "answered"
+                ):  # the first one loads, and starts the worker
                     cost.judging_s += server.cpu_s() - spent
                     cost.seconds += answer.seconds
                     cost.turns += 1
