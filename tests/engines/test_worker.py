@@ -269,6 +269,7 @@ def test_a_worker_sees_no_secret_of_ours() -> None:
     environ = with_worker(use)
     assert "PATH" in environ
     assert "sekrit" not in str(environ)
+    assert environ["OPENBLAS_NUM_THREADS"] == "1"  # small products on all cores take twice the processor time
 
 
 def test_the_working_directory_is_not_where_a_worker_finds_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
