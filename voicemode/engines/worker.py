@@ -20,8 +20,8 @@ from voicemode.errors import EngineError
 __all__ = ["Exchange", "Worker"]
 
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""numpy's libraries otherwise share small products among all cores, whose threads wait for one another in busy loops: a judgement
-of smart-turn took 118 ms of processor time on two cores, and 54 ms on one, with as much less on the clock."""
+"""numpy's libraries otherwise share small products among all cores, whose threads wait for one another in busy loops: a
+judgement of smart-turn took 118 ms of processor time on two cores, and 54 ms on one, with as much less on the clock."""
 _SETTLE_S = 1.0
 """Seconds a worker may take to give up a cancelled request; the built-in ones need 15 to 600 ms."""
 _START_S = 10.0
