@@ -22,6 +22,10 @@ def endpointing_for(request: TurnRequest, parts: TurnParts) -> EndpointingOption
     options = EndpointingOptions(start_timeout_s=parts.start_timeout_s, max_utterance_s=request.listen_duration_max)
     if request.silence_s is None:
         question = question_in(request.message, options=request.options, language=request.language)
+        if question.language:
+            parts.session.language = question.language
+        elif parts.session.language is not None:
+            question = question_in(request.message, options=request.options, language=parts.session.language)
         policy = turn_policy(parts.scorer.used, request.patience)
         return replace(options, policy=policy, question=question, partials=True)
     silence_s = max(request.silence_s - _CAPTURE_LATENCY_S, _CAPTURE_LATENCY_S)

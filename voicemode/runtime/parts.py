@@ -29,6 +29,8 @@ class Session:
     """How long the person pauses in mid-turn."""
     residual: Residual = field(default_factory=Residual)
     """How much of the loudspeaker is left in the microphone after echo cancellation."""
+    language: str | None = None
+    """What was last spoken, as far as a message told it: short answers do not tell their language."""
     letter_s: dict[tuple[str | None, float], float] = field(default_factory=dict)
     """The pace of each voice that was heard, by its name and speed: seconds per letter, as in ``core.heard``."""
     adjustments: Adjustments = field(default_factory=Adjustments)
