@@ -347,7 +347,7 @@ class Exchange:
     def _result(self, status: Status, *, transcript: Transcript | None = None, vad: str = "", ended_by: str = "") -> TurnResult:
         self._log.mark(Mark.RESULT)
         saying = self._saying
-        failed = (*(saying.failed if saying else ()), *(transcript.failed if transcript else ()), self._writing.unkept)
+        failed = (*(saying.failed if saying else ()), *self._writing.failed, self._writing.unkept)
         heard, unheard = saying.heard if saying else ("", "")
         return TurnResult(
             status=status,

@@ -39,6 +39,8 @@ class WritingDown:
         """What was written and may still be withdrawn; None before and after."""
         self._claimed: Path | None = None
         """What was last written and is claimed until the turn ends, or its words are there."""
+        self.failed: dict[str, None] = {}
+        """Endpoints that were tried and failed, each with its reason, in order: also by a transcription that came too early."""
         self.unkept = ""
         """Why the utterance was not on disk while it was transcribed; empty when it was."""
         self._since = self._done_at = time.monotonic()
@@ -96,3 +98,4 @@ class WritingDown:
         self._done_at = time.monotonic()
         if not task.cancelled() and task.exception() is None:
             self._session.pace.note(self._done_at - began)
+            self.failed.update(dict.fromkeys(task.result().failed))
