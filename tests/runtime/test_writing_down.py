@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,21 @@ class TestSoftEnding:
         assert len(stage.parts.transcriber.requests) >= 2, "the speculation began before it"
         assert float(result.text.split()[0]) >= 0.5 + 1.0 + gap_s + 0.1
         assert stage.recordings == []
+
+
+def test_endpoints_that_failed_an_early_transcription_are_told_with_the_last_one(tmp_path: Path) -> None:
+    """They are not asked again for the one that counts, and the agent is to know all the same why they did not serve."""
+
+    class FailsOver(FakeTranscriber):
+        async def transcribe(self, request: TranscriptionRequest) -> Transcript:
+            found = await super().transcribe(request)
+            return replace(found, failed=("http://down: refused",) if len(self.requests) == 1 else ())
+
+    async def scenario() -> Desk:
+        desk = Desk(tmp_path, FailsOver(["early", "all of it"]))
+        await desk.writing.begin(WORD)
+        transcript = await desk.writing.words_of(desk.heard(LONGER, desk.writing.begin(LONGER)))
+        assert transcript.text == "all of it"
+        return desk
+
+    assert list(run(scenario).writing.failed) == ["http://down: refused"]
