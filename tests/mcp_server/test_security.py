@@ -136,16 +136,20 @@ class TestDisk:
         assert not recording.exists()
 
 
+_WITHOUT_WORDS = ("run", "turns")
+
+
 def written(home: Path, temporary: Path) -> dict[str, bytes]:
     """Every file in a home and in a folder for temporary files, but for libpulse's own settings.
 
-    Nor does it count what processes tell each other of endpoints: ``tests/security/test_logs.py`` looks for words in it.
+    Nor does it count what processes tell each other of endpoints, and the timelines of turns: ``tests/security`` looks for
+    words in them.
     """
     files = [path for folder in (home, temporary) for path in folder.rglob("*") if path.is_file()]
     return {
         str(path.relative_to(home if home in path.parents else temporary)): path.read_bytes()
         for path in files
-        if not {home / ".config" / "pulse", home / ".voicemode" / "run"} & {*path.parents}
+        if not {home / ".config" / "pulse", *(home / ".voicemode" / name for name in _WITHOUT_WORDS)} & {*path.parents}
     }
 
 

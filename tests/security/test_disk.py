@@ -24,7 +24,7 @@ CLIP = Path(__file__).parents[1] / "clips" / "go_forward_ten_meters.wav"
 MESSAGE = "Pomegranate zeppelin."
 WORDS = "quicksilver marmalade"
 SAID = ("pomegranate", "zeppelin", "quicksilver", "marmalade")
-KNOWN = {"floor.lock", "floor.json", "pending", "run", "turns"}
+KNOWN = {"floor.lock", "floor.json", "pending", "run", "turns", "control"}
 """What may be there; above all no cache of speech, which is kept on disk only when asked for."""
 QUICK = {"silence_threshold_ms": "400", "start_timeout_s": "4"}
 CARELESS = ("sh", "-c", 'umask 0; exec "$@"', "sh", *SERVER)

@@ -119,7 +119,8 @@ def test_whisper_is_installed_used_killed_back_and_removed(person: Person, model
     removed = person.says("service", "uninstall", "whisper", timeout=60)
     assert removed.returncode == 0, removed.stderr
     (person.home / "reply.wav").unlink()
-    shutil.rmtree(person.home / ".voicemode" / "run", ignore_errors=True)  # what processes tell each other, of converse
+    for own in ("run", "turns"):  # what converse itself leaves: how endpoints are, and the course of its turns
+        shutil.rmtree(person.home / ".voicemode" / own, ignore_errors=True)
     assert files_of(person.home) == before
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", PORT)) != 0
