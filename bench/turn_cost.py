@@ -38,9 +38,9 @@ from scripts.virtual_sound_card import available
 from tests.stubs.sound import RATE
 from tests.stubs.spoken_words import spoken_words
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, AudioChunk, Samples
-from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, FrameFacts, PauseBegan, ScoreWanted, TurnEnded
+from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, PauseBegan, ScoreWanted, TurnEnded
 from voicemode.core.far_end import FarEnd
-from voicemode.core.interruption import Interruption, NearEnd
+from voicemode.core.interruption import Interruption
 from voicemode.core.interruption import State as Playing
 from voicemode.core.listener import Listener
 from voicemode.core.resample import StreamResampler
@@ -50,7 +50,8 @@ from voicemode.engines.echo_canceller import WebrtcEchoCanceller
 from voicemode.engines.prosody import ProsodyScorer
 from voicemode.engines.smart_turn import SmartTurnScorer
 from voicemode.interfaces import CapturedBlock, EchoCanceller, SpeechDetector, TurnScorer
-from voicemode.runtime.ear import Ear, Overheard
+from voicemode.runtime.barge_in import near_end
+from voicemode.runtime.ear import Ear
 
 __all__ = ["Cost", "Script", "main", "script"]
 
@@ -186,18 +187,6 @@ class _Call:
         late_s = time.monotonic() - began
         self._cost.slowest_judgement_s = max(self._cost.slowest_judgement_s, late_s)
         return score, late_s
-
-
-def near_end(frame: FrameFacts, other: Overheard) -> NearEnd:
-    """As ``runtime.barge_in`` puts them together."""
-    return NearEnd(
-        seconds=frame.seconds,
-        probability=frame.probability,
-        cleaned_dbfs=frame.level_dbfs,
-        raw_dbfs=other.raw_dbfs,
-        far_end_dbfs=other.far_end_dbfs,
-        noise_floor_dbfs=frame.noise_floor_dbfs,
-    )
 
 
 def _spent_s() -> float:

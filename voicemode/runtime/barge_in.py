@@ -34,7 +34,7 @@ from voicemode.runtime.ear import Overheard
 from voicemode.runtime.listening import Listening
 from voicemode.runtime.turn_log import TurnLog
 
-__all__ = ["BargeIn", "Overhearing"]
+__all__ = ["BargeIn", "Overhearing", "near_end"]
 
 _BEFORE_SPEECH_S = 0.5
 """How much of the sound before the speech is transcribed with it: detectors are late, and soft beginnings are missed."""
@@ -109,7 +109,7 @@ class BargeIn:
         for frame, other in zip(facts, overheard, strict=True):
             if self.stopped is not None:
                 return
-            self._act(self._interruption.push(_near_end(frame, other)))
+            self._act(self._interruption.push(near_end(frame, other)))
 
     def stop(self, *, skip: bool = False) -> None:
         """By key: end the message, and listen. ``skip``: nobody wants to speak, only to hear no more. Idempotent."""
@@ -228,7 +228,8 @@ class BargeIn:
         return self._audible(max(played_s - _OVERLAP_S, 0.0), played_s)
 
 
-def _near_end(frame: FrameFacts, other: Overheard) -> NearEnd:
+def near_end(frame: FrameFacts, other: Overheard) -> NearEnd:
+    """What ``Interruption`` is told of one frame: of the sound without echo, and of what was overheard in the same 10 ms."""
     return NearEnd(
         seconds=frame.seconds,
         probability=frame.probability,
