@@ -77,11 +77,9 @@ class FarEndReader(Protocol):
         hundred. Only from silence, or where ``start`` is far from where the last call ended, it begins anew.
         """
 
-    def active(self, start: float, end: float) -> bool:
-        """Whether anything but silence was audible between the two instants."""
-
-    def level_dbfs(self, start: float, end: float) -> float:
-        """The RMS level between the two instants, as ``core.level`` measures it."""
+    @property
+    def tears(self) -> int:
+        """How often a sample did not follow the one before it, after a read: each time the echo may come sooner or later."""
 
 
 class EchoCanceller(Protocol):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.far_end import FarEnd
-from voicemode.core.level import LOWEST_DBFS
+from voicemode.core.level import LOWEST_DBFS, rms_dbfs
 from voicemode.testing import tone
 
 RATE = 48_000
@@ -62,6 +62,21 @@ def test_what_was_played_is_found_at_its_time() -> None:
     assert delay_s(heard, noise(1.0, CAPTURE_RATE)) == pytest.approx(0.5, abs=0.00025)
     assert not heard[:7_900].any()
     assert not heard[-1_200:].any()
+
+
+def test_each_place_where_samples_do_not_follow_one_another_is_counted() -> None:
+    """A run that begins, and one that begins anew after the device was stopped; nothing in between."""
+    far = FarEnd()
+    noted(far, noise(1.0, RATE), 100.0)
+    read(far, 99.99, 0.5)
+    began = far.tears
+    assert began > 0
+    read(far, 100.49, 0.5)
+    assert far.tears == began
+    far.cut(101.0)
+    noted(far, noise(1.0, RATE), 101.2)
+    read(far, 100.99, 0.5)
+    assert far.tears == began + 1
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000])
@@ -156,7 +171,7 @@ def test_a_device_that_starts_by_asking_ahead_of_time_is_dated_by_its_later_bloc
         for index, date in enumerate(dates):
             far.note(sound[index * BLOCK : (index + 1) * BLOCK].copy(), RATE, date)
             if index + 1 == at_once:
-                far.active(0.0, 1.0)
+                far.heard(0.0, 1.0).any()
         begins = np.flatnonzero(far.between(4.9, 3_200))[0] / CAPTURE_RATE + 4.9
         if at_once == 4:  # known before anything of it is read
             assert begins == pytest.approx(5.01, abs=0.002)
@@ -219,13 +234,13 @@ def test_what_is_active_is_told_without_reading() -> None:
     end = noted(far, tone(1.0, RATE, hertz=HERTZ, dbfs=-12.0), 30.0)
     noted(far, np.zeros(RATE // 2, np.int16), end)
     first = far.between(30.5, 160)
-    assert far.active(30.5, 30.6)
-    assert far.active(30.9, 40.0)
-    assert not far.active(29.0, 29.9)
-    assert not far.active(31.1, 31.4)
-    assert not far.active(30.6, 30.5)
-    assert far.level_dbfs(30.3, 30.7) == pytest.approx(-15.0, abs=0.1)
-    assert far.level_dbfs(29.0, 29.5) == LOWEST_DBFS
+    assert far.heard(30.5, 30.6).any()
+    assert far.heard(30.9, 40.0).any()
+    assert not far.heard(29.0, 29.9).any()
+    assert not far.heard(31.1, 31.4).any()
+    assert not far.heard(30.6, 30.5).any()
+    assert rms_dbfs(far.heard(30.3, 30.7)) == pytest.approx(-15.0, abs=0.1)
+    assert rms_dbfs(far.heard(29.0, 29.5)) == LOWEST_DBFS
     assert np.abs(np.diff(np.concatenate([first, far.between(30.51, 160)]).astype(int))).max() < SMOOTH
 
 
@@ -233,15 +248,15 @@ def test_nothing_was_audible_before_anything_was_played() -> None:
     """Zeros, as many as were asked for."""
     far = FarEnd()
     assert far.between(1_000.0, 320).tolist() == [0] * 320
-    assert not far.active(0.0, 2_000.0)
+    assert not far.heard(0.0, 2_000.0).any()
 
 
 def test_what_nobody_reads_does_not_pile_up() -> None:
     """After minutes the last seconds are there, older ones are silence, and reading goes on as if nothing had been."""
     far = FarEnd()
     end = noted(far, noise(20.0, RATE), 10.0)
-    assert not far.active(10.0, 15.0)
-    assert far.active(end - 3.0, end)
+    assert not far.heard(10.0, 15.0).any()
+    assert far.heard(end - 3.0, end).any()
     heard = read(far, end - 2.0, 1.9)
     assert delay_s(noise(20.0, CAPTURE_RATE)[18 * CAPTURE_RATE :], heard) == pytest.approx(0.0, abs=0.001)
 

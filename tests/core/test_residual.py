@@ -9,9 +9,18 @@ from voicemode.core.residual import Residual
 FAR = -20.0
 
 
-def played(residual: Residual, seconds: float, *, cleaned: float, raw: float, far: float = FAR, doubtful: bool = False) -> None:
+def played(
+    residual: Residual,
+    seconds: float,
+    *,
+    cleaned: float,
+    raw: float,
+    far: float = FAR,
+    doubtful: bool = False,
+    aligned: bool = True,
+) -> None:
     for _ in range(round(seconds * 100)):
-        residual.push(far, 0.01)
+        residual.push(far, 0.01, aligned=aligned)
         residual.learn(cleaned, raw, 0.01, doubtful=doubtful)
 
 
@@ -46,6 +55,17 @@ def test_then_what_is_left_is_the_measure() -> None:
     for _ in range(40):
         residual.push(FAR - 12, 0.01)
     assert residual.expected_dbfs == pytest.approx(-72, abs=1)
+
+
+def test_a_canceller_that_lost_the_echo_is_not_trusted() -> None:
+    """The loudspeaker began anew: what is as loud as the raw echo may be it, and what was left then teaches nothing."""
+    residual = Residual()
+    played(residual, 5, cleaned=-60, raw=-23)
+    played(residual, 0.5, cleaned=-25, raw=-23, aligned=False)
+    assert residual.expected_dbfs == pytest.approx(-23, abs=1)
+    assert not residual.settled
+    played(residual, 0.5, cleaned=-60, raw=-23)
+    assert residual.expected_dbfs == pytest.approx(-60, abs=1)
 
 
 def test_echo_outlasts_the_playback_by_the_devices_delay() -> None:

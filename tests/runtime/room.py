@@ -19,7 +19,6 @@ from tests.runtime.parts import Stage
 from tests.runtime.tone_words import WordSynthesizer, WordTranscriber
 from tests.virtual_time import VirtualTimeLoop
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, AudioChunk, Samples
-from voicemode.core.level import rms_dbfs
 from voicemode.core.timeline import Timeline
 from voicemode.engines.phrase_files import load_phrases
 from voicemode.errors import DeviceLostError
@@ -157,11 +156,7 @@ class RoomSpeaker:
     def between(self, start: float, samples: int) -> Samples:
         return self.audible(self._room.at(start), samples)
 
-    def active(self, start: float, end: float) -> bool:
-        return bool(self.between(start, round((end - start) * CAPTURE_RATE)).any())
-
-    def level_dbfs(self, start: float, end: float) -> float:
-        return rms_dbfs(self.between(start, round((end - start) * CAPTURE_RATE)))
+    tears = 0
 
     def audible(self, start: int, count: int) -> Samples:
         """What was, is, or will be audible if nothing happens."""

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, Samples
-from voicemode.core.level import rms_dbfs
 from voicemode.core.resample import StreamResampler
 
 __all__ = ["FarEnd"]
@@ -115,6 +114,12 @@ class FarEnd:
         """Samples by which what is read lags behind what was asked for, because it comes too late."""
         self._lacking = 0.0
         """How many reads lacked sound lately."""
+        self._tears = 0
+
+    @property
+    def tears(self) -> int:
+        """As ``interfaces.FarEndReader.tears``."""
+        return self._tears
 
     # -- the callback's side
 
@@ -137,26 +142,21 @@ class FarEnd:
         wanted = round(start * CAPTURE_RATE) - self._late
         if self._next is None or self._reading.lost(wanted - self._next) or self._is_silent_around(wanted, samples):
             self._next, self._reading = wanted, _Offset()
+            self._tears += 1
         missing = self._next + samples - self._end
         if self._lacks_again(missing, grew=grew):
             # The device is asked so late that its sound is not here yet. So far, these were gaps; from now on it is a delay.
             self._late += missing
             self._next -= missing
+            self._tears += 1
         step = _correction(self._reading.mean, samples)
         self._reading.moved(step)
         read = self._read(self._next, samples + step)
         self._next += samples + step
         return read if not step else _stretched(read, samples)
 
-    def active(self, start: float, end: float) -> bool:
-        """As ``interfaces.FarEndReader.active``."""
-        return bool(self._heard(start, end).any())
-
-    def level_dbfs(self, start: float, end: float) -> float:
-        """As ``interfaces.FarEndReader.level_dbfs``."""
-        return rms_dbfs(self._heard(start, end))
-
-    def _heard(self, start: float, end: float) -> Samples:
+    def heard(self, start: float, end: float) -> Samples:
+        """What is known to be audible between two instants, at most 4 s: to look at. It changes nothing that is read."""
         self._collect()
         first = round(start * CAPTURE_RATE)
         return self._read(first, min(max(round(end * CAPTURE_RATE) - first, 0), _KEPT))
@@ -214,6 +214,7 @@ class FarEnd:
             at = min(at, note.at - ahead_s)
             ahead_s += len(note.samples) / rate
         self._run = _Run(rate, at)
+        self._tears += 1
         self._move_end(round(at * CAPTURE_RATE))
 
     def _finish(self) -> None:
@@ -230,10 +231,12 @@ class FarEnd:
             run.offset = _Offset()
             run.position += round(off)
             self._move_end(self._end + round(off))
+            self._tears += 1
         out = run.resampler.push(samples)
         if abs(run.offset.mean) >= _OFF and not out.any() and not self._read(self._end - _STEP, _STEP).any():
             step = max(round(run.offset.mean), -len(out))  # nobody hears how long a silence is
             self._write(np.zeros(len(out) + step, dtype=np.int16))
+            self._tears += 1
         else:
             step = _correction(run.offset.mean, len(out))
             self._write(_stretched(out, len(out) + step))

@@ -82,6 +82,7 @@ class _Frame:
     raw_db: float
     """Both relative to the far end."""
     seconds: float
+    aligned: bool
     doubtful: bool
 
 
@@ -98,6 +99,8 @@ class Residual:
         self._peak_dbfs = LOWEST_DBFS
         """The loudest playback lately."""
         self._now = 0.0
+        self._aligned = True
+        """Whether the canceller takes the echo where it is, in this frame."""
         self._heard_s = 0.0
         """Seconds of audible far end so far."""
 
@@ -109,16 +112,22 @@ class Residual:
     @property
     def settled(self) -> bool:
         """Has enough been heard for the canceller to have converged and for the ratio to be known?"""
-        return self._heard_s >= _CONVERGED_S and self._cleaned.quantile_db() is not None
+        return self._aligned and self._converged and self._cleaned.quantile_db() is not None
 
     @property
     def ratio_db(self) -> float:
         """What the echo that is left hardly exceeds, relative to the far end; that of the raw echo until it has ``settled``."""
         raw_db = self._raw.quantile_db()
         cleaned_db = self._cleaned.quantile_db()
-        if self._heard_s >= _CONVERGED_S and cleaned_db is not None:
+        if self._converged and raw_db is not None and not self._aligned:
+            return raw_db
+        if self._converged and cleaned_db is not None:
             return cleaned_db
         return _UNKNOWN_DB if raw_db is None else min(raw_db, _UNKNOWN_DB)
+
+    @property
+    def _converged(self) -> bool:
+        return self._heard_s >= _CONVERGED_S
 
     @property
     def expected_dbfs(self) -> float:
@@ -127,9 +136,10 @@ class Residual:
             return LOWEST_DBFS
         return max(self._loudest_dbfs() + self.ratio_db, LOWEST_DBFS)
 
-    def push(self, far_end_dbfs: float, seconds: float) -> None:
-        """A frame passed in which the loudspeaker played at this level."""
+    def push(self, far_end_dbfs: float, seconds: float, *, aligned: bool = True) -> None:
+        """A frame passed in which the loudspeaker played at this level; not ``aligned``: the canceller has lost the echo."""
         self._now += seconds
+        self._aligned = aligned
         while self._far_end and self._far_end[-1][1] <= far_end_dbfs:
             self._far_end.pop()
         self._far_end.append((self._now, far_end_dbfs))
@@ -154,13 +164,16 @@ class Residual:
         if not self.far_end_audible or loudest_dbfs < self._peak_dbfs - _LOUD_DB:
             return
         doubtful = self._now <= self._doubtful_until
-        self._waiting.append(_Frame(self._now, cleaned_dbfs - loudest_dbfs, raw_dbfs - loudest_dbfs, seconds, doubtful))
+        self._waiting.append(
+            _Frame(self._now, cleaned_dbfs - loudest_dbfs, raw_dbfs - loudest_dbfs, seconds, self._aligned, doubtful)
+        )
 
     def _count(self, frame: _Frame) -> None:
         seconds = frame.seconds * (_DOUBTFUL_SHARE if frame.doubtful else 1.0)
         self._raw.add(frame.raw_db, seconds, math.exp(-seconds / _MEMORY_S))
-        memory_s = _MEMORY_S if self._heard_s >= _CONVERGED_S else _EARLY_MEMORY_S
-        self._cleaned.add(frame.cleaned_db, seconds, math.exp(-seconds / memory_s))
+        memory_s = _MEMORY_S if self._converged else _EARLY_MEMORY_S
+        if frame.aligned:
+            self._cleaned.add(frame.cleaned_db, seconds, math.exp(-seconds / memory_s))
 
     def _loudest_dbfs(self) -> float:
         return self._far_end[0][1] if self._far_end else LOWEST_DBFS

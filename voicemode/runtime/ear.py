@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, Samples
+from voicemode.core.echo_lag import EchoLag
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
 from voicemode.interfaces import CapturedBlock, EchoCanceller, FarEndReader
 
@@ -26,6 +27,8 @@ class Overheard:
     """The microphone before echo cancellation."""
     far_end_dbfs: float
     """What was audible of the loudspeaker; -96 while it is silent."""
+    aligned: bool = True
+    """Whether the echo is known to come when the canceller expects it. Where not, what it left tells little."""
 
 
 class Ear:
@@ -33,6 +36,7 @@ class Ear:
 
     def __init__(self, canceller: EchoCanceller, far_end: FarEndReader) -> None:
         self._canceller, self._far_end = canceller, far_end
+        self._lag, self._tears = EchoLag(), far_end.tears
         self._rest: Samples = np.zeros(0, dtype=np.int16)
         self._audible_until = -1.0
         """The end of the last block in which the loudspeaker sounded."""
@@ -51,13 +55,18 @@ class Ear:
         if not whole:
             return near, []
         far = self._far_end.between(began + self._canceller.lead_s, whole)
+        if self._far_end.tears != self._tears:
+            self._tears = self._far_end.tears
+            self._lag.torn()
+        far = self._lag.align(near, far)
         ends = began + whole / CAPTURE_RATE
         if far.any():
             self._audible_until = ends
         if ends > self._audible_until + _TAIL_S:
             return near, [Overheard(rms_dbfs(frame), LOWEST_DBFS) for frame in near.reshape(-1, _FRAME)]
         pairs = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), strict=True)
-        heard = [Overheard(rms_dbfs(mine), rms_dbfs(theirs)) for mine, theirs in pairs]
+        aligned = self._lag.settled
+        heard = [Overheard(rms_dbfs(mine), rms_dbfs(theirs), aligned) for mine, theirs in pairs]
         cleaned = self._canceller.process(near, far).reshape(-1, _FRAME)
         # A canceller may put noise there; whoever looks for a muted microphone must see that it delivers nothing.
         cleaned = np.where(near.reshape(-1, _FRAME).any(axis=1, keepdims=True), cleaned, 0).astype(np.int16)

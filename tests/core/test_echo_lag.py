@@ -1,0 +1,119 @@
+"""The far end is always equally far ahead of its echo, whatever the devices said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voicemode.audio import CAPTURE_RATE, Samples
+from voicemode.core.echo_lag import EchoLag
+
+FRAME = CAPTURE_RATE // 100
+ECHO_S = 0.03
+"""What it promises."""
+
+
+def voice(seconds: float, seed: int, level: float = 3_000.0) -> Samples:
+    """Syllables of noise, a new sound every 0.2 s: as broad and as uneven as speech."""
+    rng = np.random.default_rng(seed)
+    sound = rng.normal(0.0, 1.0, round(seconds * CAPTURE_RATE))
+    loudness = np.repeat(rng.uniform(0.2, 1.0, round(seconds * 5) + 1), CAPTURE_RATE // 5)[: len(sound)]
+    return (np.clip(sound * loudness, -8, 8) * level).astype(np.int16)
+
+
+def later(sound: Samples, seconds: float, gain: float = 1.0) -> Samples:
+    samples = round(seconds * CAPTURE_RATE)
+    return (np.concatenate((np.zeros(samples), sound))[: len(sound)] * gain).astype(np.int16)
+
+
+def aligned(lag: EchoLag, near: Samples, far: Samples) -> Samples:
+    """All of it, in blocks of 30 ms."""
+    whole = len(near) // (3 * FRAME) * 3 * FRAME
+    return np.concatenate([lag.align(near[at : at + 480], far[at : at + 480]) for at in range(0, whole, 480)])
+
+
+@settings(max_examples=20, deadline=None)
+@given(delay_ms=st.integers(30, 290), gain_db=st.integers(-25, 3), seed=st.integers(0, 9))
+def test_the_echo_comes_thirty_milliseconds_after_what_is_given_out(delay_ms: int, gain_db: int, seed: int) -> None:
+    """Whatever the delay up to 0.3 s, and however soft the echo: within half a millisecond."""
+    far = voice(1.5, seed, level=1_500.0)
+    lag = EchoLag()
+    aligned(lag, later(far, delay_ms / 1000, 10 ** (gain_db / 20)), far)
+    assert lag.delay_s == pytest.approx(delay_ms / 1000 - ECHO_S, abs=0.0005)
+    assert lag.settled
+
+
+def test_the_sound_is_delayed_and_nothing_else() -> None:
+    """Once the lag is known, every sample comes out as it went in."""
+    far = voice(2.0, 1)
+    lag = EchoLag()
+    out = aligned(lag, later(far, 0.1), far)
+    delay = round(lag.delay_s * CAPTURE_RATE)
+    assert delay == pytest.approx(0.07 * CAPTURE_RATE, abs=8)
+    assert np.array_equal(out[CAPTURE_RATE:], far[CAPTURE_RATE - delay : len(out) - delay])
+
+
+def test_a_person_as_loud_as_the_echo_does_not_hide_it() -> None:
+    """Both at once, from the first sample on."""
+    far = voice(2.0, 2)
+    lag = EchoLag()
+    aligned(lag, later(far, 0.12) // 2 + voice(2.0, 3) // 2, far)
+    assert lag.delay_s == pytest.approx(0.12 - ECHO_S, abs=0.0005)
+
+
+def test_two_sounds_that_have_nothing_to_do_with_each_other_move_nothing() -> None:
+    """A person speaks who wears headphones: no delay is made up, and after half a second of playback that is final."""
+    lag = EchoLag()
+    for seed in range(10, 20):
+        aligned(lag, voice(3.0, seed), voice(3.0, seed + 100))
+        assert lag.delay_s == 0.0
+    assert lag.settled
+
+
+def test_a_device_that_begins_anew_is_found_again_within_a_quarter_of_a_second() -> None:
+    """The echo comes 12 ms later than before: nothing is settled until the canceller has had time to follow."""
+    far = voice(6.0, 4)
+    lag = EchoLag()
+    aligned(lag, later(far, 0.09)[: 3 * CAPTURE_RATE], far[: 3 * CAPTURE_RATE])
+    assert lag.settled
+    before_s = lag.delay_s
+
+    lag.torn()
+    assert not lag.settled
+    near = later(far, 0.102)[3 * CAPTURE_RATE :]
+    aligned(lag, near[: CAPTURE_RATE // 4], far[3 * CAPTURE_RATE :][: CAPTURE_RATE // 4])
+    assert lag.delay_s - before_s == pytest.approx(0.012, abs=0.001)
+    assert not lag.settled  # the canceller has not followed yet
+    aligned(lag, near[CAPTURE_RATE // 4 : CAPTURE_RATE], far[3 * CAPTURE_RATE :][CAPTURE_RATE // 4 : CAPTURE_RATE])
+    assert lag.settled
+
+
+def test_what_is_found_where_it_was_is_settled_at_once() -> None:
+    """The device began anew and was not off: a third of a second of playback proves it."""
+    far = voice(4.0, 5)
+    near = later(far, 0.08)
+    lag = EchoLag()
+    aligned(lag, near[: 2 * CAPTURE_RATE], far[: 2 * CAPTURE_RATE])
+    lag.torn()
+    aligned(lag, near[2 * CAPTURE_RATE :][:5_280], far[2 * CAPTURE_RATE :][:5_280])
+    assert lag.settled
+
+
+def test_an_echo_that_moves_far_away_is_looked_for_everywhere() -> None:
+    """Another loudspeaker, 150 ms later: found within two seconds."""
+    far = voice(8.0, 6)
+    lag = EchoLag()
+    aligned(lag, later(far, 0.06)[: 3 * CAPTURE_RATE], far[: 3 * CAPTURE_RATE])
+    aligned(lag, later(far, 0.21)[3 * CAPTURE_RATE :][: 2 * CAPTURE_RATE], far[3 * CAPTURE_RATE :][: 2 * CAPTURE_RATE])
+    assert lag.delay_s == pytest.approx(0.21 - ECHO_S, abs=0.0005)
+
+
+def test_silence_moves_and_settles_nothing() -> None:
+    """Before anything was played nothing is known, and no time passes."""
+    lag = EchoLag()
+    silence = np.zeros(CAPTURE_RATE * 2, dtype=np.int16)
+    assert not aligned(lag, voice(2.0, 7), silence).any()
+    assert not lag.settled
+    assert lag.delay_s == 0.0
