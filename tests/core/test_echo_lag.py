@@ -29,9 +29,9 @@ def later(sound: Samples, seconds: float, gain: float = 1.0) -> Samples:
 
 
 def aligned(lag: EchoLag, near: Samples, far: Samples) -> Samples:
-    """All of it, in blocks of 30 ms."""
-    whole = len(near) // (3 * FRAME) * 3 * FRAME
-    return np.concatenate([lag.align(near[at : at + 480], far[at : at + 480]) for at in range(0, whole, 480)])
+    """All of it, frame by frame."""
+    whole = len(near) // FRAME * FRAME
+    return np.concatenate([lag.align(near[at : at + FRAME], far[at : at + FRAME]) for at in range(0, whole, FRAME)])
 
 
 @settings(max_examples=20, deadline=None)
@@ -91,13 +91,13 @@ def test_a_device_that_begins_anew_is_found_again_within_a_quarter_of_a_second()
 
 
 def test_what_is_found_where_it_was_is_settled_at_once() -> None:
-    """The device began anew and was not off: a third of a second of playback proves it."""
+    """The device began anew and was not off: a quarter of a second of playback proves it."""
     far = voice(4.0, 5)
     near = later(far, 0.08)
     lag = EchoLag()
     aligned(lag, near[: 2 * CAPTURE_RATE], far[: 2 * CAPTURE_RATE])
     lag.torn()
-    aligned(lag, near[2 * CAPTURE_RATE :][:5_280], far[2 * CAPTURE_RATE :][:5_280])
+    aligned(lag, near[2 * CAPTURE_RATE :][:4_000], far[2 * CAPTURE_RATE :][:4_000])
     assert lag.settled
 
 
