@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemode.audio import CAPTURE_RATE, Samples
-from voicemode.core.echo_lag import EchoLag
+from voicemode.core.echo_lag import Echo, EchoLag
 
 FRAME = CAPTURE_RATE // 100
 ECHO_S = 0.03
@@ -42,7 +42,7 @@ def test_the_echo_comes_thirty_milliseconds_after_what_is_given_out(delay_ms: in
     lag = EchoLag()
     aligned(lag, later(far, delay_ms / 1000, 10 ** (gain_db / 20)), far)
     assert lag.delay_s == pytest.approx(delay_ms / 1000 - ECHO_S, abs=0.0005)
-    assert lag.settled
+    assert lag.echo is Echo.KNOWN
 
 
 def test_the_sound_is_delayed_and_nothing_else() -> None:
@@ -69,7 +69,7 @@ def test_two_sounds_that_have_nothing_to_do_with_each_other_move_nothing() -> No
     for seed in range(10, 20):
         aligned(lag, voice(3.0, seed), voice(3.0, seed + 100))
         assert lag.delay_s == 0.0
-    assert lag.settled
+    assert lag.echo is Echo.KNOWN
 
 
 def test_a_device_that_begins_anew_is_found_again_within_a_quarter_of_a_second() -> None:
@@ -77,17 +77,17 @@ def test_a_device_that_begins_anew_is_found_again_within_a_quarter_of_a_second()
     far = voice(6.0, 4)
     lag = EchoLag()
     aligned(lag, later(far, 0.09)[: 3 * CAPTURE_RATE], far[: 3 * CAPTURE_RATE])
-    assert lag.settled
+    assert lag.echo is Echo.KNOWN
     before_s = lag.delay_s
 
     lag.torn()
-    assert not lag.settled
+    assert lag.echo is Echo.LOST
     near = later(far, 0.102)[3 * CAPTURE_RATE :]
     aligned(lag, near[: CAPTURE_RATE // 4], far[3 * CAPTURE_RATE :][: CAPTURE_RATE // 4])
     assert lag.delay_s - before_s == pytest.approx(0.012, abs=0.001)
-    assert not lag.settled  # the canceller has not followed yet
+    assert lag.echo is Echo.LOST  # the canceller has not followed yet
     aligned(lag, near[CAPTURE_RATE // 4 : CAPTURE_RATE], far[3 * CAPTURE_RATE :][CAPTURE_RATE // 4 : CAPTURE_RATE])
-    assert lag.settled
+    assert lag.echo is Echo.KNOWN
 
 
 def test_what_is_found_where_it_was_is_settled_at_once() -> None:
@@ -98,7 +98,7 @@ def test_what_is_found_where_it_was_is_settled_at_once() -> None:
     aligned(lag, near[: 2 * CAPTURE_RATE], far[: 2 * CAPTURE_RATE])
     lag.torn()
     aligned(lag, near[2 * CAPTURE_RATE :][:4_000], far[2 * CAPTURE_RATE :][:4_000])
-    assert lag.settled
+    assert lag.echo is Echo.KNOWN
 
 
 def test_an_echo_that_moves_far_away_is_looked_for_everywhere() -> None:
@@ -110,10 +110,23 @@ def test_an_echo_that_moves_far_away_is_looked_for_everywhere() -> None:
     assert lag.delay_s == pytest.approx(0.21 - ECHO_S, abs=0.0005)
 
 
+def test_an_echo_where_there_was_none_is_new() -> None:
+    """Headphones were taken off: said for as long as the canceller needs to begin."""
+    far = voice(6.0, 8)
+    lag = EchoLag()
+    aligned(lag, voice(2.0, 9, level=20.0), far[: 2 * CAPTURE_RATE])
+    assert lag.echo is Echo.KNOWN
+    near, rest = later(far, 0.1)[2 * CAPTURE_RATE :], far[2 * CAPTURE_RATE :]
+    aligned(lag, near[:8_000], rest[:8_000])
+    assert lag.echo is Echo.NEW
+    aligned(lag, near[8_000:24_000], rest[8_000:24_000])
+    assert lag.echo is Echo.KNOWN
+
+
 def test_silence_moves_and_settles_nothing() -> None:
     """Before anything was played nothing is known, and no time passes."""
     lag = EchoLag()
     silence = np.zeros(CAPTURE_RATE * 2, dtype=np.int16)
     assert not aligned(lag, voice(2.0, 7), silence).any()
-    assert not lag.settled
+    assert lag.echo is Echo.LOST
     assert lag.delay_s == 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from voicemode.core.echo_lag import Echo
 from voicemode.core.residual import Residual
 
 FAR = -20.0
@@ -17,10 +18,10 @@ def played(
     raw: float,
     far: float = FAR,
     doubtful: bool = False,
-    aligned: bool = True,
+    echo: Echo = Echo.KNOWN,
 ) -> None:
     for _ in range(round(seconds * 100)):
-        residual.push(far, 0.01, aligned=aligned)
+        residual.push(far, 0.01, echo=echo)
         residual.learn(cleaned, raw, 0.01, doubtful=doubtful)
 
 
@@ -61,11 +62,26 @@ def test_a_canceller_that_lost_the_echo_is_not_trusted() -> None:
     """The loudspeaker began anew: what is as loud as the raw echo may be it, and what was left then teaches nothing."""
     residual = Residual()
     played(residual, 5, cleaned=-60, raw=-23)
-    played(residual, 0.5, cleaned=-25, raw=-23, aligned=False)
+    played(residual, 0.5, cleaned=-25, raw=-23, echo=Echo.LOST)
     assert residual.expected_dbfs == pytest.approx(-23, abs=1)
     assert not residual.settled
     played(residual, 0.5, cleaned=-60, raw=-23)
     assert residual.expected_dbfs == pytest.approx(-60, abs=1)
+
+
+def test_who_takes_headphones_off_is_not_interrupted_by_the_echo() -> None:
+    """Nothing came back for a minute; then an echo appears, and everything is learnt anew, as at the beginning."""
+    residual = Residual()
+    played(residual, 60, cleaned=-70, raw=-70)
+    played(residual, 0.1, cleaned=-30, raw=-30, echo=Echo.LOST)
+    assert residual.expected_dbfs == pytest.approx(-26, abs=1)
+    played(residual, 0.4, cleaned=-30, raw=-30, echo=Echo.NEW)
+    assert residual.expected_dbfs == pytest.approx(-26, abs=1)
+    played(residual, 1.5, cleaned=-35, raw=-30)
+    assert not residual.settled
+    assert residual.expected_dbfs == pytest.approx(-30, abs=1)
+    played(residual, 3.0, cleaned=-60, raw=-30)
+    assert residual.settled
 
 
 def test_echo_outlasts_the_playback_by_the_devices_delay() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.runtime.parts import quiet
 from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
+from voicemode.core.echo_lag import Echo
 from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, FrameFacts
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
 from voicemode.core.listener import Listener
@@ -205,15 +206,15 @@ def test_after_a_tear_the_canceller_is_not_trusted_until_the_echo_was_found_agai
     near = np.concatenate([sound[:at], sound[at - 240 : -240]]) // 4
     ear = Ear(WebrtcEchoCanceller(), far)  # it reads 40 ms ahead
     _, facts = heard(ear, blocks_of(near[:at], [480]))
-    assert facts[-1].aligned
+    assert facts[-1].echo is Echo.KNOWN
 
     far.tears += 1
     began = len(facts) * 160
     later = [CapturedBlock(b.chunk, b.captured_at + began / CAPTURE_RATE) for b in blocks_of(near[began:], [480])]
     left, facts = heard(ear, later)
-    assert not facts[0].aligned
-    assert facts[-1].aligned
-    told = [fact.aligned for fact in facts].index(True)
+    assert facts[0].echo is Echo.LOST
+    assert facts[-1].echo is Echo.KNOWN
+    told = [fact.echo for fact in facts].index(Echo.KNOWN)
     assert 30 <= told <= 80  # the echo is measured in 0.15 s, and the canceller gets 0.4 s to follow
     assert rms_dbfs(left[told * 160 :]) < rms_dbfs(near) - 12
 

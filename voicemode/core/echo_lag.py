@@ -8,13 +8,15 @@ and Carter 1976), until the peak stands clear of everything else.
 
 from __future__ import annotations
 
+from enum import Enum, auto, unique
+
 import numpy as np
 from numpy.typing import NDArray
 
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.level import rms_dbfs
 
-__all__ = ["EchoLag"]
+__all__ = ["Echo", "EchoLag"]
 
 _FRAME = CAPTURE_RATE // 100
 _LAG = round(0.03 * CAPTURE_RATE)
@@ -41,10 +43,22 @@ _LOST_AFTER = 20
 _AUDIBLE_DBFS = -50.0
 _PATIENCE = 50
 """Audible frames after which it is as good as it gets: with headphones there is no echo to find."""
-_LEARNING = 40
-"""Audible frames that a canceller needs to find its place after the far end was moved; what it leaves before that is more."""
+_FOLLOWING = 40
+"""Audible frames that a canceller needs to follow when the far end was moved; what it leaves before that is more."""
 _LOW_HZ, _HIGH_HZ = 150.0, 5_000.0
 """Where voices and small loudspeakers have something to say."""
+
+
+@unique
+class Echo(Enum):
+    """What is known about the echo at an instant."""
+
+    KNOWN = auto()
+    """It comes when the canceller expects it, or there is none."""
+    LOST = auto()
+    """It may have moved, or has just been moved back: what the canceller leaves says nothing, now or later."""
+    NEW = auto()
+    """There was none before: the canceller learns the room."""
 
 
 class EchoLag:
@@ -66,13 +80,17 @@ class EchoLag:
         """Measurements in a row that did not find the echo where it was."""
         self._unproven = _PATIENCE
         """Frames with playback for which the lag is not to be trusted; 0 when it was measured."""
-        self._learning = 0
+        self._following = 0
         """Frames with playback until the canceller has followed the last move."""
+        self._new = False
+        """Was no echo known before that move?"""
 
     @property
-    def settled(self) -> bool:
-        """Whether the canceller can be expected to have the echo: it was found where it had been, or some time ago."""
-        return not self._unproven and not self._learning
+    def echo(self) -> Echo:
+        """Now: after the last frame that was aligned."""
+        if self._following:
+            return Echo.NEW if self._new else Echo.LOST
+        return Echo.LOST if self._unproven else Echo.KNOWN
 
     @property
     def delay_s(self) -> float:
@@ -101,7 +119,7 @@ class EchoLag:
     def _count(self) -> None:
         self._audible += 1
         self._unproven = max(self._unproven - 1, 0)
-        self._learning = max(self._learning - 1, 0)
+        self._following = max(self._following - 1, 0)
         if self._audible >= _EVERY:
             self._audible = 0
             self._measure()
@@ -113,8 +131,9 @@ class EchoLag:
         if found is None or not same:
             return
         if self._lag is None or abs(found - self._lag) > _SAME:
+            self._new = self._lag is None
             self._lag, self._delay = found, max(found - _LAG, 0)
-            self._learning = _LEARNING
+            self._following = _FOLLOWING
         self._unproven = 0
 
     def _find(self) -> int | None:

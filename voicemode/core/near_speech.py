@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voicemode.core.echo_lag import Echo
 from voicemode.core.residual import Residual
 
 __all__ = ["NearEnd", "NearSpeech", "Verdict"]
@@ -49,8 +50,7 @@ class NearEnd:
     """Level before it."""
     far_end_dbfs: float
     """Level of what was audible from the loudspeaker in the same 10 ms; -96 while it is silent."""
-    aligned: bool = True
-    """Whether the echo came when the canceller expected it; where that is not known, what it left may be echo as it was."""
+    echo: Echo = Echo.KNOWN
     noise_floor_dbfs: float
     """The cleaned signal's level when nobody speaks."""
 
@@ -86,7 +86,7 @@ class NearSpeech:
 
     def push(self, facts: NearEnd, *, patient: bool) -> Verdict:
         """Judge the next frame. What is not suspicious teaches how much echo is left, and all does unless ``patient``."""
-        self._residual.push(facts.far_end_dbfs, facts.seconds, aligned=facts.aligned)
+        self._residual.push(facts.far_end_dbfs, facts.seconds, echo=facts.echo)
         over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
         over_noise_db = facts.cleaned_dbfs - facts.noise_floor_dbfs
         beyond = over_db >= _SUSPICION_DB and over_noise_db >= _NOISE_DB

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from voicemode.core.echo_lag import Echo
 from voicemode.core.level import LOWEST_DBFS
 
 __all__ = ["Residual"]
@@ -82,7 +83,8 @@ class _Frame:
     raw_db: float
     """Both relative to the far end."""
     seconds: float
-    aligned: bool
+    teaches: bool
+    """Whether what the canceller left says anything about later."""
     doubtful: bool
 
 
@@ -99,8 +101,8 @@ class Residual:
         self._peak_dbfs = LOWEST_DBFS
         """The loudest playback lately."""
         self._now = 0.0
-        self._aligned = True
-        """Whether the canceller takes the echo where it is, in this frame."""
+        self._echo = Echo.KNOWN
+        """In the last frame."""
         self._heard_s = 0.0
         """Seconds of audible far end so far."""
 
@@ -112,15 +114,19 @@ class Residual:
     @property
     def settled(self) -> bool:
         """Has enough been heard for the canceller to have converged and for the ratio to be known?"""
-        return self._aligned and self._converged and self._cleaned.quantile_db() is not None
+        return self._echo is Echo.KNOWN and self._converged and self._cleaned.quantile_db() is not None
 
     @property
     def ratio_db(self) -> float:
-        """What the echo that is left hardly exceeds, relative to the far end; that of the raw echo until it has ``settled``."""
+        """What the echo that is left hardly exceeds, relative to the far end; that of the raw echo until it has ``settled``.
+
+        Where the canceller may miss the echo, that is no less than the loudest open speakers make: who took headphones off
+        just now has taught that there is none.
+        """
         raw_db = self._raw.quantile_db()
         cleaned_db = self._cleaned.quantile_db()
-        if self._converged and raw_db is not None and not self._aligned:
-            return raw_db
+        if self._echo is not Echo.KNOWN:
+            return _UNKNOWN_DB if raw_db is None else max(raw_db, _UNKNOWN_DB)
         if self._converged and cleaned_db is not None:
             return cleaned_db
         return _UNKNOWN_DB if raw_db is None else min(raw_db, _UNKNOWN_DB)
@@ -136,10 +142,14 @@ class Residual:
             return LOWEST_DBFS
         return max(self._loudest_dbfs() + self.ratio_db, LOWEST_DBFS)
 
-    def push(self, far_end_dbfs: float, seconds: float, *, aligned: bool = True) -> None:
-        """A frame passed in which the loudspeaker played at this level; not ``aligned``: the canceller has lost the echo."""
+    def push(self, far_end_dbfs: float, seconds: float, *, echo: Echo = Echo.KNOWN) -> None:
+        """A frame passed in which the loudspeaker played at this level."""
         self._now += seconds
-        self._aligned = aligned
+        self._echo = echo
+        if echo is Echo.NEW:  # what was learnt with headphones says nothing about open speakers
+            self._heard_s = 0.0
+            self._cleaned, self._raw = _Ratios(), _Ratios()
+            self._waiting.clear()
         while self._far_end and self._far_end[-1][1] <= far_end_dbfs:
             self._far_end.pop()
         self._far_end.append((self._now, far_end_dbfs))
@@ -165,14 +175,16 @@ class Residual:
             return
         doubtful = self._now <= self._doubtful_until
         self._waiting.append(
-            _Frame(self._now, cleaned_dbfs - loudest_dbfs, raw_dbfs - loudest_dbfs, seconds, self._aligned, doubtful)
+            _Frame(
+                self._now, cleaned_dbfs - loudest_dbfs, raw_dbfs - loudest_dbfs, seconds, self._echo is not Echo.LOST, doubtful
+            )
         )
 
     def _count(self, frame: _Frame) -> None:
         seconds = frame.seconds * (_DOUBTFUL_SHARE if frame.doubtful else 1.0)
         self._raw.add(frame.raw_db, seconds, math.exp(-seconds / _MEMORY_S))
         memory_s = _MEMORY_S if self._converged else _EARLY_MEMORY_S
-        if frame.aligned:
+        if frame.teaches:
             self._cleaned.add(frame.cleaned_db, seconds, math.exp(-seconds / memory_s))
 
     def _loudest_dbfs(self) -> float:

@@ -236,6 +236,6 @@ def near_end(frame: FrameFacts, other: Overheard) -> NearEnd:
         cleaned_dbfs=frame.level_dbfs,
         raw_dbfs=other.raw_dbfs,
         far_end_dbfs=other.far_end_dbfs,
-        aligned=other.aligned,
+        echo=other.echo,
         noise_floor_dbfs=frame.noise_floor_dbfs,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, Samples
-from voicemode.core.echo_lag import EchoLag
+from voicemode.core.echo_lag import Echo, EchoLag
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
 from voicemode.interfaces import CapturedBlock, EchoCanceller, FarEndReader
 
@@ -27,8 +27,7 @@ class Overheard:
     """The microphone before echo cancellation."""
     far_end_dbfs: float
     """What was audible of the loudspeaker; -96 while it is silent."""
-    aligned: bool = True
-    """Whether the echo is known to come when the canceller expects it. Where not, what it left tells little."""
+    echo: Echo = Echo.KNOWN
 
 
 class Ear:
@@ -65,8 +64,8 @@ class Ear:
         if ends > self._audible_until + _TAIL_S:
             return near, [Overheard(rms_dbfs(frame), LOWEST_DBFS) for frame in near.reshape(-1, _FRAME)]
         pairs = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), strict=True)
-        aligned = self._lag.settled
-        heard = [Overheard(rms_dbfs(mine), rms_dbfs(theirs), aligned) for mine, theirs in pairs]
+        echo = self._lag.echo
+        heard = [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo) for mine, theirs in pairs]
         cleaned = self._canceller.process(near, far).reshape(-1, _FRAME)
         # A canceller may put noise there; whoever looks for a muted microphone must see that it delivers nothing.
         cleaned = np.where(near.reshape(-1, _FRAME).any(axis=1, keepdims=True), cleaned, 0).astype(np.int16)
