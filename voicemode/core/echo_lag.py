@@ -38,6 +38,9 @@ _SAME = 8
 """Samples (0.5 ms) by which two measurements of one lag may differ."""
 _EVERY = 5
 """Audible frames between measurements."""
+_TORN_AFTER = 4
+"""The same, until it counts as torn: a busy machine drops samples of either side. A person as loud as the echo hides it that
+long once in 200 times, a louder one more often, but is louder than the raw echo then."""
 _LOST_AFTER = 20
 """Measurements (a second of sound) that find nothing near by: then it is looked for everywhere."""
 _AUDIBLE_DBFS = -50.0
@@ -56,7 +59,9 @@ class Echo(Enum):
     KNOWN = auto()
     """It comes when the canceller expects it, or there is none."""
     LOST = auto()
-    """It may have moved, or has just been moved back: what the canceller leaves says nothing, now or later."""
+    """It may have moved, has just been moved back, or is torn: what the canceller leaves says nothing, now or later."""
+    UNKNOWN = auto()
+    """There was none so far, and the loudspeaker begins: headphones may have been taken off meanwhile."""
     NEW = auto()
     """There was none before: the canceller learns the room."""
 
@@ -90,7 +95,9 @@ class EchoLag:
         """Now: after the last frame that was aligned."""
         if self._following:
             return Echo.NEW if self._new else Echo.LOST
-        return Echo.LOST if self._unproven else Echo.KNOWN
+        if self._unproven:
+            return Echo.UNKNOWN if self._lag is None else Echo.LOST
+        return Echo.LOST if self._misses >= _TORN_AFTER else Echo.KNOWN
 
     @property
     def delay_s(self) -> float:

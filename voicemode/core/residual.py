@@ -120,11 +120,13 @@ class Residual:
     def ratio_db(self) -> float:
         """What the echo that is left hardly exceeds, relative to the far end; that of the raw echo until it has ``settled``.
 
-        Where the canceller may miss the echo, that is no less than the loudest open speakers make: who took headphones off
-        just now has taught that there is none.
+        That of the raw echo, too, where the canceller may miss it; and no less than the loudest open speakers make where none
+        was known: who took headphones off just now has taught that there is none.
         """
         raw_db = self._raw.quantile_db()
         cleaned_db = self._cleaned.quantile_db()
+        if self._echo is Echo.LOST and raw_db is not None:
+            return raw_db
         if self._echo is not Echo.KNOWN:
             return _UNKNOWN_DB if raw_db is None else max(raw_db, _UNKNOWN_DB)
         if self._converged and cleaned_db is not None:
@@ -176,7 +178,12 @@ class Residual:
         doubtful = self._now <= self._doubtful_until
         self._waiting.append(
             _Frame(
-                self._now, cleaned_dbfs - loudest_dbfs, raw_dbfs - loudest_dbfs, seconds, self._echo is not Echo.LOST, doubtful
+                self._now,
+                cleaned_dbfs - loudest_dbfs,
+                raw_dbfs - loudest_dbfs,
+                seconds,
+                self._echo in (Echo.KNOWN, Echo.NEW),
+                doubtful,
             )
         )
 
