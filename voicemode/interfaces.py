@@ -1,7 +1,8 @@
 """The seams: what each kind of part must do, whoever makes it.
 
 Engines are shared by every session; what belongs to one utterance lives in the objects their methods return.
-Everything asynchronous may be cancelled at any await and must then free what it holds.
+Everything asynchronous may be cancelled at any await and must then free what it holds. The seams of a continuous conversation
+are in ``answering`` and ``playout``.
 """
 
 from __future__ import annotations
