@@ -2,7 +2,7 @@
 
 Engines are shared by every session; what belongs to one utterance lives in the objects their methods return.
 Everything asynchronous may be cancelled at any await and must then free what it holds. The seams of a continuous conversation
-are in ``answering`` and ``playout``.
+are in ``answers`` and ``playout``.
 """
 
 from __future__ import annotations

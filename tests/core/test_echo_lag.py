@@ -24,8 +24,9 @@ def voice(seconds: float, seed: int, level: float = 3_000.0) -> Samples:
 
 
 def later(sound: Samples, seconds: float, gain: float = 1.0) -> Samples:
-    samples = round(seconds * CAPTURE_RATE)
-    return (np.concatenate((np.zeros(samples), sound))[: len(sound)] * gain).astype(np.int16)
+    silence = np.zeros(round(seconds * CAPTURE_RATE), dtype=np.int16)
+    whole = np.concatenate((silence, sound))[: len(sound)].astype(np.float64)
+    return (whole * gain).astype(np.int16)
 
 
 def echo(lag: EchoLag) -> Echo:

@@ -118,7 +118,7 @@ def test_nothing_of_the_utterance_is_cut() -> None:
     start, end = at(ended.speech_began) - at(0.5), at(ended.at)
     assert start <= at(1.0)
     assert listener.utterance().samples.tolist() == sound[start:end].tolist()
-    assert listener.speech_seconds == about(1.5, 0.033)
+    assert ended.speech_ended - ended.speech_began == about(1.5, 0.033)
 
 
 def test_a_long_utterance_stays_whole() -> None:
@@ -226,7 +226,7 @@ def test_nobody_speaks() -> None:
     """The time-out counts from the expected beginning, and there is no utterance."""
     listener = Listener(ScriptedDetector(), OPTIONS)
     assert hear(listener, room(6), begin=1.0) == [NobodySpoke(about(4.0))]
-    assert (len(listener.utterance().samples), listener.speech_seconds) == (0, 0.0)
+    assert not len(listener.utterance().samples)
 
 
 def test_after_the_turn_nothing_happens_until_the_next_begin() -> None:

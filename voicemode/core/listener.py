@@ -134,14 +134,6 @@ class Listener:
         return self._echo.echo_present
 
     @property
-    def speech_seconds(self) -> float:
-        """Seconds from the beginning of the speech to the end of its last voiced frame so far; 0 without speech."""
-        if self._endpointer is None:
-            return 0.0
-        began, ended = self._endpointer.speech_began, self._endpointer.speech_ended
-        return 0.0 if began is None or ended is None else ended - began
-
-    @property
     def faint_until(self) -> float | None:
         """As ``Endpointer.faint_until``."""
         return None if self._endpointer is None else self._endpointer.faint_until
