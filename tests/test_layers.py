@@ -17,7 +17,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "voicemode"
 
 LAYERS = (
-    {"", "errors", "audio", "events", "dialogue", "interfaces", "answers", "settings", "testing"},
+    {"", "errors", "audio", "events", "dialogue", "interfaces", "answers", "playout", "settings", "testing"},
     {"core", "wire"},
     {"engines", "providers"},
     {"transports"},
