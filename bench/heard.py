@@ -36,10 +36,10 @@ from tests.stubs.sound import RATE
 from tests.stubs.spoken_words import SpokenWord, spoken_words
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, AudioChunk
 
-__all__ = ["Trial", "audible_s", "main", "reference", "words_heard"]
+__all__ = ["MESSAGES", "Trial", "audible_s", "main", "reference", "words_heard"]
 
 _ROOT = Path(__file__).parents[1]
-_MESSAGES = (
+MESSAGES = (
     (
         "The tests of the sound card are green again. Two of them had failed, because the clock of the room was read too "
         "late, and nobody had noticed it before. I moved the reading to the beginning, and added a test for it. Shall I "
@@ -213,7 +213,7 @@ async def _measure(n: int, seed: int) -> tuple[list[Trial], list[str]]:
                 else:
                     room.card.wear_headphones()
                 try:
-                    message = _MESSAGES[chance.randrange(len(_MESSAGES))]
+                    message = MESSAGES[chance.randrange(len(MESSAGES))]
                     trials.append(await _trial(room, server, way, chance, message))
                 except (_MissedError, TimeoutError) as error:
                     problems.append(f"{number}, {way}: {str(error) or type(error).__name__}")
