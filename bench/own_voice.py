@@ -82,13 +82,13 @@ async def _measure(minutes: float, echo_db: float) -> list[Message]:
         room.card.open_speakers(echo_db)
         async with room.server(command, **variables, VOICEMODE_START_TIMEOUT_S="1.0") as server:
             await server.initialize()
-            for number in track(
-                range(10_000), "speaking to nobody", console=Console(stderr=True), disable=not sys.stderr.isatty()
-            ):
-                if sum(message.spoken_s for message in messages) >= minutes * 60:
-                    break
-                messages.append(await _message(server, MESSAGES[number % len(MESSAGES)]))
-                await asyncio.sleep(_SETTLE_S)
+            with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+                task = progress.add_task("speaking to nobody", total=minutes * 60)
+                while not progress.finished:
+                    message = await _message(server, MESSAGES[len(messages) % len(MESSAGES)])
+                    messages.append(message)
+                    progress.advance(task, message.spoken_s)
+                    await asyncio.sleep(_SETTLE_S)
     return messages
 
 
@@ -97,10 +97,9 @@ def _tell(messages: Sequence[Message], echo_db: float) -> None:
     suspected = Counter(what for message in messages for what in message.barge_ins)
     spoken_s = sum(message.spoken_s for message in messages)
     held = sum(message.held for message in messages)
-    console.print(
-        f"{spoken_s / 60:.1f} minutes of speech, echo {echo_db:+.0f} dB: {held} of {len(messages)} messages were not interrupted"
-    )
-    console.print("suspected: " + (", ".join(f"{count} x {what}" for what, count in suspected.most_common()) or "nothing"))
+    whole = f"{held} of {len(messages)} messages were not interrupted"
+    console.print(f"{spoken_s / 60:.1f} minutes of speech, echo {echo_db:+.0f} dB: {whole}")
+    console.print("suspected:", ", ".join(f"{count} x {what}" for what, count in suspected.most_common()) or "nothing")
     loads = sorted(message.load for message in messages)
     console.print(f"voicemode {commit(_ROOT)}, load {loads[0]:.1f} to {loads[-1]:.1f}", highlight=False)
 
