@@ -29,8 +29,8 @@ from tests.stubs.client import SpeechStub
 from tests.stubs.fault_client import AT_CONNECT, FaultProxy
 from tests.stubs.sentence_tones import sentences
 from voicemode.audio import CAPTURE_RATE, AudioChunk
-from voicemode.interfaces import ChatMessage, ChatRequest, SpeechRequest, TranscriptionRequest
-from voicemode.providers.failover_chat import FailoverResponder
+from voicemode.interfaces import Message, AnswerRequest, SpeechRequest, TranscriptionRequest
+from voicemode.providers.failover_chat import FailoverAnswerer
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.runtime.playback import speak
 from voicemode.testing import tone
@@ -77,7 +77,7 @@ async def _answer(urls: Urls) -> float:
     """Until the first words, or the longest pause after them."""
     at = [time.monotonic()]
     async with connected(urls, chat_models="stub") as registry:
-        answer = FailoverResponder(registry.chat).respond(ChatRequest((ChatMessage("user", "Hello."),)))
+        answer = FailoverAnswerer(registry.chat).answer(AnswerRequest((Message("user", "Hello."),)))
         at += [time.monotonic() async for _ in answer]
     return max(later - earlier for earlier, later in pairwise(at))
 
