@@ -29,7 +29,7 @@ from tests.stubs.client import SpeechStub
 from tests.stubs.fault_client import AT_CONNECT, FaultProxy
 from tests.stubs.sentence_tones import sentences
 from voicemode.audio import CAPTURE_RATE, AudioChunk
-from voicemode.interfaces import Message, AnswerRequest, SpeechRequest, TranscriptionRequest
+from voicemode.interfaces import AnswerRequest, Message, SpeechRequest, TranscriptionRequest
 from voicemode.providers.failover_chat import FailoverAnswerer
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.runtime.playback import speak

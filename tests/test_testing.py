@@ -11,12 +11,12 @@ import pytest
 from voicemode.audio import CAPTURE_RATE, AudioChunk
 from voicemode.errors import DeviceBusyError, DeviceLostError, EndpointError, NoInputDeviceError
 from voicemode.interfaces import (
-    AnswerStream,
-    ChatMessage,
-    ChatRequest,
+    AnswerFlow,
+    Message,
+    AnswerRequest,
     EchoCanceller,
     Microphone,
-    Responder,
+    Answerer,
     Speaker,
     SpeechDetector,
     SpeechRequest,
@@ -29,14 +29,14 @@ from voicemode.testing import (
     FakeDetector,
     FakeEchoCanceller,
     FakeMicrophone,
-    FakeResponder,
+    FakeAnswerer,
     FakeSpeaker,
     FakeSynthesizer,
     FakeTranscriber,
     tone,
 )
 
-ASKED = ChatRequest((ChatMessage("user", "How are you?"),))
+ASKED = AnswerRequest((Message("user", "How are you?"),))
 
 
 def test_each_fake_keeps_its_interface() -> None:
@@ -48,8 +48,8 @@ def test_each_fake_keeps_its_interface() -> None:
     synthesizer: Synthesizer = FakeSynthesizer()
     synthesis: Synthesis = FakeSynthesizer().synthesize(SpeechRequest("hi"))
     transcriber: Transcriber = FakeTranscriber()
-    responder: Responder = FakeResponder()
-    answer: AnswerStream = FakeResponder().respond(ASKED)
+    responder: Answerer = FakeAnswerer()
+    answer: AnswerFlow = FakeAnswerer().answer(ASKED)
     named = (microphone, speaker, detector, canceller, synthesizer, transcriber, responder)
     assert all(part.name for part in named)
     assert synthesis.engine == answer.engine == "fake"
@@ -228,8 +228,8 @@ def test_the_responder_goes_on_with_a_partial_answer_or_says_it_all_again(repeat
     """As endpoints do; the request is there to be looked at."""
 
     async def scenario() -> None:
-        responder = FakeResponder("a b c d.", repeats=repeats)
-        stream = responder.respond(ChatRequest(ASKED.messages, "a b "))
+        responder = FakeAnswerer("a b c d.", repeats=repeats)
+        stream = responder.answer(AnswerRequest(ASKED.messages, "a b "))
         assert "".join([text async for text in stream]) == said
         assert stream.finish_reason == "stop"
         assert responder.requests[0].partial == "a b "
@@ -243,11 +243,11 @@ def test_the_responder_breaks_off_where_it_is_told_and_stops_when_closed() -> No
     """The pieces before it are given, and there is no reason of an end."""
 
     async def scenario() -> None:
-        breaking = FakeResponder("abcdef", piece_chars=2, fail_after=2, error=EndpointError("there", "gone")).respond(ASKED)
+        breaking = FakeAnswerer("abcdef", piece_chars=2, fail_after=2, error=EndpointError("there", "gone")).answer(ASKED)
         with pytest.raises(EndpointError, match="there"):
             _ = [text async for text in breaking]
         assert (breaking.given, breaking.finish_reason) == (2, "")
-        closed = FakeResponder("abcdef", piece_chars=2).respond(ASKED)
+        closed = FakeAnswerer("abcdef", piece_chars=2).answer(ASKED)
         words = aiter(closed)
         assert await anext(words) == "ab"
         await closed.aclose()

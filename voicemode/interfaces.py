@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from voicemode.audio import AudioChunk, Samples
 
 __all__ = [
-    "AnswerStream",
     "CapturedBlock",
-    "ChatMessage",
-    "ChatRequest",
     "EchoCanceller",
     "FarEndReader",
     "Microphone",
-    "Responder",
     "Speaker",
     "SpeechDetector",
     "SpeechRequest",
@@ -300,67 +296,6 @@ class Transcriber(Protocol):
 
     async def aclose(self) -> None:
         """Free connections and processes. Idempotent."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """One message of a conversation, as the OpenAI chat API has it."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A conversation that is to be answered."""
-
-    messages: tuple[ChatMessage, ...]
-    """Oldest first, not empty."""
-    partial: str = ""
-    """What was given out of the answer already; the engine is asked to go on from there, and may say it again instead."""
-
-
-class AnswerStream(Protocol):
-    """An answer on its way. It is data from outside, never an instruction."""
-
-    @property
-    def engine(self) -> str:
-        """Which endpoint gives the words; valid once the first piece is there. It may change in mid-answer."""
-
-    @property
-    def engines(self) -> tuple[str, ...]:
-        """All that gave words of it, in order."""
-
-    @property
-    def failed(self) -> tuple[str, ...]:
-        """Endpoints that were tried before, each with its reason."""
-
-    @property
-    def finish_reason(self) -> str:
-        """Why the answer ended, in the API's words: "stop", "length", "content_filter". Empty before, or when not told."""
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        """Pieces of text in order, as they arrive, none empty; together they are the answer without ``partial``.
-
-        Raises any VoicemodeError about engines.
-        """
-
-    async def aclose(self) -> None:
-        """Stop the engine and free the connection. Idempotent."""
-
-
-class Responder(Protocol):
-    """Text in, text out: whoever thinks of an answer."""
-
-    @property
-    def name(self) -> str:
-        """An endpoint's address."""
-
-    def respond(self, request: ChatRequest) -> AnswerStream:
-        """Begin to answer. Nothing happens until the result is iterated."""
-
-    async def aclose(self) -> None:
-        """Free connections. Idempotent."""
 
 
 class TurnScorer(Protocol):

@@ -11,19 +11,19 @@ from tests.failover.kinds import FOR_CHAT
 from tests.stubs.client import SpeechStub
 from tests.stubs.fault_client import FaultProxy
 from voicemode.errors import SpeechFailedError
-from voicemode.interfaces import ChatMessage, ChatRequest
-from voicemode.providers.failover_chat import FailoverAnswer, FailoverResponder
+from voicemode.interfaces import Message, AnswerRequest
+from voicemode.providers.failover_chat import FailoverAnswer, FailoverAnswerer
 
 pytestmark = pytest.mark.anyio
 
 WORDS = "One day it rained. Two days later the sun came out. Three of us went for a walk, and four came back."
-REQUEST = ChatRequest((ChatMessage("user", "Tell me a story."),))
+REQUEST = AnswerRequest((Message("user", "Tell me a story."),))
 HASTY = {"connect_timeout_s": 1.0, "first_byte_timeout_s": 0.5, "stall_timeout_s": 0.3}
 
 
 async def _answer(urls: tuple[str, str], **settings: object) -> tuple[str, FailoverAnswer]:
     async with connected(urls, chat_models="stub", **settings) as registry:
-        answer = FailoverResponder(registry.chat).respond(REQUEST)
+        answer = FailoverAnswerer(registry.chat).answer(REQUEST)
         return "".join([text async for text in answer]), answer
 
 

@@ -13,15 +13,15 @@ from tests.providers.engines import in_flight, loop_time, put
 from tests.virtual_time import VIRTUAL_TIME
 from voicemode.core.breaker import BreakerState
 from voicemode.errors import EndpointError, SpeechFailedError
-from voicemode.interfaces import ChatMessage, ChatRequest, Responder
-from voicemode.providers.failover_chat import PAUSE_S, FailoverResponder
+from voicemode.interfaces import Message, AnswerRequest, Answerer
+from voicemode.providers.failover_chat import PAUSE_S, FailoverAnswerer
 from voicemode.providers.shelf import LATE_S, Shelf
-from voicemode.testing import FakeResponder
+from voicemode.testing import FakeAnswerer
 
 pytestmark = pytest.mark.anyio
 
-ASKED = (ChatMessage("user", "Tell me of the place."),)
-REQUEST = ChatRequest(ASKED)
+ASKED = (Message("user", "Tell me of the place."),)
+REQUEST = AnswerRequest(ASKED)
 TEXT = "It lies by the sea. A wall goes around it. In the market they sell fish. Shall I go on?"
 
 
@@ -30,14 +30,14 @@ def anyio_backend() -> object:
     return VIRTUAL_TIME
 
 
-class Slow(FakeResponder):
+class Slow(FakeAnswerer):
     """Pauses for so long after so many pieces."""
 
     def __init__(self, name: str, after: int, seconds: float, *, every: bool = False) -> None:
         super().__init__(TEXT, name=name)
         self.after, self.seconds, self.every = after, seconds, every
 
-    def respond(self, request: ChatRequest) -> SlowAnswer:  # type: ignore[override]
+    def respond(self, request: AnswerRequest) -> SlowAnswer:  # type: ignore[override]
         self.requests.append(request)
         return SlowAnswer(self, request)
 
@@ -45,7 +45,7 @@ class Slow(FakeResponder):
 class SlowAnswer:
     """One request to it."""
 
-    def __init__(self, owner: Slow, request: ChatRequest) -> None:
+    def __init__(self, owner: Slow, request: AnswerRequest) -> None:
         self.owner, self.request, self.finish_reason = owner, request, ""
         self.engine, self.engines, self.failed = owner.name, (owner.name,), ()
         self.closed = False
@@ -62,17 +62,17 @@ class SlowAnswer:
         self.closed = True
 
 
-def fake(name: str, **more: object) -> FakeResponder:
-    return FakeResponder(TEXT, name=name, **more)  # type: ignore[arg-type]
+def fake(name: str, **more: object) -> FakeAnswerer:
+    return FakeAnswerer(TEXT, name=name, **more)  # type: ignore[arg-type]
 
 
-def broken(name: str, after: int, **more: object) -> FakeResponder:
+def broken(name: str, after: int, **more: object) -> FakeAnswerer:
     """One that breaks off after so many pieces of four letters."""
     return fake(name, fail_after=after, error=EndpointError(name, "broke off in mid-answer"), **more)
 
 
-def shelf_of(*responders: Responder) -> Shelf[Responder]:
-    shelf: Shelf[Responder] = Shelf("chat", clock=loop_time, chance=lambda: 0.0)
+def shelf_of(*responders: Answerer) -> Shelf[Answerer]:
+    shelf: Shelf[Answerer] = Shelf("chat", clock=loop_time, chance=lambda: 0.0)
     for rank, responder in enumerate(responders):
         put(shelf, responder, rank=rank)
     return shelf
@@ -89,8 +89,8 @@ class Said:
     longest_wait_s: float
 
 
-async def ask(shelf: Shelf[Responder], request: ChatRequest = REQUEST) -> Said:
-    stream = FailoverResponder(shelf).respond(request)
+async def ask(shelf: Shelf[Answerer], request: AnswerRequest = REQUEST) -> Said:
+    stream = FailoverAnswerer(shelf).answer(request)
     words, waits, at = [], [0.0], loop_time()
     async for text in stream:
         assert text
@@ -132,7 +132,7 @@ async def test_wherever_one_breaks_off_every_word_is_there_once(after: int, repe
     said = await ask(shelf_of(broken("a", after), second))
     assert said.text == TEXT
     assert (said.finish_reason, said.failed) == ("stop", ("a: broke off in mid-answer.",))
-    assert second.requests == [ChatRequest(ASKED, TEXT[: 4 * after])]
+    assert second.requests == [AnswerRequest(ASKED, TEXT[: 4 * after])]
     assert said.engines == (("a", "b") if 4 * after < len(TEXT) else ("a",))
 
 
@@ -152,7 +152,7 @@ def test_however_many_break_off_the_whole_answer_is_said(breaks: list[tuple[int,
 
 async def test_a_caller_may_ask_to_go_on_itself() -> None:
     """And hears only what is new."""
-    said = await ask(shelf_of(fake("a", repeats=True)), ChatRequest(ASKED, TEXT[:30]))
+    said = await ask(shelf_of(fake("a", repeats=True)), AnswerRequest(ASKED, TEXT[:30]))
     assert said.text == TEXT[30:]
 
 
@@ -178,7 +178,7 @@ async def test_without_anyone_else_a_slow_answer_is_better_than_none() -> None:
 
 async def test_the_time_of_the_listener_is_not_the_endpoints() -> None:
     """Who speaks the words takes longer than who writes them."""
-    stream = FailoverResponder(shelf_of(fake("a"), fake("b"))).respond(REQUEST)
+    stream = FailoverAnswerer(shelf_of(fake("a"), fake("b"))).answer(REQUEST)
     async for _ in stream:
         await asyncio.sleep(10.0)
     assert stream.engines == ("a",)
@@ -196,7 +196,7 @@ async def test_the_only_endpoint_may_go_on_with_its_own_answer_once() -> None:
 async def test_when_all_fail_one_error_names_each_with_its_reason() -> None:
     """Nobody twice, and the words before it were said."""
     refusing = fake("b", fail_after=0, error=EndpointError("b", "connection refused", reached=False))
-    stream = FailoverResponder(shelf_of(broken("a", 3), refusing)).respond(REQUEST)
+    stream = FailoverAnswerer(shelf_of(broken("a", 3), refusing)).answer(REQUEST)
     words: list[str] = []
 
     async def listen() -> None:
@@ -248,7 +248,7 @@ async def test_an_answer_that_is_closed_leaves_nothing_behind(pieces: int) -> No
     """No request in flight, no open breaker, and the endpoint stopped."""
     first = fake("a")
     shelf = shelf_of(first, fake("b"))
-    stream = FailoverResponder(shelf).respond(REQUEST)
+    stream = FailoverAnswerer(shelf).answer(REQUEST)
     words = aiter(stream)
     for _ in range(pieces):
         await anext(words)
@@ -262,7 +262,7 @@ async def test_closing_from_outside_ends_who_waits_for_the_first_word() -> None:
     """Without an error: the caller no longer wants it."""
     waiting = fake("a", first_piece_s=60.0)
     shelf = shelf_of(waiting)
-    stream = FailoverResponder(shelf).respond(REQUEST)
+    stream = FailoverAnswerer(shelf).answer(REQUEST)
 
     async def listen() -> list[str]:
         return [text async for text in stream]
@@ -284,7 +284,7 @@ async def test_a_bug_is_not_hidden_by_asking_the_next() -> None:
 async def test_closing_it_closes_all() -> None:
     """As its name says who they are."""
     both = [fake("a"), fake("b")]
-    responder = FailoverResponder(shelf_of(*both))
+    responder = FailoverAnswerer(shelf_of(*both))
     assert responder.name == "a, b"
     await responder.aclose()
     assert all(each.closed for each in both)

@@ -12,29 +12,29 @@ from tests.stubs.behaviour import Behaviour
 from tests.stubs.client import SpeechStub
 from voicemode.core.failover import Declared
 from voicemode.errors import EndpointError, SettingsError
-from voicemode.interfaces import ChatMessage, ChatRequest, Responder
+from voicemode.interfaces import Message, AnswerRequest, Answerer
 from voicemode.providers.http import HttpPool
-from voicemode.providers.http_chat import HttpResponder
+from voicemode.providers.http_chat import HttpAnswerer
 from voicemode.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
-ASKED = (ChatMessage("system", "You are Dr. Paddington."), ChatMessage("user", "Tell me of the city of Paris, please."))
-REQUEST = ChatRequest(ASKED)
+ASKED = (Message("system", "You are Dr. Paddington."), Message("user", "Tell me of the city of Paris, please."))
+REQUEST = AnswerRequest(ASKED)
 TEXT = Behaviour().chat_text
 
 
-async def answer(responder: Responder, request: ChatRequest = REQUEST) -> str:
-    return "".join([text async for text in responder.respond(request)])
+async def answer(responder: Answerer, request: AnswerRequest = REQUEST) -> str:
+    return "".join([text async for text in responder.answer(request)])
 
 
-async def fails(responder: Responder, request: ChatRequest = REQUEST) -> tuple[EndpointError, str]:
+async def fails(responder: Answerer, request: AnswerRequest = REQUEST) -> tuple[EndpointError, str]:
     """The error, and the words before it. No error repeats what was said."""
     words: list[str] = []
 
     async def listen() -> None:
         async with asyncio.timeout(10):
-            async for text in responder.respond(request):
+            async for text in responder.answer(request):
                 words.append(text)
 
     with pytest.raises(EndpointError) as caught:
@@ -48,8 +48,8 @@ async def fails(responder: Responder, request: ChatRequest = REQUEST) -> tuple[E
 
 async def test_an_endpoint_answers(stub: SpeechStub, pool: HttpPool) -> None:
     """Every word arrives, the request is what the API's reference says, and why it ended is known."""
-    responder = HttpResponder(stub.url, pool, models=("llama",))
-    stream = responder.respond(REQUEST)
+    responder = HttpAnswerer(stub.url, pool, models=("llama",))
+    stream = responder.answer(REQUEST)
     assert "".join([text async for text in stream]) == TEXT
     assert (stream.engine, stream.engines, stream.failed, stream.finish_reason) == (stub.url, (stub.url,), (), "stop")
     assert stub.events("chat")[0]["body"] == {
@@ -65,7 +65,7 @@ async def test_an_endpoint_answers(stub: SpeechStub, pool: HttpPool) -> None:
 async def test_words_leave_before_the_endpoint_has_finished(stub: SpeechStub, pool: HttpPool) -> None:
     """Speech begins with the first sentence, not with the last."""
     stub.configure(chat_mode="stall")
-    stream = HttpResponder(stub.url, pool).respond(REQUEST)
+    stream = HttpAnswerer(stub.url, pool).answer(REQUEST)
     words = aiter(stream)
     assert await anext(words) == "Paris"
     assert "at_done" not in stub.events("chat")[0]
@@ -75,12 +75,12 @@ async def test_words_leave_before_the_endpoint_has_finished(stub: SpeechStub, po
 async def test_an_endpoint_that_does_not_stream_answers_too(stub: SpeechStub, pool: HttpPool) -> None:
     """In one piece."""
     stub.configure(chat_streams=False)
-    assert [text async for text in HttpResponder(stub.url, pool).respond(REQUEST)] == [TEXT]
+    assert [text async for text in HttpAnswerer(stub.url, pool).answer(REQUEST)] == [TEXT]
 
 
 async def test_the_connection_is_kept_for_the_next_request(stub: SpeechStub, pool: HttpPool) -> None:
     """What follows the last word is read as well."""
-    responder = HttpResponder(stub.url, pool)
+    responder = HttpAnswerer(stub.url, pool)
     await answer(responder)
     await answer(responder)
     assert len({event["client_port"] for event in stub.events("chat")}) == 1
@@ -89,21 +89,21 @@ async def test_the_connection_is_kept_for_the_next_request(stub: SpeechStub, poo
 async def test_of_several_models_the_first_that_the_endpoint_has_is_used(stub: SpeechStub, pool: HttpPool) -> None:
     """And without any configured the first that it names."""
     declared = Declared(models=("small", "large"))
-    await answer(HttpResponder(stub.url, pool, models=("gpt", "large"), declared=lambda: declared))
-    await answer(HttpResponder(stub.url, pool, declared=lambda: declared))
+    await answer(HttpAnswerer(stub.url, pool, models=("gpt", "large"), declared=lambda: declared))
+    await answer(HttpAnswerer(stub.url, pool, declared=lambda: declared))
     assert [event["body"]["model"] for event in stub.events("chat")] == ["large", "small"]
 
 
 async def test_nothing_happens_until_the_answer_is_listened_to(stub: SpeechStub, pool: HttpPool) -> None:
     """Making one, and closing it unheard, opens nothing."""
-    await HttpResponder(stub.url, pool).respond(REQUEST).aclose()
+    await HttpAnswerer(stub.url, pool).answer(REQUEST).aclose()
     assert stub.events() == []
 
 
 async def test_an_answer_that_is_closed_stops_the_endpoint(stub: SpeechStub, pool: HttpPool) -> None:
     """Nobody pays for words that nobody hears."""
     stub.configure(chat_mode="stall")
-    stream = HttpResponder(stub.url, pool).respond(REQUEST)
+    stream = HttpAnswerer(stub.url, pool).answer(REQUEST)
     async for _ in stream:
         break
     await stream.aclose()
@@ -145,7 +145,7 @@ async def test_every_failure_names_endpoint_and_cause_and_the_next_call_works(
 ) -> None:
     """Nothing of a failure stays behind, in the client or on the connection."""
     order, cause, status = FAILURES[behaviour]
-    responder = HttpResponder(stub.url, hasty_pool)
+    responder = HttpAnswerer(stub.url, hasty_pool)
     stub.configure(**order)
     error, words = await fails(responder)
     assert words == ""
@@ -160,7 +160,7 @@ async def test_words_that_arrived_before_a_failure_are_there(stub: SpeechStub, h
     """The error comes after them; a comment is no word and keeps nobody waiting."""
     cause, status = BREAKS[mode]
     stub.configure(chat_mode=mode)
-    error, words = await fails(HttpResponder(stub.url, hasty_pool))
+    error, words = await fails(HttpAnswerer(stub.url, hasty_pool))
     assert words == "Paris is the capital of France. It lies on the"
     assert cause in str(error)
     assert error.status == status
@@ -169,7 +169,7 @@ async def test_words_that_arrived_before_a_failure_are_there(stub: SpeechStub, h
 async def test_a_partial_answer_is_gone_on_with(stub: SpeechStub, pool: HttpPool) -> None:
     """It is sent as the assistant's own words, and the endpoint says the rest."""
     partial = "Paris is the capital of France."
-    assert await answer(HttpResponder(stub.url, pool), ChatRequest(ASKED, partial)) == TEXT.removeprefix(partial)
+    assert await answer(HttpAnswerer(stub.url, pool), AnswerRequest(ASKED, partial)) == TEXT.removeprefix(partial)
     assert stub.events("chat")[0]["body"]["messages"][-1] == {"role": "assistant", "content": partial}
 
 
@@ -177,14 +177,14 @@ async def test_an_endpoint_that_refuses_a_partial_answer_is_asked_in_words(stub:
     """Not all let the assistant have the last word."""
     stub.configure(chat_goes_on="refused")
     partial = "Paris is the capital of France."
-    assert await answer(HttpResponder(stub.url, pool), ChatRequest(ASKED, partial)) == TEXT.removeprefix(partial)
+    assert await answer(HttpAnswerer(stub.url, pool), AnswerRequest(ASKED, partial)) == TEXT.removeprefix(partial)
     assert [event["body"]["messages"][-1]["role"] for event in stub.events("chat")] == ["assistant", "user"]
 
 
 async def test_nothing_more_to_say_is_an_answer_to_a_partial_one(stub: SpeechStub, pool: HttpPool) -> None:
     """It was whole but for its mark."""
     stub.configure(chat_mode="empty")
-    assert await answer(HttpResponder(stub.url, pool), ChatRequest(ASKED, TEXT)) == ""
+    assert await answer(HttpAnswerer(stub.url, pool), AnswerRequest(ASKED, TEXT)) == ""
 
 
 @pytest.mark.parametrize("mode", ["500", "error", "json"])
@@ -192,7 +192,7 @@ async def test_neither_key_nor_conversation_comes_back_in_an_error(stub: SpeechS
     """Also not where the endpoint quotes them in the middle of a stream."""
     quoted = "bad key top-secret-77 for 'Tell me of the city of Paris, please.' by You are Dr. Paddington."
     stub.configure(chat_mode=mode, error_text=quoted)
-    error, _ = await fails(HttpResponder(stub.url, pool, key=SecretStr("top-secret-77")))
+    error, _ = await fails(HttpAnswerer(stub.url, pool, key=SecretStr("top-secret-77")))
     assert "bad key" in str(error)
     assert "top-secret" not in f"{error} {error!r}"
     assert stub.events("chat")[0]["authorization"] == "Bearer top-secret-77"
@@ -202,5 +202,5 @@ async def test_local_only_refuses_a_foreign_endpoint_before_anything_is_opened()
     """The setting is named; a name is not even looked up."""
     pool = HttpPool(Settings.model_validate({"local_only": True}))
     with pytest.raises(SettingsError) as caught:
-        HttpResponder("https://api.openai.com/v1", pool)
+        HttpAnswerer("https://api.openai.com/v1", pool)
     assert caught.value.key == "VOICEMODE_CHAT_BASE_URLS"

@@ -10,7 +10,7 @@ from tests.stubs.client import SpeechStub
 from voicemode.core.breaker import BreakerState, Failure
 from voicemode.core.failover import UNDECLARED, Declared, Origin
 from voicemode.errors import SettingsError
-from voicemode.interfaces import ChatMessage, ChatRequest, SpeechRequest
+from voicemode.interfaces import Message, AnswerRequest, SpeechRequest
 from voicemode.providers.http import HttpPool
 from voicemode.providers.registry import Builtin, Registry
 from voicemode.providers.sites import Service
@@ -106,7 +106,7 @@ async def test_chat_endpoints_stand_on_a_shelf_of_their_own_and_none_is_built_in
     registry = _registry(pool, chat_base_urls=stub.url)
     assert [entry.origin for entry in registry.chat] == [Origin.NAMED]
     registry.declare("chat", stub.url, Declared(models=("llama",)))
-    request = ChatRequest((ChatMessage("user", "How are you?"),))
-    assert [text async for text in registry.chat[stub.url].engine.respond(request)]
+    request = AnswerRequest((Message("user", "How are you?"),))
+    assert [text async for text in registry.chat[stub.url].engine.answer(request)]
     assert stub.events("chat")[0]["body"]["model"] == "llama"
     assert {shelf.task for shelf in registry.shelves()} == {"tts", "stt", "chat"}

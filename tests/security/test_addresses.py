@@ -17,11 +17,11 @@ from tests.stubs.client import SpeechStub
 from voicemode.audio import AudioChunk
 from voicemode.core.failover import Task
 from voicemode.errors import EndpointError, SettingsError
-from voicemode.interfaces import ChatMessage, ChatRequest, SpeechRequest, TranscriptionRequest
+from voicemode.interfaces import Message, AnswerRequest, SpeechRequest, TranscriptionRequest
 from voicemode.providers.address import check_address
 from voicemode.providers.discovery import ask
 from voicemode.providers.http import Call, HttpPool
-from voicemode.providers.http_chat import HttpResponder
+from voicemode.providers.http_chat import HttpAnswerer
 from voicemode.providers.http_stt import HttpTranscriber
 from voicemode.providers.http_tts import HttpSynthesizer
 from voicemode.providers.sites import sites
@@ -64,7 +64,7 @@ async def transcribe(url: str, pool: HttpPool) -> None:
 
 
 async def chat(url: str, pool: HttpPool) -> None:
-    async for _ in HttpResponder(url, pool, key=KEY).respond(ChatRequest((ChatMessage("user", "quicksilver"),))):
+    async for _ in HttpAnswerer(url, pool, key=KEY).answer(AnswerRequest((Message("user", "quicksilver"),))):
         pass
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicemode.interfaces import ChatMessage, ChatRequest
+from voicemode.interfaces import Message, AnswerRequest
 from voicemode.wire.openai_audio import AnswerError
 from voicemode.wire.openai_chat import EVENT_LIMIT, TEXT_LIMIT, AnswerReader, RefusalError, chat_body
 
-ASKED = (ChatMessage("system", "Be brief."), ChatMessage("user", "How are you?"))
+ASKED = (Message("system", "Be brief."), Message("user", "How are you?"))
 
 # The example of a streamed answer in OpenAI's API reference, with the end of the stream that its text describes.
 REFERENCE = b"""\
@@ -80,7 +80,7 @@ class TestTheRequest:
 
     def test_the_body_is_the_references(self) -> None:
         """Messages in order, a model, and the wish for a stream."""
-        assert json.loads(chat_body(ChatRequest(ASKED), model="gpt-4o-mini")) == {
+        assert json.loads(chat_body(AnswerRequest(ASKED), model="gpt-4o-mini")) == {
             "model": "gpt-4o-mini",
             "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How are you?"}],
             "stream": True,
@@ -88,21 +88,21 @@ class TestTheRequest:
 
     def test_without_a_model_the_field_is_left_out(self) -> None:
         """An empty name is a model nobody has."""
-        assert "model" not in json.loads(chat_body(ChatRequest(ASKED), model=""))
+        assert "model" not in json.loads(chat_body(AnswerRequest(ASKED), model=""))
 
     def test_a_partial_answer_is_the_last_message_without_the_space_at_its_end(self) -> None:
         """So the model goes on from there."""
-        body = json.loads(chat_body(ChatRequest(ASKED, "I am fine. "), model=""))
+        body = json.loads(chat_body(AnswerRequest(ASKED, "I am fine. "), model=""))
         assert body["messages"][-1] == {"role": "assistant", "content": "I am fine."}
 
     def test_to_those_who_want_the_person_to_speak_last_it_is_said_in_words(self) -> None:
         """The partial answer stays where it was."""
-        body = json.loads(chat_body(ChatRequest(ASKED, "I am"), model="", ask_to_go_on=True))
+        body = json.loads(chat_body(AnswerRequest(ASKED, "I am"), model="", ask_to_go_on=True))
         assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "user"]
 
     def test_letters_that_cannot_be_encoded_do_not_stop_a_request(self) -> None:
         """Half a surrogate pair comes from cut text."""
-        assert b"?" in chat_body(ChatRequest((ChatMessage("user", "\ud83d"),)), model="")
+        assert b"?" in chat_body(AnswerRequest((Message("user", "\ud83d"),)), model="")
 
 
 class TestAStream:

@@ -7,15 +7,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+from voicemode.answers import AnswerDelta, Answerer, AnswerFlow, AnswerRequest, Finished, TextDelta, ToolDelta
 from voicemode.core.breaker import Failure
 from voicemode.core.continuation import Continuation
 from voicemode.core.failover import Choice, Need
 from voicemode.errors import EndpointError, SpeechFailedError, VoicemodeError
-from voicemode.interfaces import AnswerStream, ChatRequest, Responder
 from voicemode.providers.racing import THEIR_FAULT, Won, called_off, failure_of, race
 from voicemode.providers.shelf import Entry, Shelf
 
-__all__ = ["FailoverAnswer", "FailoverResponder"]
+__all__ = ["FailoverAnswer", "FailoverAnswerer"]
 
 SPOKEN_CHARS_PER_S = 15.0
 """So fast are words spoken: 150 a minute, of six letters with their space."""
@@ -30,18 +30,26 @@ PAUSE_S = 2.0
 """No pause in mid-answer is longer if there is anyone else: with another one's first word it stays within three seconds."""
 
 
-class FailoverResponder:
-    """A Responder over a shelf of them. Closing it closes them."""
+class FailoverAnswerer:
+    """A Answerer over a shelf of them. Closing it closes them."""
 
-    def __init__(self, shelf: Shelf[Responder]) -> None:
+    def __init__(self, shelf: Shelf[Answerer]) -> None:
         self._shelf = shelf
 
     @property
     def name(self) -> str:
         return ", ".join(entry.name for entry in self._shelf)
 
-    def respond(self, request: ChatRequest) -> FailoverAnswer:
+    @property
+    def acts(self) -> bool:
+        return False
+
+    def answer(self, request: AnswerRequest) -> FailoverAnswer:
         return FailoverAnswer(self._shelf, request)
+
+    async def leave(self, session_id: str) -> None:
+        for entry in self._shelf:
+            await entry.engine.leave(session_id)
 
     async def aclose(self) -> None:
         for entry in self._shelf:
@@ -49,16 +57,16 @@ class FailoverResponder:
 
 
 class _Opening:
-    """An answer whose first new words are there, or which has ended without any."""
+    """An answer whose first new delta is there; without any it was closed."""
 
-    def __init__(self, answer: AnswerStream, given: str) -> None:
+    def __init__(self, answer: AnswerFlow, given: str) -> None:
         self.answer, self._continuation = answer, Continuation(given)
-        self.words = self._new_words()
-        self.first: str | None = None
+        self.deltas = self._new_deltas()
+        self.first: AnswerDelta | None = None
 
     async def begin(self) -> _Opening:
         try:
-            self.first = await anext(self.words, None)
+            self.first = await anext(self.deltas, None)
         except BaseException:
             await self.aclose()
             raise
@@ -67,31 +75,37 @@ class _Opening:
     async def aclose(self) -> None:
         await self.answer.aclose()
 
-    async def _new_words(self) -> AsyncGenerator[str]:
-        async for text in self.answer:
-            new = self._continuation.feed(text)
-            if new:
-                yield new
-        rest = self._continuation.finish()
-        if rest:
-            yield rest
+    async def _new_deltas(self) -> AsyncGenerator[AnswerDelta]:
+        async for delta in self.answer:
+            if isinstance(delta, TextDelta):
+                new = self._continuation.feed(delta.text)
+                if new:
+                    yield TextDelta(new)
+            else:  # no words of a repetition come after a call
+                rest = self._continuation.finish()
+                if rest:
+                    yield TextDelta(rest)
+                yield delta
 
 
-_Won = Won[Responder, _Opening]
+_Won = Won[Answerer, _Opening]
 
 
 class FailoverAnswer:
     """One answer, by the first endpoint that can.
 
     An endpoint that breaks off in mid-answer is replaced inside of it: the next one is given what was said so far, to go on
-    from there, and what it repeats of that is dropped.
+    from there, and what it repeats of that is dropped. Once a call of a function was given out, nobody can go on: another
+    endpoint would call it again.
     """
 
-    def __init__(self, shelf: Shelf[Responder], request: ChatRequest) -> None:
+    def __init__(self, shelf: Shelf[Answerer], request: AnswerRequest) -> None:
         self._shelf, self._request = shelf, request
         self._need = Need(task="chat", streaming=True)
         self._given = [request.partial]
         """All that was said so far."""
+        self._called = False
+        """A call of a function was given out."""
         self._racing: asyncio.Task[_Won] | None = None
         """None before it began, and after its result was taken or given back."""
         self._won: _Won | None = None
@@ -119,22 +133,24 @@ class FailoverAnswer:
     def failed(self) -> tuple[str, ...]:
         return tuple(error.problem for error in self._attempts)
 
-    @property
-    def finish_reason(self) -> str:
-        return self._won.answer.answer.finish_reason if self._won is not None else ""
-
-    async def __aiter__(self) -> AsyncGenerator[str]:
-        """Raises SpeechFailedError with the reason of each endpoint, after all the words that there were."""
+    async def __aiter__(self) -> AsyncGenerator[AnswerDelta]:
+        """Raises SpeechFailedError with the reason of each endpoint, after all the deltas that there were."""
         try:
             while (won := None if self._closed else await self._next()) is not None:
-                async with aclosing(self._stream(won)) as words:
-                    async for text in words:
-                        self._given.append(text)
-                        yield text
+                async with aclosing(self._stream(won)) as deltas:
+                    async for delta in deltas:
+                        self._note(delta)
+                        yield delta
                 if self._won is won:  # it was not taken back, so this was the end of the answer
                     return
         finally:
             await self.aclose()
+
+    def _note(self, delta: AnswerDelta) -> None:
+        if isinstance(delta, TextDelta):
+            self._given.append(delta.text)
+        elif isinstance(delta, ToolDelta):
+            self._called = True
 
     async def aclose(self) -> None:
         self._closed = True
@@ -171,26 +187,32 @@ class FailoverAnswer:
             first.setdefault(error.endpoint if isinstance(error, EndpointError) else error.problem, error)
         return list(first.values())
 
-    async def _open(self, entry: Entry[Responder], _: Choice) -> _Opening:
+    async def _open(self, entry: Entry[Answerer], _: Choice) -> _Opening:
         given = "".join(self._given)
-        return await _Opening(entry.engine.respond(replace(self._request, partial=given)), given).begin()
+        return await _Opening(entry.engine.answer(replace(self._request, partial=given)), given).begin()
 
-    async def _stream(self, won: _Won) -> AsyncGenerator[str]:
-        """Its words. When it breaks off, its health is told and it is taken back, and another one may go on."""
+    async def _stream(self, won: _Won) -> AsyncGenerator[AnswerDelta]:
+        """Its deltas. When it breaks off, its health is told and it is taken back, and another one may go on."""
+        finished: Finished | None = None
         try:
-            if won.answer.first is not None:
+            if won.answer.first is not None and not isinstance(won.answer.first, Finished):
                 self._engines.append(won.entry.name)
-                async with aclosing(self._paced(won, won.answer.first)) as words:
-                    async for text in words:
-                        yield text
+            async with aclosing(self._paced(won)) as deltas:
+                async for delta in deltas:
+                    if isinstance(delta, Finished):
+                        finished = delta
+                    else:
+                        yield delta
         except THEIR_FAULT as error:
             if not self._closed:
                 await self._take_back(won, error)
         else:
             won.entry.health.worked(won.ticket, self._shelf.clock())
+            if finished is not None:
+                yield finished
 
     async def _take_back(self, won: _Won, error: VoicemodeError) -> None:
-        """Raises SpeechFailedError when the same endpoint broke off before."""
+        """Raises SpeechFailedError when the same endpoint broke off before, or nobody else could go on."""
         failure, retry_after_s = failure_of(error)
         if failure is Failure.DECLINED:  # it had accepted; whatever it says now, going on with it would lead to the same
             failure = Failure.BROKEN
@@ -198,23 +220,24 @@ class FailoverAnswer:
         self._attempts.append(error)
         self._won = None
         await won.answer.aclose()
-        if won.entry.name in self._broke_off:
+        if won.entry.name in self._broke_off or self._called:
             raise SpeechFailedError("chat", self._all_reasons(error)) from error
         self._broke_off.add(won.entry.name)
 
-    async def _paced(self, won: _Won, first: str) -> AsyncGenerator[str]:
-        """The words, as long as they come fast enough to be spoken or nobody else could do it faster."""
+    async def _paced(self, won: _Won) -> AsyncGenerator[AnswerDelta]:
+        """The deltas, as long as words come fast enough to be spoken or nobody else could do it faster."""
         loop = asyncio.get_running_loop()
-        text: str | None = first
+        delta = won.answer.first
         spoken_s, waited_s = 0.0, 0.0
-        while text is not None:
-            spoken_s += len(text) / SPOKEN_CHARS_PER_S
-            yield text  # the time the consumer takes is not the engine's
+        while delta is not None:
+            spoken_s += len(delta.text) / SPOKEN_CHARS_PER_S if isinstance(delta, TextDelta) else 0.0
+            yield delta  # the time the consumer takes is not the engine's
             asked_at = loop.time()
             patience_s = min((spoken_s + GRACE_S) / SLOWEST_X - waited_s, PAUSE_S)
+            replaceable = not self._called and self._has_another(won.entry.name)
             try:
-                async with asyncio.timeout(patience_s if self._has_another(won.entry.name) else None):
-                    text = await anext(won.answer.words, None)
+                async with asyncio.timeout(patience_s if replaceable else None):
+                    delta = await anext(won.answer.deltas, None)
             except TimeoutError:
                 waited_s += loop.time() - asked_at
                 problem = f"is too slow: {spoken_s * SPOKEN_CHARS_PER_S:.0f} characters in {waited_s:.1f} s after the first"

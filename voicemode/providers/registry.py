@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from voicemode.answers import Answerer
 from voicemode.core.failover import UNDECLARED, Declared, Origin, Task
-from voicemode.interfaces import Responder, Synthesizer, Transcriber
+from voicemode.interfaces import Synthesizer, Transcriber
 from voicemode.providers.http import HttpPool
-from voicemode.providers.http_chat import HttpResponder
+from voicemode.providers.http_chat import HttpAnswerer
 from voicemode.providers.http_stt import HttpTranscriber
 from voicemode.providers.http_tts import HttpSynthesizer
 from voicemode.providers.shelf import E, Entry, Shelf
@@ -40,7 +41,7 @@ class Registry:
         self._sites: Mapping[Task, Sequence[Site]] = {}
         self.tts: Shelf[Synthesizer] = Shelf("tts")
         self.stt: Shelf[Transcriber] = Shelf("stt")
-        self.chat: Shelf[Responder] = Shelf("chat")
+        self.chat: Shelf[Answerer] = Shelf("chat")
         self.configure(settings)
 
     def shelves(self) -> Iterator[Shelf[Any]]:
@@ -81,7 +82,7 @@ class Registry:
         builtin = self._builtin if settings.builtin else Builtin()
         _fill(self.tts, known["tts"], self._synthesizer, builtin.tts, builtin.tts_declared)
         _fill(self.stt, known["stt"], self._transcriber, builtin.stt, builtin.stt_declared)
-        _fill(self.chat, known["chat"], self._responder, None, UNDECLARED)
+        _fill(self.chat, known["chat"], self._answerer, None, UNDECLARED)
 
     def found(self, services: Iterable[Service]) -> None:
         """Exactly these services are there on this machine."""
@@ -95,9 +96,9 @@ class Registry:
         declared = _declared(self.stt, site.url)
         return HttpTranscriber(site.url, self._pool, models=site.models, key=site.key, declared=declared)
 
-    def _responder(self, site: Site) -> Responder:
+    def _answerer(self, site: Site) -> Answerer:
         declared = _declared(self.chat, site.url)
-        return HttpResponder(site.url, self._pool, models=site.models, key=site.key, declared=declared)
+        return HttpAnswerer(site.url, self._pool, models=site.models, key=site.key, declared=declared)
 
 
 def _declared(shelf: Shelf[E], name: str) -> Callable[[], Declared]:

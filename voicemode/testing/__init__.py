@@ -1,11 +1,11 @@
-"""Fakes for those who write against ``interfaces``: no device, no model, no network, no waiting unless asked for.
+"""Fakes for those who write against ``interfaces`` and ``answers``: no device, no model, no network, no waiting unless asked for.
 
 Each records what was done to it in public fields, and fails when it is told to.
 """
 
 from voicemode.testing.engines import (
     FakeAnswer,
-    FakeResponder,
+    FakeAnswerer,
     FakeScorer,
     FakeSynthesis,
     FakeSynthesizer,
@@ -15,10 +15,10 @@ from voicemode.testing.sound import FakeDetector, FakeEchoCanceller, FakeMicroph
 
 __all__ = [
     "FakeAnswer",
+    "FakeAnswerer",
     "FakeDetector",
     "FakeEchoCanceller",
     "FakeMicrophone",
-    "FakeResponder",
     "FakeScorer",
     "FakeSpeaker",
     "FakeSynthesis",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
+from voicemode.answers import AnswerDelta, AnswerRequest, Finished, TextDelta, ToolDelta
 from voicemode.audio import AudioChunk
+from voicemode.dialogue import ToolCall, Usage
 from voicemode.errors import EndpointError, VoicemodeError
-from voicemode.interfaces import ChatRequest, SpeechRequest, Transcript, TranscriptionRequest
+from voicemode.interfaces import SpeechRequest, Transcript, TranscriptionRequest
 from voicemode.testing.sound import tone
 
-__all__ = ["FakeAnswer", "FakeResponder", "FakeScorer", "FakeSynthesis", "FakeSynthesizer", "FakeTranscriber"]
+__all__ = ["FakeAnswer", "FakeAnswerer", "FakeScorer", "FakeSynthesis", "FakeSynthesizer", "FakeTranscriber"]
 
 _ENGINE_RATE = 24_000
 
@@ -117,11 +119,11 @@ class FakeTranscriber:
         self.closed = True
 
 
-class FakeResponder:
-    """Answers each request with ``answer`` in pieces of ``piece_chars``; after ``fail_after`` pieces it raises ``error``.
+class FakeAnswerer:
+    """Answers each request with ``answer`` in pieces of ``piece_chars``, then ``calls`` in such pieces, then the end.
 
     Of a request with a partial answer that ``answer`` begins with, it gives the rest; ``repeats`` makes it say all again.
-    ``first_piece_s`` is how long it thinks before it speaks.
+    ``first_piece_s`` is how long it thinks before it speaks. After ``fail_after`` pieces it raises ``error``.
     """
 
     def __init__(
@@ -129,46 +131,59 @@ class FakeResponder:
         answer: str = "Good morning. How are you?",
         *,
         name: str = "fake",
+        calls: Sequence[ToolCall] = (),
+        usage: Usage | None = None,
         piece_chars: int = 4,
         first_piece_s: float = 0.0,
         fail_after: int | None = None,
         error: VoicemodeError | None = None,
         repeats: bool = False,
+        acts: bool = False,
     ) -> None:
-        self.answer = answer
+        self.answer_text = answer
+        self.calls = tuple(calls)
+        self.usage = usage or Usage()
         self.piece_chars = piece_chars
         self.first_piece_s = first_piece_s
         self.fail_after = fail_after
         self.error = error or EndpointError(name, "told to fail")
         self.repeats = repeats
-        self.requests: list[ChatRequest] = []
+        self.requests: list[AnswerRequest] = []
         self.answers: list[FakeAnswer] = []
+        self.left: list[str] = []
+        """Sessions that are over."""
         self.closed = False
-        self._name = name
+        self._name, self._acts = name, acts
 
     @property
     def name(self) -> str:
         return self._name
 
-    def respond(self, request: ChatRequest) -> FakeAnswer:
+    @property
+    def acts(self) -> bool:
+        return self._acts
+
+    def answer(self, request: AnswerRequest) -> FakeAnswer:
         self.requests.append(request)
         self.answers.append(FakeAnswer(self, request))
         return self.answers[-1]
+
+    async def leave(self, session_id: str) -> None:
+        self.left.append(session_id)
 
     async def aclose(self) -> None:
         self.closed = True
 
 
 class FakeAnswer:
-    """One request to a FakeResponder."""
+    """One request to a FakeAnswerer."""
 
-    def __init__(self, owner: FakeResponder, request: ChatRequest) -> None:
+    def __init__(self, owner: FakeAnswerer, request: AnswerRequest) -> None:
         self.owner = owner
         self.request = request
         self.given = 0
         """Pieces handed out."""
         self.closed = False
-        self._finish_reason = ""
 
     @property
     def engine(self) -> str:
@@ -182,27 +197,33 @@ class FakeAnswer:
     def failed(self) -> tuple[str, ...]:
         return ()
 
-    @property
-    def finish_reason(self) -> str:
-        return self._finish_reason
-
-    async def __aiter__(self) -> AsyncIterator[str]:
+    async def __aiter__(self) -> AsyncIterator[AnswerDelta]:
         owner = self.owner
-        text = owner.answer if owner.repeats else owner.answer.removeprefix(self.request.partial)
         await asyncio.sleep(owner.first_piece_s)
-        for start in range(0, len(text), owner.piece_chars):
+        for piece in self._pieces():
             if self.given == owner.fail_after:
                 raise owner.error
             if self.closed:
                 return
             self.given += 1
-            yield text[start : start + owner.piece_chars]
+            yield piece
         if self.given == owner.fail_after:
             raise owner.error
-        self._finish_reason = "stop"
+        if not self.closed:
+            yield Finished("tool_calls" if owner.calls else "stop", owner.usage)
 
     async def aclose(self) -> None:
         self.closed = True
+
+    def _pieces(self) -> Iterator[TextDelta | ToolDelta]:
+        owner, size = self.owner, self.owner.piece_chars
+        text = owner.answer_text if owner.repeats else owner.answer_text.removeprefix(self.request.partial)
+        for start in range(0, len(text), size):
+            yield TextDelta(text[start : start + size])
+        for call in owner.calls:
+            yield ToolDelta(call.call_id, call.name, "")
+            for start in range(0, len(call.arguments), size):
+                yield ToolDelta(call.call_id, call.name, call.arguments[start : start + size])
 
 
 class FakeScorer:

@@ -1,31 +1,31 @@
-"""The OpenAI chat completions API, both ways: what is asked, and what the answers mean, as they arrive.
+"""What answers of the OpenAI chat completions API mean, as they arrive.
 
-Bodies follow the published reference: https://platform.openai.com/docs/api-reference/chat. A streamed answer is a stream of
+They follow the published reference: https://platform.openai.com/docs/api-reference/chat. A streamed answer is a stream of
 server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) whose data are JSON objects, ended by
-``data: [DONE]``. Only text is read; a delta without any (a role, a call of a tool, reasoning) is passed over.
+``data: [DONE]``. Text, calls of functions, usage and reason are read; other deltas (a role, reasoning) are passed over.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 
-from voicemode.interfaces import ChatMessage, ChatRequest
+from voicemode.answers import Finished, FinishReason, TextDelta, ToolDelta
+from voicemode.dialogue import Usage
 from voicemode.wire.openai_audio import AnswerError, is_web_page
+from voicemode.wire.openai_chat_calls import CallsReader
 
-__all__ = ["CHAT_PATH", "AnswerReader", "RefusalError", "chat_body"]
-
-CHAT_PATH = "/chat/completions"
+__all__ = ["AnswerReader", "RefusalError"]
 
 EVENT_LIMIT = 1 << 20
 """Bytes of one event, or of an answer that is not streamed. A delta has some hundred."""
 
 TEXT_LIMIT = 1 << 18
-"""Characters of an answer: five hours of talking."""
+"""Characters of an answer, arguments of functions included: five hours of talking."""
 
-_GO_ON = ChatMessage("user", "Your answer was cut off. Go on exactly where it stopped, without repeating any of it.")
+_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 _DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 256
@@ -46,22 +46,6 @@ class RefusalError(AnswerError):
         self.body, self.status = body, status
 
 
-def chat_body(request: ChatRequest, *, model: str, ask_to_go_on: bool = False) -> bytes:
-    """The JSON body of ``POST /chat/completions``. An empty ``model`` lets the endpoint choose, as servers of one model do.
-
-    A partial answer goes last, as the assistant's own words, from which most servers go on. ``ask_to_go_on`` says it in words
-    after that, for those who want the person to have the last one.
-    """
-    messages = list(request.messages)
-    if request.partial:
-        # White space at the end is refused by some, and leads models astray which write it before each word.
-        messages.append(ChatMessage("assistant", request.partial.rstrip()))
-        messages += [_GO_ON] if ask_to_go_on else []
-    body: dict[str, object] = {"model": model} if model else {}
-    body |= {"messages": [{"role": m.role, "content": m.content} for m in messages], "stream": True}
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-
-
 class _Shape(Enum):
     UNKNOWN = auto()
     """Nothing but white space came."""
@@ -71,13 +55,16 @@ class _Shape(Enum):
 
 
 class AnswerReader:
-    """Reads an answer as it arrives. Bytes go in, text comes out as soon as it is there; ``close`` says that no more come.
+    """Reads an answer as it arrives. Bytes go in, deltas come out as soon as they are there; ``close`` says that no more come.
 
     What the first byte shows counts, not the label: endpoints that do not stream, and proxies, label at will.
     """
 
-    def __init__(self, content_type: str) -> None:
-        """Raises AnswerError when the label alone shows that it is no answer."""
+    def __init__(self, content_type: str, new_id: Callable[[], str]) -> None:
+        """``new_id`` makes ids of calls for those who leave them out.
+
+        Raises AnswerError when the label alone shows that it is no answer.
+        """
         if is_web_page(content_type):
             raise AnswerError("answered a web page instead of words")
         self.finish_reason = ""
@@ -95,16 +82,24 @@ class AnswerReader:
         """The last line ended with CR, so that LF belongs to its end."""
         self._done = False
         self._length = 0
+        self._calls = CallsReader(new_id)
+        self._usage = Usage()
 
     @property
     def begun(self) -> bool:
-        """Some text was there."""
+        """Some text was there, or a call."""
         return self._length > 0
 
-    def feed(self, data: bytes) -> Iterator[str]:
-        """The text in these bytes, piece by piece, none empty; to be iterated to its end before the next bytes.
+    @property
+    def finished(self) -> Finished:
+        """How it ended. The usage may still be to come after the reason, with the rest of the stream."""
+        whatever: FinishReason = "tool_calls" if self._calls.begun else "stop"
+        return Finished(_REASONS.get(self.finish_reason, whatever), self._usage)
 
-        Raises AnswerError, after the text before it.
+    def feed(self, data: bytes) -> Iterator[TextDelta | ToolDelta]:
+        """The deltas in these bytes, in order; to be iterated to their end before the next bytes.
+
+        Raises AnswerError, after the deltas before it.
         """
         if self._done:
             return
@@ -117,7 +112,7 @@ class AnswerReader:
             self._buffer += data
         self._check(len(self._buffer))
 
-    def close(self) -> Iterator[str]:
+    def close(self) -> Iterator[TextDelta | ToolDelta]:
         """What was still held back. Raises AnswerError, also when the answer was not at its end."""
         if self._shape is _Shape.UNKNOWN:
             raise AnswerError("answered nothing")
@@ -127,6 +122,7 @@ class AnswerReader:
             yield from self._line(bytes(self._buffer))
         if not self.ended:
             raise AnswerError("ended its answer without saying that it was complete")
+        self._calls.close()
 
     # -- bytes to events
 
@@ -157,7 +153,7 @@ class AnswerReader:
         self._buffer += data[start:]
         self._after_cr = data.endswith(b"\r") or (self._after_cr and not data)
 
-    def _line(self, line: bytes) -> Iterator[str]:
+    def _line(self, line: bytes) -> Iterator[TextDelta | ToolDelta]:
         if self._done:
             return
         field, _, value = line.partition(b":")
@@ -173,14 +169,14 @@ class AnswerReader:
             if first:
                 yield from self._take()
 
-    def _dispatch(self) -> Iterator[str]:
+    def _dispatch(self) -> Iterator[TextDelta | ToolDelta]:
         if self._data:
             yield from self._take()
         if self._data:
             raise AnswerError("sent an event that is not JSON")
         self._event = b""
 
-    def _take(self) -> Iterator[str]:
+    def _take(self) -> Iterator[TextDelta | ToolDelta]:
         """Read the event if its JSON is whole: usually with its first line, before the empty line that some forget."""
         data = bytes(self._data)
         if data.strip() == _DONE:
@@ -196,9 +192,9 @@ class AnswerReader:
             raise RefusalError(data, _status(event))
         yield from self._object(event, data, "delta")
 
-    # -- events to text
+    # -- events to deltas
 
-    def _whole(self, body: bytes) -> Iterator[str]:
+    def _whole(self, body: bytes) -> Iterator[TextDelta | ToolDelta]:
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):
@@ -208,30 +204,38 @@ class AnswerReader:
             raise AnswerError("answered without any choice")
         self.ended = True  # the object is closed; what it says is all there is
 
-    def _object(self, answer: object, raw: bytes, part: str) -> Iterator[str]:
+    def _object(self, answer: object, raw: bytes, part: str) -> Iterator[TextDelta | ToolDelta]:
         if not isinstance(answer, dict):
             raise AnswerError("answered JSON of another kind")
         if answer.get("error") or answer.get("object") == "error":
             raise RefusalError(raw, _status(answer))
+        self._usage = _usage(answer.get("usage")) or self._usage
         choices = answer.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and choice.get("index", 0) == 0:
                 yield from self._choice(choice, raw, part)
 
-    def _choice(self, choice: dict[str, object], raw: bytes, part: str) -> Iterator[str]:
+    def _choice(self, choice: dict[str, object], raw: bytes, part: str) -> Iterator[TextDelta | ToolDelta]:
         message = choice.get(part)
-        text = _text(message.get("content")) if isinstance(message, dict) else ""
-        if text:
-            self._length += len(text)
-            if self._length > TEXT_LIMIT:
-                raise AnswerError(f"answered more than {TEXT_LIMIT} characters")
-            yield text
+        if isinstance(message, dict):
+            text = _text(message.get("content"))
+            self._grow(len(text))
+            if text:
+                yield TextDelta(text)
+            for delta in self._calls.feed(message.get("tool_calls")):
+                self._grow(len(delta.arguments) + 1)
+                yield delta
         reason = choice.get("finish_reason")
         if reason == _FAILED:
             raise RefusalError(raw, None)
         if isinstance(reason, str) and reason:  # some send an empty one with each delta
             self.finish_reason = "".join(c for c in reason if c.isprintable())[:40]
             self.ended = True
+
+    def _grow(self, characters: int) -> None:
+        self._length += characters
+        if self._length > TEXT_LIMIT:
+            raise AnswerError(f"answered more than {TEXT_LIMIT} characters")
 
     def _check(self, size: int) -> None:
         if size > EVENT_LIMIT:
@@ -246,6 +250,15 @@ def _text(content: object) -> str:
         return ""
     # JSON can name halves of characters, which no other encoding can write.
     return content if content.isascii() else content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _usage(usage: object) -> Usage | None:
+    """None where it is not told: most events have no usage, or null."""
+    match usage:
+        case {"prompt_tokens": int(asked), "completion_tokens": int(answered)} if asked >= 0 and answered >= 0:
+            return Usage(asked, answered)
+        case _:
+            return None
 
 
 def _status(answer: object) -> int | None:
