@@ -78,7 +78,7 @@ async def _answer(urls: Urls) -> float:
     at = [time.monotonic()]
     async with connected(urls, chat_models="stub") as registry:
         answer = FailoverAnswerer(registry.chat).answer(AnswerRequest((Message("user", "Hello."),)))
-        at += [time.monotonic() async for _ in answer]
+        at += [time.monotonic() async for _ in texts(answer)]
     return max(later - earlier for earlier, later in pairwise(at))
 
 

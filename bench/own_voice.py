@@ -1,8 +1,8 @@
 """Does it interrupt itself? ``python -m bench.own_voice [--minutes 30] [--echo-db -12] [--json FILE]``.
 
 The product speaks at the virtual sound card, message after message, and the loudspeaker is heard in the microphone; nobody
-else is there. Whatever it takes for a person, it has made up: a duck, a pause, an end, or words (its speech recogniser is a stub
-that always understands some). Takes as long as the speech lasts.
+else is there. Whatever it takes for a person, it has made up: a duck, a pause, an end, or words (its speech recogniser is a
+stub that always understands some). Takes as long as the speech lasts.
 """
 
 from __future__ import annotations
