@@ -28,12 +28,14 @@ from tests.failover.kinds import FOR_CHAT, FOR_STT, FOR_TTS, UNREACHABLE
 from tests.stubs.client import SpeechStub
 from tests.stubs.fault_client import AT_CONNECT, FaultProxy
 from tests.stubs.sentence_tones import sentences
+from voicemode.answers import AnswerRequest
 from voicemode.audio import CAPTURE_RATE, AudioChunk
-from voicemode.interfaces import AnswerRequest, Message, SpeechRequest, TranscriptionRequest
+from voicemode.dialogue import Message
+from voicemode.interfaces import SpeechRequest, TranscriptionRequest
 from voicemode.providers.failover_chat import FailoverAnswerer
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.runtime.playback import speak
-from voicemode.testing import tone
+from voicemode.testing import texts, tone
 
 __all__ = ["main"]
 

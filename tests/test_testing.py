@@ -8,15 +8,13 @@ import time
 import numpy as np
 import pytest
 
+from voicemode.answers import Answerer, AnswerFlow, AnswerRequest, Finished, TextDelta
 from voicemode.audio import CAPTURE_RATE, AudioChunk
+from voicemode.dialogue import Message, Usage
 from voicemode.errors import DeviceBusyError, DeviceLostError, EndpointError, NoInputDeviceError
 from voicemode.interfaces import (
-    AnswerFlow,
-    Message,
-    AnswerRequest,
     EchoCanceller,
     Microphone,
-    Answerer,
     Speaker,
     SpeechDetector,
     SpeechRequest,
@@ -26,13 +24,14 @@ from voicemode.interfaces import (
     TranscriptionRequest,
 )
 from voicemode.testing import (
+    FakeAnswerer,
     FakeDetector,
     FakeEchoCanceller,
     FakeMicrophone,
-    FakeAnswerer,
     FakeSpeaker,
     FakeSynthesizer,
     FakeTranscriber,
+    texts,
     tone,
 )
 
@@ -229,9 +228,10 @@ def test_the_responder_goes_on_with_a_partial_answer_or_says_it_all_again(repeat
 
     async def scenario() -> None:
         responder = FakeAnswerer("a b c d.", repeats=repeats)
-        stream = responder.answer(AnswerRequest(ASKED.messages, "a b "))
-        assert "".join([text async for text in stream]) == said
-        assert stream.finish_reason == "stop"
+        stream = responder.answer(AnswerRequest(ASKED.history, partial="a b "))
+        *pieces, last = [delta async for delta in stream]
+        assert "".join(piece.text for piece in pieces if isinstance(piece, TextDelta)) == said
+        assert last == Finished("stop", Usage())
         assert responder.requests[0].partial == "a b "
         await responder.aclose()
         assert responder.closed
@@ -240,15 +240,15 @@ def test_the_responder_goes_on_with_a_partial_answer_or_says_it_all_again(repeat
 
 
 def test_the_responder_breaks_off_where_it_is_told_and_stops_when_closed() -> None:
-    """The pieces before it are given, and there is no reason of an end."""
+    """The pieces before it are given, and no end."""
 
     async def scenario() -> None:
         breaking = FakeAnswerer("abcdef", piece_chars=2, fail_after=2, error=EndpointError("there", "gone")).answer(ASKED)
         with pytest.raises(EndpointError, match="there"):
-            _ = [text async for text in breaking]
-        assert (breaking.given, breaking.finish_reason) == (2, "")
+            _ = [delta async for delta in breaking]
+        assert breaking.given == 2
         closed = FakeAnswerer("abcdef", piece_chars=2).answer(ASKED)
-        words = aiter(closed)
+        words = texts(closed)
         assert await anext(words) == "ab"
         await closed.aclose()
         with pytest.raises(StopAsyncIteration):

@@ -10,9 +10,11 @@ from tests.failover.endpoints import connected
 from tests.failover.kinds import FOR_CHAT
 from tests.stubs.client import SpeechStub
 from tests.stubs.fault_client import FaultProxy
+from voicemode.answers import AnswerRequest
+from voicemode.dialogue import Message
 from voicemode.errors import SpeechFailedError
-from voicemode.interfaces import Message, AnswerRequest
 from voicemode.providers.failover_chat import FailoverAnswer, FailoverAnswerer
+from voicemode.testing import texts
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +26,7 @@ HASTY = {"connect_timeout_s": 1.0, "first_byte_timeout_s": 0.5, "stall_timeout_s
 async def _answer(urls: tuple[str, str], **settings: object) -> tuple[str, FailoverAnswer]:
     async with connected(urls, chat_models="stub", **settings) as registry:
         answer = FailoverAnswerer(registry.chat).answer(REQUEST)
-        return "".join([text async for text in answer]), answer
+        return "".join([text async for text in texts(answer)]), answer
 
 
 async def _answered(faults: FaultProxy, stub: SpeechStub, fault: str) -> None:

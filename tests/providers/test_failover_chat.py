@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from tests.providers.engines import in_flight, loop_time, put
 from tests.virtual_time import VIRTUAL_TIME
+from voicemode.answers import Answerer, AnswerRequest, Finished, FinishReason, TextDelta
 from voicemode.core.breaker import BreakerState
+from voicemode.dialogue import Message
 from voicemode.errors import EndpointError, SpeechFailedError
-from voicemode.interfaces import Message, AnswerRequest, Answerer
 from voicemode.providers.failover_chat import PAUSE_S, FailoverAnswerer
 from voicemode.providers.shelf import LATE_S, Shelf
-from voicemode.testing import FakeAnswerer
+from voicemode.testing import FakeAnswerer, texts
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ class Slow(FakeAnswerer):
         super().__init__(TEXT, name=name)
         self.after, self.seconds, self.every = after, seconds, every
 
-    def respond(self, request: AnswerRequest) -> SlowAnswer:  # type: ignore[override]
+    def answer(self, request: AnswerRequest) -> SlowAnswer:  # type: ignore[override]
         self.requests.append(request)
         return SlowAnswer(self, request)
 
@@ -46,17 +47,17 @@ class SlowAnswer:
     """One request to it."""
 
     def __init__(self, owner: Slow, request: AnswerRequest) -> None:
-        self.owner, self.request, self.finish_reason = owner, request, ""
+        self.owner, self.request = owner, request
         self.engine, self.engines, self.failed = owner.name, (owner.name,), ()
         self.closed = False
 
     async def __aiter__(self):  # type: ignore[no-untyped-def]
         owner = self.owner
-        for number, letter in enumerate(owner.answer.removeprefix(self.request.partial)):
+        for number, letter in enumerate(owner.answer_text.removeprefix(self.request.partial)):
             if number == owner.after or (owner.every and number):
                 await asyncio.sleep(owner.seconds)
-            yield letter
-        self.finish_reason = "stop"
+            yield TextDelta(letter)
+        yield Finished()
 
     async def aclose(self) -> None:
         self.closed = True
@@ -85,21 +86,27 @@ class Said:
     text: str
     engines: tuple[str, ...]
     failed: tuple[str, ...]
-    finish_reason: str
+    finished: FinishReason | None
     longest_wait_s: float
 
 
 async def ask(shelf: Shelf[Answerer], request: AnswerRequest = REQUEST) -> Said:
     stream = FailoverAnswerer(shelf).answer(request)
     words, waits, at = [], [0.0], loop_time()
-    async for text in stream:
-        assert text
+    finished = None
+    async for delta in stream:
+        assert finished is None
         assert stream.engine
-        words.append(text)
+        if isinstance(delta, Finished):
+            finished = delta.reason
+        else:
+            assert isinstance(delta, TextDelta)
+            assert delta.text
+            words.append(delta.text)
         waits.append(loop_time() - at)
         at = loop_time()
     assert in_flight(shelf) == {}
-    return Said("".join(words), stream.engines, stream.failed, stream.finish_reason, max(waits))
+    return Said("".join(words), stream.engines, stream.failed, finished, max(waits))
 
 
 async def test_the_first_that_works_answers_and_the_others_are_not_asked() -> None:
@@ -131,8 +138,8 @@ async def test_wherever_one_breaks_off_every_word_is_there_once(after: int, repe
     second = fake("b", repeats=repeats)
     said = await ask(shelf_of(broken("a", after), second))
     assert said.text == TEXT
-    assert (said.finish_reason, said.failed) == ("stop", ("a: broke off in mid-answer.",))
-    assert second.requests == [AnswerRequest(ASKED, TEXT[: 4 * after])]
+    assert (said.finished, said.failed) == ("stop", ("a: broke off in mid-answer.",))
+    assert second.requests == [AnswerRequest(ASKED, partial=TEXT[: 4 * after])]
     assert said.engines == (("a", "b") if 4 * after < len(TEXT) else ("a",))
 
 
@@ -152,7 +159,7 @@ def test_however_many_break_off_the_whole_answer_is_said(breaks: list[tuple[int,
 
 async def test_a_caller_may_ask_to_go_on_itself() -> None:
     """And hears only what is new."""
-    said = await ask(shelf_of(fake("a", repeats=True)), AnswerRequest(ASKED, TEXT[:30]))
+    said = await ask(shelf_of(fake("a", repeats=True)), AnswerRequest(ASKED, partial=TEXT[:30]))
     assert said.text == TEXT[30:]
 
 
@@ -200,7 +207,7 @@ async def test_when_all_fail_one_error_names_each_with_its_reason() -> None:
     words: list[str] = []
 
     async def listen() -> None:
-        async for text in stream:
+        async for text in texts(stream):
             words.append(text)
 
     with pytest.raises(SpeechFailedError) as caught:
@@ -265,7 +272,7 @@ async def test_closing_from_outside_ends_who_waits_for_the_first_word() -> None:
     stream = FailoverAnswerer(shelf).answer(REQUEST)
 
     async def listen() -> list[str]:
-        return [text async for text in stream]
+        return [text async for text in texts(stream)]
 
     listening = asyncio.ensure_future(listen())
     await asyncio.sleep(1.0)

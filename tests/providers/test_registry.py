@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.stubs.client import SpeechStub
+from voicemode.answers import AnswerRequest
 from voicemode.core.breaker import BreakerState, Failure
 from voicemode.core.failover import UNDECLARED, Declared, Origin
+from voicemode.dialogue import Message
 from voicemode.errors import SettingsError
-from voicemode.interfaces import Message, AnswerRequest, SpeechRequest
+from voicemode.interfaces import SpeechRequest
 from voicemode.providers.http import HttpPool
 from voicemode.providers.registry import Builtin, Registry
 from voicemode.providers.sites import Service
@@ -107,6 +109,6 @@ async def test_chat_endpoints_stand_on_a_shelf_of_their_own_and_none_is_built_in
     assert [entry.origin for entry in registry.chat] == [Origin.NAMED]
     registry.declare("chat", stub.url, Declared(models=("llama",)))
     request = AnswerRequest((Message("user", "How are you?"),))
-    assert [text async for text in registry.chat[stub.url].engine.answer(request)]
+    assert [delta async for delta in registry.chat[stub.url].engine.answer(request)]
     assert stub.events("chat")[0]["body"]["model"] == "llama"
     assert {shelf.task for shelf in registry.shelves()} == {"tts", "stt", "chat"}

@@ -14,10 +14,12 @@ from pydantic import SecretStr
 
 from tests.security.sockets import Watched
 from tests.stubs.client import SpeechStub
+from voicemode.answers import AnswerRequest
 from voicemode.audio import AudioChunk
 from voicemode.core.failover import Task
+from voicemode.dialogue import Message
 from voicemode.errors import EndpointError, SettingsError
-from voicemode.interfaces import Message, AnswerRequest, SpeechRequest, TranscriptionRequest
+from voicemode.interfaces import SpeechRequest, TranscriptionRequest
 from voicemode.providers.address import check_address
 from voicemode.providers.discovery import ask
 from voicemode.providers.http import Call, HttpPool

@@ -1,7 +1,8 @@
-"""Chat completions on the wire: what is asked, and text as soon as its bytes are there, however they are cut."""
+"""Answers of chat completions on the wire: deltas as soon as their bytes are there, however they are cut."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 
@@ -9,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicemode.interfaces import Message, AnswerRequest
+from voicemode.answers import Finished, TextDelta, ToolDelta
+from voicemode.dialogue import Usage
 from voicemode.wire.openai_audio import AnswerError
-from voicemode.wire.openai_chat import EVENT_LIMIT, TEXT_LIMIT, AnswerReader, RefusalError, chat_body
-
-ASKED = (Message("system", "Be brief."), Message("user", "How are you?"))
+from voicemode.wire.openai_chat import EVENT_LIMIT, TEXT_LIMIT, AnswerReader, RefusalError
 
 # The example of a streamed answer in OpenAI's API reference, with the end of the stream that its text describes.
 REFERENCE = b"""\
@@ -55,54 +55,37 @@ DONE = b"data: [DONE]\n\n"
 
 
 def read(*pieces: bytes, label: str = "text/event-stream") -> tuple[list[str], AnswerReader]:
-    reader = AnswerReader(label)
-    words = [word for piece in pieces for word in reader.feed(piece)]
-    return [*words, *reader.close()], reader
+    """The words, and the reader."""
+    deltas, reader = read_all(*pieces, label=label)
+    assert all(isinstance(delta, TextDelta) for delta in deltas)
+    return [delta.text for delta in deltas if isinstance(delta, TextDelta)], reader
+
+
+def read_all(*pieces: bytes, label: str = "text/event-stream") -> tuple[list[TextDelta | ToolDelta], AnswerReader]:
+    """The deltas, with ids of ours numbered, and the reader."""
+    reader = new_reader(label)
+    deltas = [delta for piece in pieces for delta in reader.feed(piece)]
+    return [*deltas, *reader.close()], reader
+
+
+def new_reader(label: str = "text/event-stream") -> AnswerReader:
+    numbers = itertools.count()
+    return AnswerReader(label, lambda: f"ours_{next(numbers)}")
 
 
 def fails(*pieces: bytes, label: str = "text/event-stream") -> tuple[list[str], AnswerError]:
     """The words before the error, and the error."""
-    reader = AnswerReader(label)
+    reader = new_reader(label)
     words: list[str] = []
 
     def parts() -> Iterator[str]:
         for piece in pieces:
-            yield from reader.feed(piece)
-        yield from reader.close()
+            yield from (delta.text for delta in reader.feed(piece) if isinstance(delta, TextDelta))
+        yield from (delta.text for delta in reader.close() if isinstance(delta, TextDelta))
 
     with pytest.raises(AnswerError) as caught:
         words.extend(parts())
     return words, caught.value
-
-
-class TestTheRequest:
-    """POST /chat/completions."""
-
-    def test_the_body_is_the_references(self) -> None:
-        """Messages in order, a model, and the wish for a stream."""
-        assert json.loads(chat_body(AnswerRequest(ASKED), model="gpt-4o-mini")) == {
-            "model": "gpt-4o-mini",
-            "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How are you?"}],
-            "stream": True,
-        }
-
-    def test_without_a_model_the_field_is_left_out(self) -> None:
-        """An empty name is a model nobody has."""
-        assert "model" not in json.loads(chat_body(AnswerRequest(ASKED), model=""))
-
-    def test_a_partial_answer_is_the_last_message_without_the_space_at_its_end(self) -> None:
-        """So the model goes on from there."""
-        body = json.loads(chat_body(AnswerRequest(ASKED, "I am fine. "), model=""))
-        assert body["messages"][-1] == {"role": "assistant", "content": "I am fine."}
-
-    def test_to_those_who_want_the_person_to_speak_last_it_is_said_in_words(self) -> None:
-        """The partial answer stays where it was."""
-        body = json.loads(chat_body(AnswerRequest(ASKED, "I am"), model="", ask_to_go_on=True))
-        assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "user"]
-
-    def test_letters_that_cannot_be_encoded_do_not_stop_a_request(self) -> None:
-        """Half a surrogate pair comes from cut text."""
-        assert b"?" in chat_body(AnswerRequest((Message("user", "\ud83d"),)), model="")
 
 
 class TestAStream:
@@ -115,10 +98,10 @@ class TestAStream:
 
     def test_a_word_is_there_with_the_byte_that_ends_its_line(self) -> None:
         """Nothing waits for the event after it."""
-        reader = AnswerReader("text/event-stream")
+        reader = new_reader()
         line = said("Hello").rstrip(b"\n")
         assert list(reader.feed(line)) == []
-        assert list(reader.feed(b"\n")) == ["Hello"]
+        assert list(reader.feed(b"\n")) == [TextDelta("Hello")]
         assert reader.begun
         assert not reader.ended
 
@@ -157,10 +140,10 @@ class TestAStream:
 
     @pytest.mark.parametrize(
         "delta",
-        [{}, {"role": "assistant"}, {"content": None}, {"tool_calls": [{"index": 0}]}, {"reasoning_content": "hm"}, None, "x"],
+        [{}, {"role": "assistant"}, {"content": None}, {"tool_calls": []}, {"reasoning_content": "hm"}, None, "x"],
     )
     def test_a_delta_without_text_is_passed_over(self, delta: object) -> None:
-        """Calls of tools and reasoning are not said."""
+        """Reasoning is not said."""
         assert read(said("a"), event(delta), END)[0] == ["a"]
 
     @pytest.mark.parametrize("choices", [[], None, "x", [None], [{"index": 1, "delta": {"content": "other"}}]])
@@ -189,6 +172,34 @@ class TestAStream:
     def test_after_the_mark_nothing_counts(self) -> None:
         """Whatever follows is not of the answer."""
         assert read(said("a"), DONE, said("b"), b"data: {")[0] == ["a"]
+
+
+class TestUsage:
+    """How many tokens it was, as far as it is told."""
+
+    def test_it_comes_after_the_reason_in_an_event_without_choices(self) -> None:
+        """As the reference has it with stream_options."""
+        told = b'data: {"choices": [], "usage": {"prompt_tokens": 19, "completion_tokens": 10, "total_tokens": 29}}\n\n'
+        assert read(said("a"), END, told, DONE)[1].finished == Finished("stop", Usage(19, 10))
+
+    def test_of_several_the_last_counts(self) -> None:
+        """Some tell with each delta how many there were so far."""
+        growing = [event({"content": "a"}, usage={"prompt_tokens": 3, "completion_tokens": n}) for n in (1, 2)]
+        assert read(*growing, END)[1].finished.usage == Usage(3, 2)
+
+    @pytest.mark.parametrize("usage", [None, {}, "x", {"prompt_tokens": -1, "completion_tokens": 2}, {"prompt_tokens": 1}])
+    def test_what_is_no_usage_is_none(self, usage: object) -> None:
+        """All events but the last have null."""
+        assert read(event({"content": "a"}, "stop", usage=usage))[1].finished == Finished("stop", Usage())
+
+    def test_a_whole_answer_tells_it_too(self) -> None:
+        """Beside the choices."""
+        assert read(WHOLE, label="application/json")[1].finished == Finished("stop", Usage(19, 10))
+
+    @pytest.mark.parametrize(("told", "reason"), [("length", "length"), ("content_filter", "content_filter"), ("eos", "stop")])
+    def test_reasons_are_the_references_and_others_are_an_end(self, told: str, reason: str) -> None:
+        """Servers have words of their own for having finished."""
+        assert read(event({"content": "a"}, told))[1].finished.reason == reason
 
 
 class TestTheEnd:
@@ -264,7 +275,7 @@ class TestAnswersThatAreNone:
     def test_a_web_page_is_known_by_its_label(self) -> None:
         """Before its first byte."""
         with pytest.raises(AnswerError, match="a web page"):
-            AnswerReader("text/html; charset=utf-8")
+            new_reader("text/html; charset=utf-8")
 
     def test_an_event_without_an_end_is_given_up(self) -> None:
         """Memory has a limit."""

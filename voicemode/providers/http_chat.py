@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 
 from pydantic import SecretStr
 
-from voicemode.answers import AnswerDelta, AnswerRequest, TextDelta, ToolDelta, ToolResult
+from voicemode.answers import AnswerDelta, AnswerRequest, TextDelta, ToolDelta
 from voicemode.core.failover import UNDECLARED, Declared
-from voicemode.dialogue import Message, ToolCall
+from voicemode.dialogue import Message, ToolCall, ToolResult
 from voicemode.errors import EndpointError
 from voicemode.providers.endpoint import Endpoint
 from voicemode.providers.http import Answer, HttpPool

@@ -1,4 +1,4 @@
-"""Fakes for those who write against ``interfaces`` and ``answers``: no device, no model, no network, no waiting unless asked for.
+"""Fakes for those who write against ``interfaces`` and ``answers``: no device, model or network, no waiting unless asked for.
 
 Each records what was done to it in public fields, and fails when it is told to.
 """
@@ -10,6 +10,7 @@ from voicemode.testing.engines import (
     FakeSynthesis,
     FakeSynthesizer,
     FakeTranscriber,
+    texts,
 )
 from voicemode.testing.sound import FakeDetector, FakeEchoCanceller, FakeMicrophone, FakeSpeaker, tone
 
@@ -24,5 +25,6 @@ __all__ = [
     "FakeSynthesis",
     "FakeSynthesizer",
     "FakeTranscriber",
+    "texts",
     "tone",
 ]

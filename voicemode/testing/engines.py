@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
-from voicemode.answers import AnswerDelta, AnswerRequest, Finished, TextDelta, ToolDelta
+from voicemode.answers import AnswerDelta, AnswerFlow, AnswerRequest, Finished, TextDelta, ToolDelta
 from voicemode.audio import AudioChunk
 from voicemode.dialogue import ToolCall, Usage
 from voicemode.errors import EndpointError, VoicemodeError
 from voicemode.interfaces import SpeechRequest, Transcript, TranscriptionRequest
 from voicemode.testing.sound import tone
 
-__all__ = ["FakeAnswer", "FakeAnswerer", "FakeScorer", "FakeSynthesis", "FakeSynthesizer", "FakeTranscriber"]
+__all__ = ["FakeAnswer", "FakeAnswerer", "FakeScorer", "FakeSynthesis", "FakeSynthesizer", "FakeTranscriber", "texts"]
 
 _ENGINE_RATE = 24_000
 
@@ -224,6 +224,13 @@ class FakeAnswer:
             yield ToolDelta(call.call_id, call.name, "")
             for start in range(0, len(call.arguments), size):
                 yield ToolDelta(call.call_id, call.name, call.arguments[start : start + size])
+
+
+async def texts(flow: AnswerFlow) -> AsyncIterator[str]:
+    """The words of an answer, piece by piece."""
+    async for delta in flow:
+        if isinstance(delta, TextDelta):
+            yield delta.text
 
 
 class FakeScorer:
