@@ -32,6 +32,7 @@ __all__ = [
     "Configure",
     "DialogueOptions",
     "Eagerness",
+    "Expect",
     "FlushPlayout",
     "IdleTimedOut",
     "InputTranscribed",
@@ -204,6 +205,18 @@ class Respond:
     model: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Should the person's turn end as it stands, this is how it would be answered; said again whenever that changes.
+
+    Lets the engine begin to think and to synthesize before the turn is certain. What it began is used if ``Respond`` then says
+    the same, and thrown away otherwise; nothing of it is reported before. Without an ``Expect`` nothing is begun early.
+    """
+
+    answer: Respond | None
+    """``response_id`` means nothing, and ``history`` ends before the turn, whose words the engine adds. None: no answer."""
+
+
 @unique
 class CancelReason(Enum):
     """Why an answer ends early."""
@@ -225,7 +238,7 @@ class FlushPlayout:
     """Where the engine owns the playout (WebRTC): be silent now. ``PlayoutCleared`` tells how much had been heard."""
 
 
-Command: TypeAlias = Configure | AudioIn | CommitInput | ClearInput | Respond | CancelAnswer | FlushPlayout
+Command: TypeAlias = Configure | AudioIn | CommitInput | ClearInput | Respond | Expect | CancelAnswer | FlushPlayout
 
 
 # -- reports: the engine tells the adapter
