@@ -100,3 +100,15 @@ class TestProjects:
         project = machine.projects("VOICEMODE_OPENAI_API_KEY=sk-theirs\n")
         (told,) = machine.load().warnings
         assert told.startswith(f"VOICEMODE_OPENAI_API_KEY ({project}:1)")
+
+    def test_a_project_does_not_say_who_reaches_the_server(self, machine: Machine) -> None:
+        """Its file sets nothing of VOICEMODE_SERVE_*, and what the person's own says counts."""
+        machine.own("VOICEMODE_SERVE_PORT=1234\n")
+        project = machine.projects("VOICEMODE_SERVE_PORT=1\nVOICEMODE_SERVE_HOST=0.0.0.0\nVOICEMODE_SERVE_ALLOW_REMOTE=true\n")
+        loaded = machine.load(SERVE_ALLOWED_HOSTS="mine")
+        settings = loaded.settings
+        assert (settings.serve_port, settings.serve_host, settings.serve_allow_remote) == (1234, "127.0.0.1", False)
+        assert settings.serve_allowed_hosts == ("mine",)
+        assert [w for w in loaded.warnings if "SERVE_HOST" in w] == [
+            f"VOICEMODE_SERVE_HOST ({project}:2) is not heeded: a project's file does not set it"
+        ]

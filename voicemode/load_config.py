@@ -54,6 +54,8 @@ _MAX_FILE_BYTES = 1 << 20
 """A settings file has a hundred lines; whatever is larger is another file."""
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, undecodable bytes, line and paragraph separators."""
+_OWN_ONLY = ("serve_",)
+"""What fields begin with that a project's file must not set: who may reach this machine, and how."""
 _TASKS = {"tts": "text-to-speech", "stt": "speech-to-text", "chat": "chat"}
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They make a value look like another one."""
@@ -339,6 +341,11 @@ def _distrust(fields: dict[str, _Given], project: Mapping[str, _Given], own: Map
         urls = fields.get(f"{task}_base_urls")
         if urls is not None and urls is project.get(f"{task}_base_urls"):
             yield from _distrust_addresses(task, words, fields, project, own)
+    for name in [name for name in project if name.startswith(_OWN_ONLY) and fields.get(name) is project[name]]:
+        yield f"{PREFIX}{name.upper()} ({project[name].source}) is not heeded: a project's file does not set it"
+        del fields[name]
+        if name in own:
+            fields[name] = own[name]
     switch = own.get("local_only")
     if switch is not None and _is_on(switch) and fields.get("local_only") is not switch:
         yield f"{PREFIX}LOCAL_ONLY stays on ({switch.source}): this project's file cannot switch it off"

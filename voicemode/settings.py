@@ -84,6 +84,22 @@ class Settings(BaseModel):
     )
     floor_wait_s: float = Field(10.0, ge=0, le=600, description="Seconds to wait while another agent is talking.")
 
+    # -- the realtime server ('voicemode serve')
+    serve_host: str = Field("127.0.0.1", description="Address the realtime server listens on; others need ALLOW_REMOTE.")
+    serve_port: int = Field(8765, ge=0, le=65_535, description="Its port; 0: a free one, which it prints.")
+    serve_allow_remote: bool = Field(False, description="Let it listen where others reach it.")
+    serve_allowed_hosts: CommaList = Field((), description="Names besides localhost by which it is reached.")
+    serve_allowed_origins: CommaList = Field((), description="Origins of other machines' pages that may use it.")
+    serve_token: SecretStr | None = Field(None, description="Its token, in the place of the one it makes for itself.")
+    serve_max_sessions: int = Field(100, ge=1, le=10_000, description="Conversations at the same time.")
+    serve_max_sessions_per_address: int = Field(
+        8, ge=1, le=10_000, description="Of which so many from one address of another machine."
+    )
+    serve_max_upload_mb: int = Field(25, ge=1, le=1024, description="Largest upload in MiB.")
+    serve_max_audio_s: float = Field(3600.0, gt=0, le=86_400, description="Longest upload in seconds of sound.")
+    serve_session_s: float = Field(3600.0, gt=0, le=86_400, description="Seconds a session may last.")
+    serve_drain_s: float = Field(8.0, ge=0, le=3600, description="Seconds that calls may go on once it is told to end.")
+
     # -- the program
     models_url: str = Field("", description="Mirror that models are downloaded from; empty: where they are published.")
     tools: CommaList = Field((), description="MCP tools to load; empty: converse and voice_status.")

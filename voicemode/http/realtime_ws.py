@@ -1,0 +1,114 @@
+"""``/v1/realtime``: a conversation, or a look at one that is under way, over WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from voicemode.http.calls import Calls
+from voicemode.http.client_secrets import ClientSecret
+from voicemode.http.errors import HttpError
+from voicemode.http.guard import REALTIME_PATH, caller_of
+from voicemode.http.refusing import refuse
+from voicemode.http.sessions import SessionWish, for_secret
+from voicemode.runtime.realtime_parts import Peer
+
+__all__ = ["websocket_routes", "wish_of"]
+
+_SUBPROTOCOL = "realtime"
+_REASON_BYTES = 123
+"""RFC 6455, 5.5: a control frame has 125 bytes, of which two are the code."""
+
+
+def websocket_routes(calls: Calls) -> list[WebSocketRoute]:
+    """The one route."""
+
+    async def realtime(socket: WebSocket) -> None:
+        call_id = socket.query_params.get("call_id", "")
+        try:
+            if call_id:
+                await _sideband(socket, calls, call_id)
+            else:
+                await _conversation(socket, calls)
+        except HttpError as error:
+            if socket.application_state is WebSocketState.CONNECTING:
+                await refuse(socket.scope, None, socket._send, error)
+
+    return [WebSocketRoute(REALTIME_PATH, realtime)]
+
+
+async def _conversation(socket: WebSocket, calls: Calls) -> None:
+    caller = caller_of(socket.scope)
+    wish = wish_of(socket, caller.secret)
+    calls.places.check(caller.address)  # before it is accepted, so that the answer is a status with Retry-After
+    await _accept(socket)
+    async with calls.open(wish, _peer(socket), caller.address) as held:
+        await _until_over(socket, held.call.received, held.running)
+
+
+async def _sideband(socket: WebSocket, calls: Calls, call_id: str) -> None:
+    call = calls.find(call_id)
+    if call is None:
+        raise HttpError(404, "call_not_found", "There is no call of that name.", param="call_id")
+    await _accept(socket)
+    side = call.attach(_peer(socket))
+    over = asyncio.create_task(side.over())
+    try:
+        await _until_over(socket, side.received, over)
+    finally:
+        over.cancel()
+        await side.leave()
+
+
+async def _until_over(socket: WebSocket, received: Callable[[str | bytes], None], over: asyncio.Task[Any]) -> None:
+    """Hand on each message until the client goes or the conversation is over."""
+    reading = asyncio.create_task(_read(socket, received))
+    try:
+        await asyncio.wait({reading, over}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})
+
+
+async def _read(socket: WebSocket, received: Callable[[str | bytes], None]) -> None:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        text = message.get("text")
+        received(text if text is not None else message.get("bytes") or b"")
+        await asyncio.sleep(0)  # a client that sends without pause must not keep the others waiting
+
+
+def _peer(socket: WebSocket) -> Peer:
+    async def send(text: str) -> None:
+        await socket.send_text(text)
+
+    async def end(code: int, reason: str) -> None:
+        if socket.client_state is WebSocketState.CONNECTED and socket.application_state is WebSocketState.CONNECTED:
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it went a moment ago
+                await socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
+
+    return Peer(send, end)
+
+
+async def _accept(socket: WebSocket) -> None:
+    await socket.accept(_SUBPROTOCOL if _SUBPROTOCOL in socket.scope.get("subprotocols", []) else None)
+
+
+def wish_of(socket: WebSocket, secret: ClientSecret | None) -> SessionWish:
+    """What address and headers ask for, and what the secret was made for. Raises HttpError."""
+    intent = socket.query_params.get("intent", "")
+    if intent not in ("", "transcription", "realtime"):
+        raise HttpError(400, "invalid_value", "It is 'transcription', or absent.", param="intent")
+    wish = SessionWish(
+        kind="transcription" if intent == "transcription" else "realtime",
+        model=socket.query_params.get("model", "")[:200],
+        beta="realtime=v1" in socket.headers.get("openai-beta", ""),
+    )
+    return wish if secret is None else for_secret(wish, secret.wish)
