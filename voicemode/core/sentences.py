@@ -102,10 +102,13 @@ class SentenceSplitter:
         self._given = 0
         """Pieces returned so far."""
 
-    def push(self, text: str) -> list[str]:
-        """Take the next stretch of text; return the pieces that are certain now, often none."""
+    def push(self, text: str, follows: str = "") -> list[str]:
+        """Take the next stretch of text; return the pieces that are certain now, often none.
+
+        ``follows`` is the beginning of what will be pushed next, where it is known: it may settle where ``text`` ends.
+        """
         self._append(text)
-        return self._pieces(final=False)
+        return self._pieces(final=False, follows=follows)
 
     def flush(self) -> list[str]:
         """The text has ended: return what is left."""
@@ -120,12 +123,13 @@ class SentenceSplitter:
         if body:
             self._text = self._text + body if self._text else body.lstrip()
 
-    def _pieces(self, *, final: bool) -> list[str]:
+    def _pieces(self, *, final: bool, follows: str = "") -> list[str]:
         pieces: list[str] = []
         at = 0
+        text = self._text + self._space + follows if follows else self._text
         while at < len(self._text):
-            end = _piece_end(self._text, at, self._given, final=final)
-            if end is _WAIT:
+            end = _piece_end(text, at, self._given, final=final)
+            if end is _WAIT or end > len(self._text):
                 break
             pieces.append(self._text[at:end].strip())
             self._given += 1
