@@ -54,8 +54,8 @@ class Agreement:
 
     @property
     def unsettled(self) -> str:
-        """How the last reading goes on; may change."""
-        return "".join(word.text for word in self._last).strip()
+        """How the last reading goes on, white space at both ends included; may change."""
+        return "".join(word.text for word in self._last)
 
     def read(self, words: Sequence[Word]) -> tuple[Word, ...]:
         """A new reading, from wherever it begins; the words that are settled by it."""

@@ -15,11 +15,11 @@ from voicemode_service.decode import RATE
 
 from voicemode_whisper.agreement import Agreement, Word
 
-__all__ = ["Hearing", "Update"]
+__all__ = ["LONGEST_S", "TRIM_S", "Hearing", "Update"]
 
 LONGEST_S = 25.0
 """Seconds of sound in one reading; Whisper hears 30 at once."""
-_TRIM_S = 10.0
+TRIM_S = 10.0
 """Seconds beyond which settled sound is cut off."""
 _CONTEXT = 3
 """Settled words that stay to be heard again: a window that begins in mid-word would hear a word that nobody said."""
@@ -34,7 +34,7 @@ class Update:
     settled: str
     """To be appended to what was settled before; never taken back."""
     tail: str
-    """How it goes on, so far; replaces the tail before."""
+    """How it goes on, so far; replaces the tail before. Behind all that is settled, it makes the text so far."""
     until: float
     """Seconds of the stream that were heard."""
 
@@ -60,6 +60,11 @@ class Hearing:
     def until(self) -> float:
         """Seconds of the stream up to the end of the window."""
         return (self._begun + self._window.size) / RATE
+
+    @property
+    def whole(self) -> bool:
+        """Whether the window holds the stream from its beginning."""
+        return self._begun == 0
 
     def feed(self, sound: bytes) -> None:
         """More sound: whole samples."""
@@ -94,10 +99,11 @@ class Hearing:
         added = "".join(word.text for word in words)
         added = added if self.text else added.lstrip()
         self.text += added
-        return Update(added, self._agreement.unsettled, self.until)
+        tail = self._agreement.unsettled.rstrip()
+        return Update(added, tail if self.text else tail.lstrip(), self.until)
 
     def _trim(self, *, heard: bool) -> None:
-        if self._window.size <= _TRIM_S * RATE:
+        if self._window.size <= TRIM_S * RATE:
             return
         context = self._agreement.latest(_CONTEXT)
         keep_from = context[0].start if context else 0.0

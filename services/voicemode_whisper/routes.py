@@ -21,7 +21,7 @@ from voicemode_whisper.engine import UNKNOWN, Reading
 from voicemode_whisper.formats import Segment, Transcription, plain, srt, verbose, vtt
 from voicemode_whisper.models import load
 from voicemode_whisper.service import Service
-from voicemode_whisper.stream import add_stream
+from voicemode_whisper.stream import PROTOCOL, add_stream
 from voicemode_whisper.uploads import Form, TranslationForm, Upload, request_body, upload
 
 __all__ = ["make_app"]
@@ -99,7 +99,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
     began = int(time.time())
 
     def described(name: str) -> dict[str, Any]:
-        return {"id": name, "object": "model", "created": began, "owned_by": "voicemode"}
+        return {"id": name, "object": "model", "created": began, "owned_by": "voicemode", "audio_stream": PROTOCOL}
 
     @app.get("/v1/models", summary="The model under its names")
     async def models() -> dict[str, Any]:

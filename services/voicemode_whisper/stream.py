@@ -1,10 +1,13 @@
 """WebSocket /v1/audio/stream: sound in while it is spoken, words out while they are heard.
 
-In: binary messages of 16 kHz 16-bit little-endian mono sound, then ``{"type": "end"}``. Out, each a JSON text message:
+In: binary messages of 16 kHz 16-bit little-endian mono sound, ``{"type": "flush"}`` whenever the words of all of it are wanted
+at once, then ``{"type": "end"}``. Out, each a JSON text message:
 
 - ``{"type": "ready", "sample_rate": 16000, "model": ...}`` once.
 - ``{"type": "partial", "settled": ..., "tail": ..., "until": ...}``: append ``settled``, which is never taken back; ``tail`` is
-  how it goes on so far, and is replaced by the next one. ``until`` is in seconds.
+  how it goes on so far, and is replaced by the next one. Together they are the text so far. ``until`` is in seconds.
+- ``{"type": "flushed", "text": ..., "until": ...}`` for each flush: the words of all that came before it, as an upload of that
+  sound would have them while it is no longer than ``hearing.TRIM_S``. It may differ from what was settled, and then is right.
 - ``{"type": "final", "text": ..., "settled": ..., "language": ..., "duration": ...}`` last; ``text`` is all that was settled.
 - ``{"type": "error", "error": {...}}`` in OpenAI's shape, before a close with 1008 (wrong), 1009 (too long), 1013 (busy) or
   1011.
@@ -30,13 +33,16 @@ from voicemode_service.gone import ClientGoneError
 
 from voicemode_whisper.agreement import Word
 from voicemode_whisper.engine import UNKNOWN, Asked, Reading
+from voicemode_whisper.formats import Segment
 from voicemode_whisper.hearing import Hearing
 from voicemode_whisper.service import Service
 from voicemode_whisper.uploads import language_code
 
-__all__ = ["PATH", "add_stream"]
+__all__ = ["PATH", "PROTOCOL", "add_stream"]
 
 PATH = "/v1/audio/stream"
+PROTOCOL = "voicemode-1"
+"""What the list of models calls this, so that clients know that it is there, and which it is."""
 
 _NEW_S = 0.5
 """Seconds of new sound that are worth a reading; and as many as the last one took: a slow engine has time for others."""
@@ -47,6 +53,7 @@ _SILENT_S = 60.0
 _SEND_S = 10.0
 _MAX_MESSAGE = 1 << 20
 """Bytes; half a minute of sound."""
+_UNKNOWN = 'A text message was neither {"type": "flush"} nor {"type": "end"}.'
 _CLOSE = {BadRequestError: 1008, TooLargeError: 1009, BusyError: 1013}
 
 
@@ -86,6 +93,9 @@ class _Stream:
         self._fed = 0
         """Bytes that came."""
         self._ended = False
+        self._owed = 0
+        """Flushes that were not answered yet."""
+        self._flush = asyncio.Event()
         self._came, self._room = asyncio.Event(), asyncio.Event()
         self._language = asked.language or UNKNOWN
 
@@ -137,10 +147,15 @@ class _Stream:
         try:
             kind = json.loads(text)["type"]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise BadRequestError('A text message was not {"type": "end"}.') from error
-        if kind != "end":
-            raise BadRequestError('A text message was not {"type": "end"}.')
-        self._ended = True
+            raise BadRequestError(_UNKNOWN) from error
+        match kind:
+            case "end":
+                self._ended = True
+            case "flush":
+                self._owed += 1
+                self._flush.set()
+            case _:
+                raise BadRequestError(_UNKNOWN)
         self._came.set()
 
     async def _read(self) -> None:
@@ -149,17 +164,23 @@ class _Stream:
             await self._more(wanted_s)
             samples = self._hearing.window()
             self._room.set()
-            last = self._ended and not self._hearing.pending
+            drained = not self._hearing.pending
+            if self._owed and drained:
+                await self._answer_flushes(samples)
+                continue
+            last = self._ended and drained
             began = time.monotonic()
-            words = await self._heard(samples) if samples.size else []
+            words = await (self._heard(samples) if last or self._owed else self._heard_unless_flushed(samples))
             wanted_s = max(_NEW_S, time.monotonic() - began)
             if last:
                 break
+            if words is None:
+                continue
             update = self._hearing.read(words)
             if update.settled or update.tail != told:
                 told = update.tail
                 await self._send({"type": "partial", "settled": update.settled, "tail": told, "until": round(update.until, 3)})
-        update = self._hearing.finish(words)
+        update = self._hearing.finish(words or [])
         self._service.metrics.audio.inc(update.until)
         await self._send(
             {
@@ -172,14 +193,45 @@ class _Stream:
         )
 
     async def _more(self, wanted_s: float) -> None:
-        """Return when so much sound waits, or the end has come. The deadline is the receiver's."""
-        while self._hearing.pending < wanted_s and not self._ended:
+        """Return when so much sound waits, or somebody waits for words. The deadline is the receiver's."""
+        while self._hearing.pending < wanted_s and not self._ended and not self._owed:
             self._came.clear()
             await self._came.wait()
 
+    async def _answer_flushes(self, samples: NDArray[np.float32]) -> None:
+        """All that came is in ``samples``, and in what is settled."""
+        owed, self._owed = self._owed, 0
+        self._flush.clear()
+        if not self._hearing.whole:
+            # Its beginning is not heard any more: the words go behind those that are settled.
+            update = self._hearing.read(await self._heard(samples))
+            text, told = self._hearing.text + update.tail, {"settled": update.settled, "tail": update.tail}
+            await self._send({"type": "partial", **told, "until": round(update.until, 3)})
+        else:
+            text = "".join(s.text for s in await self._segments(samples, replace(self._asked, words=False)))
+        for _ in range(owed):
+            await self._send({"type": "flushed", "text": text.strip(), "until": round(self._hearing.until, 3)})
+
+    async def _heard_unless_flushed(self, samples: NDArray[np.float32]) -> list[Word] | None:
+        """The words; None when somebody wants those of more sound meanwhile."""
+        hearing, flushed = asyncio.create_task(self._heard(samples)), asyncio.create_task(self._flush.wait())
+        try:
+            await asyncio.wait({hearing, flushed}, return_when=asyncio.FIRST_COMPLETED)
+            return hearing.result() if hearing.done() else None
+        finally:
+            for task in (hearing, flushed):
+                task.cancel()
+            await asyncio.gather(hearing, flushed, return_exceptions=True)
+
     async def _heard(self, samples: NDArray[np.float32]) -> list[Word]:
+        segments = await self._segments(samples, self._asked)
+        return [Word(w.word, w.start, w.end) for segment in segments for w in segment.words]
+
+    async def _segments(self, samples: NDArray[np.float32], asked: Asked) -> list[Segment]:
+        if not samples.size:
+            return []
         found: list[Reading] = []
-        async with self._service.readings([samples], self._asked) as readings:
+        async with self._service.readings([samples], asked) as readings:
             async for reading in readings:
                 found.append(reading)
                 if reading.final:
@@ -188,7 +240,7 @@ class _Stream:
             # Detected once: doing it again costs time, and a word in another language would turn all of it.
             self._language = found[-1].language
             self._asked = replace(self._asked, language=self._language)
-        return [Word(w.word, w.start, w.end) for reading in found for segment in reading.segments for w in segment.words]
+        return [segment for reading in found for segment in reading.segments]
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         try:

@@ -16,7 +16,7 @@ def test_a_word_is_settled_once_two_readings_agree() -> None:
     heard = Agreement()
     assert heard.read(spoken("go", "for")) == ()
     assert [word.text for word in heard.read(spoken("go", "forward"))] == [" go"]
-    assert (heard.text, heard.unsettled) == ("go", "forward")
+    assert (heard.text, heard.unsettled) == ("go", " forward")
 
 
 def test_readings_that_differ_in_marks_and_case_agree() -> None:
@@ -51,7 +51,7 @@ def test_what_will_not_be_heard_again_can_be_settled() -> None:
     heard = Agreement()
     heard.read(spoken("one", "two", "three"))
     heard.settle(0.9)
-    assert (heard.text, heard.unsettled) == ("one two", "three")
+    assert (heard.text, heard.unsettled) == ("one two", " three")
 
 
 def test_the_last_reading_is_settled_whole() -> None:

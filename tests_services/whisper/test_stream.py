@@ -6,7 +6,9 @@ import json
 import wave
 from typing import Any
 
+import httpx2
 import pytest
+from voicemode_whisper.stream import PROTOCOL
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
@@ -96,6 +98,51 @@ def test_a_wrong_stream_is_told_why_and_closed(whisper: Running, query: str, mes
     assert messages[-1]["type"] == "error"
     assert messages[-1]["error"]["message"]
     assert whisper.idle()
+
+
+def answer(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of that kind."""
+    while True:
+        message: dict[str, Any] = json.loads(socket.recv(timeout=30))
+        if message["type"] == kind:
+            return message
+
+
+def test_a_flush_has_the_words_of_all_that_came_as_an_upload_has_them(whisper: Running) -> None:
+    """And the stream goes on, to another flush and to its end."""
+    with connect(address(whisper)) as socket:
+        socket.send('{"type": "flush"}')
+        assert answer(socket, "flushed") == {"type": "flushed", "text": "", "until": 0.0}
+        socket.send(clip())
+        socket.send('{"type": "flush"}')
+        flushed = answer(socket, "flushed")
+        assert (flushed["text"], flushed["until"]) == (TEXT, pytest.approx(len(clip()) / 32_000, abs=0.001))
+        socket.send(clip())
+        for _ in range(2):
+            socket.send('{"type": "flush"}')
+        assert [answer(socket, "flushed")["until"] for _ in range(2)] == [pytest.approx(len(clip()) / 16_000, abs=0.001)] * 2
+        socket.send('{"type": "end"}')
+        assert answer(socket, "final")["text"].startswith("Hello")
+
+
+def test_a_flush_of_a_long_stream_has_all_that_was_settled(whisper: Running) -> None:
+    """Its beginning is not heard any more by then."""
+    with connect(address(whisper)) as socket:
+        for _ in range(12):
+            socket.send(clip())
+        socket.send('{"type": "flush"}')
+        messages = []
+        while not messages or messages[-1]["type"] != "flushed":
+            messages.append(json.loads(socket.recv(timeout=30)))
+        settled = "".join(m["settled"] for m in messages if "settled" in m)
+        assert messages[-1]["text"].startswith(settled.strip())
+        assert messages[-1]["until"] == pytest.approx(12 * len(clip()) / 32_000, abs=0.001)
+
+
+def test_the_list_of_models_says_that_there_is_a_stream(whisper: Running) -> None:
+    """Nobody has to try."""
+    rows = httpx2.get(f"{whisper.url}/v1/models", timeout=10).json()["data"]
+    assert {row["audio_stream"] for row in rows} == {PROTOCOL}
 
 
 def test_a_client_that_leaves_a_stream_frees_its_place(whisper: Running) -> None:
