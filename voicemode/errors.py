@@ -17,13 +17,14 @@
     ├── LanguageError              no engine at hand speaks or understands the language
     ├── FloorTakenError            another process is speaking (holder)
     ├── ControlError               a conversation cannot be controlled; with its child in voicemode.runtime.control_client
+    ├── OfferError                 a WebRTC offer cannot be answered (reason, problem)
     ├── MediaError                 bytes that claim to be sound and are not (what, problem)
     ├── ModelError                 a model cannot be used or changed (model, problem)
     │   ├── DownloadError          its download ended early (kept_bytes)
     │   └── ModelInUseError        somebody works with it (holder)
     ├── TimelineError              the record of a turn cannot be read (turn, problem)
     ├── ServiceError               a local service cannot be managed; with its children in voicemode.supervise.errors
-    └── EngineError                a built-in engine broke (engine, problem)
+    └── EngineError                a built-in engine broke (engine, problem); with its child in voicemode.engines.command_error
 
 ``RequestError`` and ``SettingsError`` are the caller's to mend, ``EndpointError`` is theirs, ``EngineError`` is ours.
 """
@@ -47,6 +48,7 @@ __all__ = [
     "ModelInUseError",
     "NoInputDeviceError",
     "NoOutputDeviceError",
+    "OfferError",
     "PortAudioMissingError",
     "RequestError",
     "SettingsError",
@@ -287,6 +289,23 @@ class FloorTakenError(VoicemodeError):
         return f"Someone else is talking with the person: {self.holder} (waited {self.waited_s:.0f} s)."
 
     remedy = "Call again when it has finished."
+
+
+class OfferError(VoicemodeError):
+    """A WebRTC offer cannot be answered.
+
+    ``reason`` is one of "invalid", "too_large", "no_audio", "unsupported_codec" and "unsupported".
+    """
+
+    code = "invalid_offer"
+
+    def __init__(self, reason: str, problem: str) -> None:
+        super().__init__(reason, problem)
+        self.reason, self.detail = reason, problem
+
+    @property
+    def problem(self) -> str:
+        return _ended(self.detail)
 
 
 class MediaError(VoicemodeError):
