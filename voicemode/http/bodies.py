@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from voicemode.http.errors import HttpError
 
-__all__ = ["form_with_file", "json_object", "number_of", "text_of"]
+__all__ = ["form_texts", "form_with_file", "json_object", "number_of", "text_of"]
 
 _FIELDS = 40
 _FIELD_BYTES = 256 << 10
@@ -64,14 +64,34 @@ class _InMemory(MultiPartParser):
 
 async def form_with_file(request: Request) -> tuple[FormData, UploadFile]:
     """The fields and the one file of a multipart body. Raises HttpError."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise HttpError(400, "invalid_content_type", "The body is not multipart/form-data.")
-    parser = _InMemory(request.headers, request.stream(), max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
-    try:
-        form = await parser.parse()
-    except (MultiPartException, FormParserError, KeyError, UnicodeError):
-        raise HttpError(400, "invalid_form", "The form cannot be read.") from None
+    form = await _form(request, most_files=1)
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise HttpError(400, "missing_required_parameter", "The form has no file.", param="file")
     return form, file
+
+
+async def form_texts(request: Request, *fields: str) -> dict[str, str]:
+    """Those of the fields that a multipart body has; clients send them with a file name or without. Raises HttpError."""
+    form = await _form(request, most_files=len(fields))
+    texts: dict[str, str] = {}
+    for field in fields:
+        value = form.get(field)
+        if isinstance(value, UploadFile):
+            try:
+                value = (await value.read()).decode()
+            except UnicodeError:
+                raise HttpError(400, "invalid_value", "It is not UTF-8.", param=field) from None
+        if value is not None:
+            texts[field] = value
+    return texts
+
+
+async def _form(request: Request, most_files: int) -> FormData:
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise HttpError(400, "invalid_content_type", "The body is not multipart/form-data.")
+    parser = _InMemory(request.headers, request.stream(), max_files=most_files, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
+    try:
+        return await parser.parse()
+    except (MultiPartException, FormParserError, KeyError, UnicodeError):
+        raise HttpError(400, "invalid_form", "The form cannot be read.") from None
