@@ -21,7 +21,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf
 PAGES = sorted(
     page
     for page in ROOT.rglob("*.md")
-    if not any(part.startswith((".venv", ".git", ".pytest")) for part in page.relative_to(ROOT).parts)
+    if not any(part.startswith((".venv", ".git", ".pytest", "node_modules")) for part in page.relative_to(ROOT).parts)
 )
 
 

@@ -140,3 +140,12 @@ def test_the_first_byte_reaches_the_figures() -> None:
     works(health, ticket)
     figures = health.tally.figures()
     assert (figures.first_byte_median_s, figures.total_median_s) == (0.25, 1.0)
+
+
+def test_failures_are_counted_for_good() -> None:
+    """Failed and late ones, each once; what follows does not take them back."""
+    health = new()
+    for end in (fails, is_late, works, is_abandoned):
+        end(health, health.begin(NOW))
+        health.breaker.settings_changed()
+    assert health.failures == 2

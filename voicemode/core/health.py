@@ -27,6 +27,8 @@ class Health:
     trouble: str = ""
     """The last failure in words; kept after a recovery, for whoever asks what happened."""
     trouble_at: float | None = None
+    failures: int = 0
+    """Requests that failed or came too late, since the process began."""
     error: Exception | None = None
     """The last failure as it was raised, for whoever wants its facts; None where only words were given."""
     on_settled: Callable[[], None] = _nobody
@@ -69,6 +71,7 @@ class Health:
         """``reason`` is one sentence; ``retry_after_s`` is the endpoint's own wish."""
         if (era := self._eras.pop(ticket, None)) is None:
             return
+        self.failures += 1
         self.trouble, self.trouble_at, self.error = reason, now, error
         if failure is Failure.DECLINED:
             self.tally.abandoned(ticket, now)
@@ -81,6 +84,7 @@ class Health:
         """Another endpoint had to do it, or did it first although it was asked later."""
         if (era := self._eras.pop(ticket, None)) is None:
             return
+        self.failures += 1
         self.trouble, self.trouble_at, self.error = reason, now, None
         self.tally.abandoned(ticket, now)
         self.breaker.failed(now, Failure.LATE, era=era)

@@ -74,9 +74,16 @@ def of_voicemode(error: VoicemodeError) -> HttpError:
             return HttpError(400, error.code, f"The language '{error.language[:40]}' is not known here.", param="language")
         case SpeechFailedError(attempts=[RequestError() | LanguageError() | MediaError() as only]):
             return of_voicemode(only)
+        case SpeechFailedError(attempts=[*attempts]) if attempts and all(_refused(each) for each in attempts):
+            return HttpError(400, "refused_by_endpoint", f"The {error.task} endpoint does not accept the request.")
         case SpeechFailedError():
             return HttpError(503, error.code, f"No {error.task} endpoint worked.", retry_after_s=RETRY_S)
         case EndpointError() | EngineError():
             return HttpError(502, error.code, "The engine failed in the middle of it.")
         case _:
             return HttpError(500, error.code, "Something went wrong inside the server. Its log says where.")
+
+
+def _refused(error: VoicemodeError) -> bool:
+    """The endpoint found fault with the request itself."""
+    return isinstance(error, EndpointError) and error.status in (400, 413, 415, 422)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -32,7 +32,7 @@ CALLER = "voicemode.caller"
 """Key of the ASGI scope: the ``Caller``."""
 REALTIME_PATH = "/v1/realtime"
 CALLS_PATH = "/v1/realtime/calls"
-_OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+_OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz"})
 """Answered to whoever passes Host and Origin, since what looks after a container has no token."""
 _SUBPROTOCOL_KEY = b"openai-insecure-api-key."
 """How a page in a browser gives its key, since it cannot set headers on a WebSocket."""
@@ -83,8 +83,15 @@ class Access:
 class Guard:
     """Refuses before anything else of the server sees the request. What goes wrong inside is told without its words."""
 
-    def __init__(self, app: ASGIApp, access: Access, wrong: WrongTokens | None = None) -> None:
-        self._app, self._access = app, access
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        wrong: WrongTokens | None = None,
+        on_refused: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """``on_refused`` is told the status of each refusal."""
+        self._app, self._access, self._on_refused = app, access, on_refused
         self._wrong = wrong if wrong is not None else WrongTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,6 +108,7 @@ class Guard:
             scope[CALLER] = self._caller(scope, headers)
             limit = self._body_limit(scope, headers)
         except HttpError as error:
+            self._on_refused(error.status)
             await refuse(scope, receive, send, error, allowed(origin))
             return
         if scope["type"] == "http":

@@ -14,7 +14,6 @@ from voicemode.http.calls import Calls
 from voicemode.http.client_secrets import ClientSecret
 from voicemode.http.errors import HttpError
 from voicemode.http.guard import REALTIME_PATH, caller_of
-from voicemode.http.refusing import refuse
 from voicemode.http.sessions import SessionWish, for_secret
 from voicemode.runtime.realtime_parts import Peer
 
@@ -30,14 +29,10 @@ def websocket_routes(calls: Calls) -> list[WebSocketRoute]:
 
     async def realtime(socket: WebSocket) -> None:
         call_id = socket.query_params.get("call_id", "")
-        try:
-            if call_id:
-                await _sideband(socket, calls, call_id)
-            else:
-                await _conversation(socket, calls)
-        except HttpError as error:
-            if socket.application_state is WebSocketState.CONNECTING:
-                await refuse(socket.scope, None, socket._send, error)
+        if call_id:
+            await _sideband(socket, calls, call_id)
+        else:
+            await _conversation(socket, calls)
 
     return [WebSocketRoute(REALTIME_PATH, realtime)]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 from pydantic import SecretStr
 
@@ -66,6 +67,17 @@ class HttpAnswerer:
     def model(self, wanted: str) -> str:
         """The one that was asked for if the endpoint has it: clients of the realtime API name models that nobody else has."""
         return wanted if wanted in (self._declared().models or ()) else self._endpoint.model
+
+    async def relay(self, body: Mapping[str, object], private: Sequence[str] = ()) -> Answer:
+        """Hand on a request as a client wrote it, but for the model, which is one of the endpoint's; the caller closes the answer.
+
+        Raises EndpointError, which repeats nothing of ``private``.
+        """
+        wanted = body.get("model")
+        model = self.model(wanted if isinstance(wanted, str) else "")
+        handed_on = {**body, "model": model} if model else {name: value for name, value in body.items() if name != "model"}
+        content = json.dumps(handed_on, ensure_ascii=False).encode("utf-8", "replace")
+        return await self._endpoint.post(CHAT_PATH, content=content, private=private)
 
     async def post(self, request: AnswerRequest, private: Sequence[str]) -> Answer:
         """Ask. What it refuses as a bad request is asked in another way: once for each way that may be the one it takes.

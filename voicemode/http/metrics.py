@@ -1,0 +1,78 @@
+"""What the server counts, in Prometheus' text format. No label is made from what a client sent or an endpoint answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from voicemode.http.turn_stages import Stage, TurnStages, TurnTimes
+from voicemode.providers.registry import Registry
+
+__all__ = ["Metrics", "metrics_routes"]
+
+_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""The targets are 30, 60 and 120 ms over what the engines need; a person waits 4 s at most."""
+
+
+class Metrics:
+    """The figures of one server; a registry of its own, so that two in one process do not mix."""
+
+    def __init__(self, sessions: Callable[[], int], registry: Registry | None = None) -> None:
+        """``sessions`` says how many are open now; of ``registry`` failures are told by endpoint, as the person named it."""
+        self.registry = CollectorRegistry()
+        Gauge("voicemode_sessions", "Realtime sessions that are open.", registry=self.registry).set_function(sessions)
+        self.opened = Counter("voicemode_sessions_opened", "Sessions by transport.", ["transport"], registry=self.registry)
+        self.closed = Counter("voicemode_sessions_closed", "Sessions by close code.", ["code"], registry=self.registry)
+        self.turns = Counter("voicemode_turns", "Turns by outcome.", ["outcome"], registry=self.registry)
+        self.stages = Histogram(
+            "voicemode_stage_seconds", "Time of the stages of a turn.", ["stage"], buckets=_SECONDS, registry=self.registry
+        )
+        self.requests = Counter("voicemode_requests", "Gateway requests.", ["route", "status"], registry=self.registry)
+        self.refused = Counter("voicemode_refused", "Requests that the guard refused.", ["status"], registry=self.registry)
+        self.audio = Counter("voicemode_gateway_audio_seconds", "Sound of the gateway.", ["task"], registry=self.registry)
+        if registry is not None:
+            self.registry.register(_Endpoints(registry))
+
+    def stage_observer(self) -> TurnStages:
+        """For one call."""
+
+        def on_stage(stage: Stage, seconds: float) -> None:
+            self.stages.labels(stage).observe(seconds)
+
+        def on_turn(turn: TurnTimes) -> None:
+            self.turns.labels(turn.outcome).inc()
+
+        return TurnStages(on_stage, on_turn)
+
+    def text(self) -> bytes:
+        """The page that a scraper reads."""
+        return generate_latest(self.registry)
+
+
+class _Endpoints:
+    """Failures of endpoints, read from their health when somebody asks. Their addresses are the person's settings."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        family = CounterMetricFamily("voicemode_endpoint_failures", "Failed requests.", labels=["task", "endpoint"])
+        for shelf in self._registry.shelves():
+            for entry in shelf:
+                family.add_metric([shelf.task, entry.name], float(entry.health.failures))
+        return [family]
+
+
+def metrics_routes(metrics: Metrics) -> list[Route]:
+    """``/metrics``; the guard wants the token for it, which Prometheus sends with ``authorization``."""
+
+    async def figures(_: Request) -> Response:
+        return Response(metrics.text(), media_type=_CONTENT_TYPE)
+
+    return [Route("/metrics", figures)]
