@@ -4,6 +4,7 @@
 #   requirements.lock                      voicemode with the extras builtin, turns and plot, and what tests and builds it
 #   requirements-services.lock             both services, and what tests them
 #   voicemode/supervise/locks/NAME.lock    one service alone, for "voicemode service install": a part of the one above
+#   tests_clients/requirements.lock        the vendors' clients that the realtime server is tested with, and nothing of ours
 #   docker/NAME-cuda.lock                  the same with CUDA's libraries, for Linux on x86-64 and the image's Python only
 #
 # docopt is left out: num2words names it only for a command line program of its own, and it exists only as source, so
@@ -45,6 +46,9 @@ compile_service requirements-services.lock requirements.lock whisper kokoro test
 for service in whisper kokoro; do
     compile_service "voicemode/supervise/locks/$service.lock" requirements-services.lock "$service"
 done
+
+# Not held to ours: the vendors' own ceilings decide what goes together.
+compile tests_clients/requirements.lock --no-emit-package docopt --annotation-style line tests_clients/requirements.in
 
 # CTranslate2 is built for CUDA 12 and loads cuBLAS alone. onnxruntime has another package for CUDA, in the place of the usual
 # one; its extras name the libraries it was built for.

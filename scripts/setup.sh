@@ -5,14 +5,16 @@
 #   scripts/setup.sh run       that, and PortAudio
 #   scripts/setup.sh test      that, and a virtual sound card (Linux only)
 #   scripts/setup.sh services  .venv-services with the locked packages of both speech services, and what tests them
+#   scripts/setup.sh clients   .venv-clients with the vendors' clients that the realtime server is tested with, Node, a browser
 #   scripts/setup.sh demo      like run, and the virtual card only where no person sits at a real one; goes on without
 #
 # PYTHON=python3.13 chooses the interpreter. Runs in bash 3.2, which is what macOS has.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The goal "services" is about another environment than all others.
+# The goals "services" and "clients" are about other environments than all others.
 case ${1:-run} in
+    clients) readonly venv=.venv-clients lock=tests_clients/requirements.lock ;;
     services) readonly venv=.venv-services lock=requirements-services.lock ;;
     *) readonly venv=.venv lock=requirements.lock ;;
 esac
@@ -139,6 +141,15 @@ look_for_namespaces() {
     on_mac || PATH="$PATH:/usr/sbin:/sbin" have ip || want iproute2 "ip"
 }
 
+# The clients in JavaScript run in Node, and one of them in a browser. Elsewhere people have both, or are told by the tests.
+look_for_node_and_browser() {
+    on_mac && return
+    have node || want nodejs "Node.js 20 or newer"
+    have npm || want npm "npm"
+    [ -n "${VOICEMODE_TESTS_CHROMIUM:-}" ] || have chromium || have chromium-browser || have google-chrome ||
+        want chromium "Chromium"
+}
+
 # Debian's and Ubuntu's packages of these conflict with pulseaudio.
 uses_pipewire() {
     have dpkg-query && dpkg-query -W -f '${Status}\n' pipewire-audio pipewire-alsa 2>/dev/null | grep 'ok installed' >/dev/null
@@ -202,6 +213,7 @@ fail_with_log() {
 
 case $goal in
     lint | services) look_for_python ;;
+    clients) look_for_python; look_for_node_and_browser ;;
     run) look_for_python; look_for_portaudio ;;
     test) look_for_python; look_for_portaudio; look_for_virtual_card; look_for_namespaces ;;
     demo)
@@ -210,7 +222,7 @@ case $goal in
         look_for_portaudio
         person_and_card || look_for_virtual_card
         ;;
-    *) fail "unknown goal '$goal': lint, run, test, services or demo" ;;
+    *) fail "unknown goal '$goal': lint, run, test, services, clients or demo" ;;
 esac
 if ! install_missing; then
     [ "$goal" = demo ] && [ "$needed" = 0 ] || exit 1

@@ -1,0 +1,101 @@
+"""A stub of a chat endpoint whose answers follow from the conversation alone: ``python -m tests_clients.chat_stub``.
+
+It prints its port and leaves when standard input ends. Where the last message is a person's and says "forward", it calls the
+function ``move``; where it is that function's result, it says eight sentences; where a person says "clubs", the ninth.
+``GET /requests`` returns the bodies of all requests so far.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.stubs.sentence_tones import NUMBERS, sentences
+
+__all__ = ["ARGUMENTS", "LONG", "LOST", "SHORT"]
+
+LONG = " ".join(sentences(8))
+SHORT = f"This is sentence {NUMBERS[9]}."
+LOST = f"This is sentence {NUMBERS[12]}."
+"""Said where none of the rules holds."""
+ARGUMENTS = {"direction": "forward", "meters": 10}
+
+_HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "stub-chat"}
+_USAGE = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+_PIECE = 7
+"""Characters of one delta, so that words and arguments are cut anywhere."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 65_536
+    requests: list[Any] = []  # noqa: RUF012 -- one list for all requests is the point
+
+    def do_GET(self) -> None:
+        answers = {
+            "/requests": self.requests,
+            "/v1/models": {"object": "list", "data": [{"id": "stub-chat", "object": "model"}]},
+        }
+        self._answer(200 if self.path in answers else 404, "application/json", json.dumps(answers.get(self.path, {})).encode())
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.requests.append(body)
+        chunks = [_HEAD | {"choices": [choice]} for choice in _choices(body)] + [_HEAD | {"choices": [], "usage": _USAGE}]
+        lines = b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
+        self._answer(200, "text/event-stream", lines + b"data: [DONE]\n\n")
+
+    def _answer(self, status: int, label: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", label)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+def _choices(body: dict[str, Any]) -> list[dict[str, Any]]:
+    last = body["messages"][-1]
+    said = last["content"] if last["role"] == "user" and isinstance(last["content"], str) else ""
+    if "forward" in said and body.get("tools"):
+        return _call()
+    return _words(LONG if last["role"] == "tool" else SHORT if "clubs" in said else LOST)
+
+
+def _words(text: str) -> list[dict[str, Any]]:
+    return [_choice({"content": piece}) for piece in _cut(text)] + [_choice({}, "stop")]
+
+
+def _call() -> list[dict[str, Any]]:
+    begins = {"index": 0, "id": "call_stub1", "type": "function", "function": {"name": "move", "arguments": ""}}
+    goes_on = [{"index": 0, "function": {"arguments": piece}} for piece in _cut(json.dumps(ARGUMENTS))]
+    return [_choice({"tool_calls": [part]}) for part in (begins, *goes_on)] + [_choice({}, "tool_calls")]
+
+
+def _choice(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "finish_reason": finish_reason}
+
+
+def _cut(text: str) -> list[str]:
+    return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+    sys.stdin.read()
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
