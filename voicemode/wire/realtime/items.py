@@ -1,0 +1,224 @@
+"""Items of a conversation: what they look like on the wire, and what a responder is told of them."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from voicemode.dialogue import Message, ToolCall, ToolResult, UserTurn
+from voicemode.wire.realtime.sound import SpokenWords
+
+__all__ = ["AnswerItem", "CallItem", "HistoryEntry", "Item", "MessageItem", "OutputItem", "TurnItem", "tokens_of_text"]
+
+HistoryEntry: TypeAlias = Message | UserTurn | ToolCall | ToolResult
+
+_CHARACTERS_PER_TOKEN = 4
+"""Of English, as OpenAI's own rule of thumb has it; an estimate, only to bound a history."""
+_TOKENS_PER_ITEM = 4
+"""Role and separators of one message in chat templates."""
+_TOKENS_PER_SPOKEN_S = 4
+"""About three words a second."""
+
+
+def tokens_of_text(text: str) -> int:
+    """An estimate."""
+    return -(-len(text) // _CHARACTERS_PER_TOKEN)
+
+
+@dataclass(slots=True)
+class Item:
+    """One entry of the conversation."""
+
+    id: str
+    status: str = "completed"
+    """Or in_progress, incomplete: it broke off."""
+
+    def wire(self, audio: bytes | None = None) -> dict[str, object]:
+        """With the sound of its utterance, if it is given, as it travelled."""
+        body = self.body()
+        content = body.get("content")
+        if audio is not None and isinstance(content, list) and content:
+            body["content"] = [{**content[0], "audio": base64.b64encode(audio).decode()}, *content[1:]]
+        return {"id": self.id, "object": "realtime.item", "type": self.kind, "status": self.status, **body}
+
+    @property
+    def kind(self) -> str:
+        return "message"
+
+    @property
+    def characters(self) -> int:
+        """How much text the record holds for it."""
+        raise NotImplementedError
+
+    @property
+    def tokens(self) -> int:
+        """What it adds to a history: an estimate."""
+        return _TOKENS_PER_ITEM + -(-self.characters // _CHARACTERS_PER_TOKEN)
+
+    def body(self) -> dict[str, object]:
+        raise NotImplementedError
+
+    def history(self) -> HistoryEntry | None:
+        """None: nothing of it is told."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class MessageItem(Item):
+    """Words that the client put there."""
+
+    role: Literal["system", "user", "assistant"] = "user"
+    content: tuple[dict[str, object], ...] = ()
+    """As the client gave it."""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(str(part.get("text") or part.get("transcript") or "") for part in self.content)
+
+    @property
+    def characters(self) -> int:
+        return len(self.text)
+
+    def body(self) -> dict[str, object]:
+        return {"role": self.role, "content": list(self.content)}
+
+    def history(self) -> HistoryEntry | None:
+        return Message(self.role, self.text, self.id) if self.text.strip() else None
+
+
+@dataclass(slots=True)
+class TurnItem(Item):
+    """What the person said, or that they said nothing for some time."""
+
+    seconds: float = 0.0
+    """How long it was, silences included."""
+    transcript: str | None = None
+    """None: not known to us (yet)."""
+    shows_transcript: bool = True
+    """Whether the client wants to see it."""
+    idle: bool = False
+    """A wait that timed out: nothing was said."""
+
+    @property
+    def characters(self) -> int:
+        return len(self.transcript or "")
+
+    @property
+    def tokens(self) -> int:
+        if self.transcript is None:
+            return _TOKENS_PER_ITEM + round(self.seconds * _TOKENS_PER_SPOKEN_S)
+        return _TOKENS_PER_ITEM + tokens_of_text(self.transcript)
+
+    def body(self) -> dict[str, object]:
+        # No null for words that are not known: strict clients take the field for a string.
+        shown = {} if self.transcript is None or not self.shows_transcript else {"transcript": self.transcript}
+        return {"role": "user", "content": [{"type": "input_audio", **shown}]}
+
+    def history(self) -> HistoryEntry:
+        if self.idle:
+            # A model that reads nothing new answers nothing new.
+            return Message("system", f"The user has been silent for {self.seconds:.0f} seconds.", self.id)
+        return UserTurn(self.id)
+
+
+@dataclass(slots=True)
+class AnswerItem(Item):
+    """What the assistant says, or shows."""
+
+    spoken: SpokenWords | None = None
+    """None: it is text only."""
+    text: str = ""
+    """All words so far, as they were sent."""
+    cut_ms: float | None = None
+    """So much of its sound was heard, and no more will be; None: it was not interrupted."""
+    plays_until_ms: float = 0.0
+    """When the last of its sound so far will have been played, on the session's clock."""
+
+    def heard_ms(self, now_ms: float) -> float:
+        """How much of its sound had been played by then, if it plays without a pause from when it was sent."""
+        if self.spoken is None:
+            return 0.0
+        return min(max(self.spoken.length_ms - (self.plays_until_ms - now_ms), 0.0), self.spoken.length_ms)
+
+    @property
+    def heard(self) -> str:
+        """The words that reached the person, or will."""
+        if self.spoken is None:
+            return self.text
+        if self.cut_ms is not None:
+            return self.spoken.heard(self.cut_ms)
+        return self.text if self.status == "completed" else self.spoken.heard(self.spoken.length_ms)
+
+    @property
+    def characters(self) -> int:
+        return len(self.text)
+
+    def body(self) -> dict[str, object]:
+        if not self.text:
+            return {"role": "assistant", "content": []}
+        text = self.text if self.cut_ms is None else self.heard
+        if self.spoken is None:
+            return {"role": "assistant", "content": [{"type": "output_text", "text": text}]}
+        return {"role": "assistant", "content": [{"type": "output_audio", "transcript": text}]}
+
+    def part(self) -> dict[str, object]:
+        """As ``response.content_part.*`` shows it."""
+        if self.spoken is None:
+            return {"type": "text", "text": self.text}
+        return {"type": "audio", "transcript": self.text}
+
+    def history(self) -> HistoryEntry | None:
+        heard = self.heard
+        return Message("assistant", heard, self.id) if heard.strip() else None
+
+
+@dataclass(slots=True)
+class CallItem(Item):
+    """A function that the assistant wants called."""
+
+    call_id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    """The arguments, as they came."""
+
+    @property
+    def kind(self) -> str:
+        return "function_call"
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def characters(self) -> int:
+        return len(self.name) + sum(map(len, self.pieces))
+
+    def body(self) -> dict[str, object]:
+        return {"name": self.name, "call_id": self.call_id, "arguments": self.arguments}
+
+    def history(self) -> HistoryEntry | None:
+        # A call that broke off has no result and never will.
+        return ToolCall(self.call_id, self.name, self.arguments) if self.status == "completed" else None
+
+
+@dataclass(slots=True)
+class OutputItem(Item):
+    """What came of a call."""
+
+    call_id: str = ""
+    output: str = ""
+
+    @property
+    def kind(self) -> str:
+        return "function_call_output"
+
+    @property
+    def characters(self) -> int:
+        return len(self.output)
+
+    def body(self) -> dict[str, object]:
+        return {"call_id": self.call_id, "output": self.output}
+
+    def history(self) -> HistoryEntry:
+        return ToolResult(self.call_id, self.output)

@@ -1,0 +1,232 @@
+"""One OpenAI Realtime session without I/O: client events and the engine's reports in, server events and commands out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from voicemode.dialogue import (
+    AnswerAudio,
+    AnswerDone,
+    AnswerFailed,
+    AnswerText,
+    Configure,
+    IdleTimedOut,
+    InputTranscribed,
+    InputTranscriptFailed,
+    InputTranscriptGrew,
+    PlayoutCleared,
+    PlayoutStarted,
+    PlayoutStopped,
+    Report,
+    SpeechStarted,
+    SpeechStopped,
+    ToolCallBegan,
+    ToolCallDone,
+    ToolCallGrew,
+)
+from voicemode.wire.realtime.answers import Answers
+from voicemode.wire.realtime.errors import ClientError, wrong_value
+from voicemode.wire.realtime.fields import Fields, parse_event
+from voicemode.wire.realtime.item_events import ItemEvents
+from voicemode.wire.realtime.response_request import read_request
+from voicemode.wire.realtime.session_config import SessionConfig, SessionDefaults, merged
+from voicemode.wire.realtime.state import SessionState
+from voicemode.wire.realtime.step import NewId, Outbox, Playout, Step
+from voicemode.wire.realtime.turns import Turns
+
+__all__ = ["RealtimeSession"]
+
+Handler = Callable[[Outbox, Fields, float], None]
+
+_LONGEST_EVENT_ID = 512
+_GOING_AWAY = 1001
+"""The WebSocket close code (RFC 6455) that clients take for "connect again"."""
+
+
+class RealtimeSession:
+    """Owns items, history, responses and their order; knows no socket, clock or task.
+
+    Times are milliseconds of any clock that only goes forward. No method raises for what a client sends: it becomes an error
+    event, and the session goes on. After a step with ``close`` every step is empty.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        *,
+        playout: Playout,
+        new_id: NewId,
+        kind: Literal["realtime", "transcription"] = "realtime",
+        defaults: SessionDefaults | None = None,
+        expires_at: int | None = None,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        """``expires_at`` is in Unix seconds, for the echo only.
+
+        ``options`` is a session object as ``session.update`` takes it: what the client asked for when it connected, or
+        what its secret carries. Raises ClientError where that is not valid.
+        """
+        config = SessionConfig.initial(kind, defaults or SessionDefaults())
+        if options is not None:
+            config = merged(config, Fields(options, "session"))
+        self._id, self._new_id, self._expires_at = session_id, new_id, expires_at
+        self._state = SessionState(config, playout, new_id("conv"))
+        self._turns = Turns(self._state)
+        self._answers = Answers(self._state)
+        self._items = ItemEvents(self._state)
+        self._closed = False
+        self._handlers: dict[str, Handler] = {
+            "session.update": self._update,
+            "input_audio_buffer.append": self._append,
+            "input_audio_buffer.commit": self._commit,
+            "input_audio_buffer.clear": lambda out, _, now_ms: self._turns.clear(out, now_ms),
+            "conversation.item.create": lambda out, event, _: self._items.create(out, event),
+            "conversation.item.retrieve": lambda out, event, _: self._items.retrieve(out, event),
+            "conversation.item.delete": lambda out, event, _: self._items.delete(out, event),
+            "conversation.item.truncate": lambda out, event, _: self._items.truncate(out, event),
+            "response.create": self._respond,
+            "response.cancel": lambda out, event, now_ms: self._answers.cancel(out, event.text("response_id"), now_ms),
+            "output_audio_buffer.clear": self._flush,
+        }
+
+    @property
+    def config(self) -> SessionConfig:
+        """What is in force now."""
+        return self._state.config
+
+    def open(self, now_ms: float) -> Step:
+        """The first step."""
+        out = Outbox(self._new_id)
+        self._turns.begin(now_ms)
+        out.event("session.created", session=self._shown())
+        if self.config.kind == "realtime":
+            conversation = {"id": self._state.conversation_id, "object": "realtime.conversation"}
+            out.event("conversation.created", conversation=conversation)
+        out.command(Configure(self.config.options()))
+        return out.step()
+
+    def receive(self, message: str | bytes, now_ms: float) -> Step:
+        """One client event, as it came."""
+        try:
+            event = parse_event(message)
+        except ClientError as error:
+            return self._refused(error)
+        return self.receive_event(event, now_ms)
+
+    def receive_event(self, event: Mapping[str, object], now_ms: float) -> Step:
+        """One client event, parsed."""
+        out = Outbox(self._new_id)
+        if self._closed:
+            return Step()
+        fields = Fields(event)
+        try:
+            self._handler(fields)(out, fields, now_ms)
+        except ClientError as error:
+            self._tell(out, error, event.get("event_id"))
+        return out.step()
+
+    def report(self, report: Report, now_ms: float) -> Step:
+        """What the engine says. Reports about what is over are passed over."""
+        out = Outbox(self._new_id)
+        if self._closed:
+            return Step()
+        match report:
+            case SpeechStarted():
+                self._started(out, report, now_ms)
+            case SpeechStopped():
+                if self._turns.stopped(out, report, now_ms) and self.config.options().answers:
+                    self._answers.answer_turn(out)
+            case IdleTimedOut():
+                if self.config.kind == "realtime" and not self._answers.is_answering and not self._turns.is_speaking:
+                    self._turns.idle(out, report)
+                    self._answers.answer_turn(out)
+            case InputTranscriptGrew() | InputTranscribed() | InputTranscriptFailed():
+                self._turns.transcript(out, report)
+            case PlayoutStarted() | PlayoutStopped() | PlayoutCleared():
+                self._answers.playout(out, report)
+            case (
+                AnswerText() | AnswerAudio() | ToolCallBegan() | ToolCallGrew() | ToolCallDone() | AnswerDone() | AnswerFailed()
+            ):
+                self._answers.report(out, report, now_ms)
+        return out.step()
+
+    def expire(self) -> Step:
+        """The session has lasted as long as one may."""
+        out = Outbox(self._new_id)
+        if self._closed:
+            return Step()
+        error = ClientError("session_expired", "Your session hit the maximum duration.")
+        self._answers.fail_all(out, error.code, error.message)
+        self._tell(out, error, None)
+        self._closed = True
+        return out.step((_GOING_AWAY, "session_expired"))
+
+    def _handler(self, event: Fields) -> Handler:
+        kind = event.need_text("type")
+        handler = self._handlers.get(kind)
+        if handler is None:
+            raise wrong_value("type", kind, ", ".join(self._handlers))
+        return handler
+
+    def _refused(self, error: ClientError) -> Step:
+        out = Outbox(self._new_id)
+        if self._closed:
+            return Step()
+        self._tell(out, error, None)
+        return out.step()
+
+    def _tell(self, out: Outbox, error: ClientError, client_event_id: object) -> None:
+        known = isinstance(client_event_id, str) and len(client_event_id) <= _LONGEST_EVENT_ID
+        shown = {
+            "type": error.kind,
+            "code": error.code,
+            "message": error.message,
+            "param": error.param,
+            "event_id": client_event_id if known else None,
+        }
+        out.event("error", error=shown)
+
+    def _shown(self) -> dict[str, object]:
+        known_as = "realtime.session" if self.config.kind == "realtime" else "realtime.transcription_session"
+        expiry = {} if self._expires_at is None else {"expires_at": self._expires_at}
+        return {"id": self._id, "object": known_as, **expiry, **self.config.wire()}
+
+    def _update(self, out: Outbox, event: Fields, _: float) -> None:
+        self._state.config = merged(self.config, event.need_child("session"))
+        out.event("session.updated", session=self._shown())
+        out.command(Configure(self.config.options()))
+
+    def _append(self, out: Outbox, event: Fields, _: float) -> None:
+        self._turns.append(out, event.need_text("audio"))
+
+    def _commit(self, out: Outbox, _: Fields, now_ms: float) -> None:
+        self._turns.commit(out, now_ms)
+        if self._state.playout is Playout.CLIENT and not self._answers.is_answering:
+            # They talked over what was playing, or it had ended.
+            self._answers.cut(now_ms)
+
+    def _respond(self, out: Outbox, event: Fields, _: float) -> None:
+        if self.config.kind == "transcription":
+            raise ClientError("invalid_event", "A transcription session has no responses.", "type")
+        request = read_request(event.child("response") or Fields({}, "response"), self._state, out.new_id)
+        self._answers.create(
+            out,
+            request.config,
+            in_conversation=request.in_conversation,
+            metadata=request.metadata,
+            history=request.history,
+        )
+
+    def _flush(self, out: Outbox, _: Fields, now_ms: float) -> None:
+        if self._state.playout is Playout.CLIENT:
+            sentence = "output_audio_buffer.clear is for WebRTC. Here, stop playing, and send conversation.item.truncate."
+            raise ClientError("invalid_event", sentence, "type")
+        self._answers.flush(out, now_ms)
+
+    def _started(self, out: Outbox, report: SpeechStarted, now_ms: float) -> None:
+        if self._turns.is_speaking:
+            return
+        self._turns.started(out, report)
+        if self.config.options().interrupts:
+            self._answers.interrupt(out, now_ms)

@@ -1,0 +1,95 @@
+"""Which words of one spoken answer had been heard at a time, and the sound of the latest utterances."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+
+from voicemode.audio import Samples
+from voicemode.core.heard import Piece, Silence, find_silences, heard_until, seconds_per_letter
+from voicemode.wire.realtime.formats import ANSWER_RATE
+
+__all__ = ["KeptSound", "SpokenWords"]
+
+
+class SpokenWords:
+    """The words of one spoken answer, laid out over its sound. Holds the sound of the last stretch of words only."""
+
+    def __init__(self, letter_s: float | None = None) -> None:
+        """``letter_s`` is the pace of earlier answers, as ``seconds_per_letter`` tells it; None: none is known."""
+        self._letter_s = letter_s
+        self._pieces: list[Piece] = []
+        self._samples = 0
+        self._open: list[Samples] | None = None
+        """The sound of the last piece while more of it may come."""
+
+    @property
+    def length_ms(self) -> float:
+        return self._samples * 1000 / ANSWER_RATE
+
+    @property
+    def letter_s(self) -> float | None:
+        """The pace of the stretches that ended; that of earlier answers where none did."""
+        ended = [piece for piece in self._pieces if piece.end_s is not None]
+        return seconds_per_letter(ended) if ended else self._letter_s
+
+    def add(self, samples: Samples, text: str) -> None:
+        """More sound; ``text`` is what begins with it, "" where the words before go on."""
+        if text.strip():
+            self.finish()
+            self._pieces.append(Piece(text, self._samples / ANSWER_RATE))
+            self._open = []
+        if self._open is not None:
+            self._open.append(samples)
+        self._samples += len(samples)
+
+    def finish(self) -> None:
+        """The last stretch of words has all its sound. Idempotent."""
+        if self._open is None:
+            return
+        last = self._pieces[-1]
+        self._pieces[-1] = Piece(last.text, last.start_s, self._samples / ANSWER_RATE, silences=self._silences())
+        self._open = None
+
+    def heard(self, until_ms: float) -> str:
+        """The words that were heard when so much of the sound had been audible."""
+        pieces = list(self._pieces)
+        if self._open is not None:
+            pieces[-1] = Piece(pieces[-1].text, pieces[-1].start_s, silences=self._silences())
+        begun = [piece for piece in pieces if piece.start_s < until_ms / 1000]
+        return heard_until(begun, until_ms / 1000, letter_s=self._letter_s).heard
+
+    def _silences(self) -> tuple[Silence, ...]:
+        return find_silences(np.concatenate(self._open), ANSWER_RATE) if self._open else ()
+
+
+class KeptSound:
+    """The sound of the latest utterances, so that items can be retrieved with it; whole utterances, within a budget."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._kept: OrderedDict[str, bytearray] = OrderedDict()
+        self._bytes = 0
+        self._left_out: str = ""
+        """The item that was too long by itself, so that its end is not taken for the whole."""
+
+    def add(self, item_id: str, data: bytes) -> None:
+        """Bytes as they travel, behind those that the item has already."""
+        if item_id == self._left_out:
+            return
+        self._kept.setdefault(item_id, bytearray()).extend(data)
+        self._bytes += len(data)
+        while self._bytes > self._most:
+            oldest, dropped = self._kept.popitem(last=False)
+            self._bytes -= len(dropped)
+            if oldest == item_id:
+                self._left_out = item_id
+
+    def drop(self, item_id: str) -> None:
+        self._bytes -= len(self._kept.pop(item_id, b""))
+
+    def get(self, item_id: str) -> bytes | None:
+        """None: too long ago, too long, or never."""
+        kept = self._kept.get(item_id)
+        return None if kept is None else bytes(kept)

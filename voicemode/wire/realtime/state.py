@@ -1,0 +1,40 @@
+"""What the parts of one session share."""
+
+from __future__ import annotations
+
+from voicemode.wire.realtime.conversation import Conversation
+from voicemode.wire.realtime.session_config import SessionConfig
+from voicemode.wire.realtime.sound import KeptSound
+from voicemode.wire.realtime.step import Playout
+
+__all__ = ["SessionState"]
+
+_CALLS_KNOWN = 1_000
+"""Ids of calls that are remembered, so that none is given twice."""
+
+
+class SessionState:
+    def __init__(self, config: SessionConfig, playout: Playout, conversation_id: str) -> None:
+        self.config = config
+        self.playout = playout
+        self.conversation_id = conversation_id
+        self.conversation = Conversation(config.defaults.record_characters)
+        self.kept = KeptSound(config.defaults.kept_audio_bytes)
+        self.letter_s: float | None = None
+        """The pace of the answers so far, as ``SpokenWords.letter_s`` tells it."""
+        self.plays_until_ms = 0.0
+        """When all sound sent so far will have been played, if it is played without a pause."""
+        self._calls: dict[str, None] = {}
+
+    def queue_sound(self, length_ms: float, now_ms: float) -> float:
+        """So much more sound was sent: when the last of it will have been played."""
+        self.plays_until_ms = max(self.plays_until_ms, now_ms) + length_ms
+        return self.plays_until_ms
+
+    def knows_call(self, call_id: str) -> bool:
+        return call_id in self._calls
+
+    def note_call(self, call_id: str) -> None:
+        self._calls[call_id] = None
+        if len(self._calls) > _CALLS_KNOWN:
+            del self._calls[next(iter(self._calls))]
