@@ -350,6 +350,11 @@ def _distrust(fields: dict[str, _Given], project: Mapping[str, _Given], own: Map
     if switch is not None and _is_on(switch) and fields.get("local_only") is not switch:
         yield f"{PREFIX}LOCAL_ONLY stays on ({switch.source}): this project's file cannot switch it off"
         fields["local_only"] = switch
+    for name in [name for name in fields if name.startswith("responder_") and fields[name] is project.get(name)]:
+        yield f"{PREFIX}{name.upper()} ({fields[name].source}) is not heeded: a project's file cannot say what is run"
+        fields.pop(name)
+        if name in own:
+            fields[name] = own[name]
     consent = fields.get("openai_api_key")
     if consent is not None and consent is project.get("openai_api_key"):
         yield f"{PREFIX}OPENAI_API_KEY ({consent.source}): this project's file allows to send what is said to OpenAI"

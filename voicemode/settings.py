@@ -55,6 +55,23 @@ class Settings(BaseModel):
     first_byte_timeout_s: float = Field(15.0, gt=0, le=120, description="Seconds until an endpoint's first byte.")
     stall_timeout_s: float = Field(5.0, gt=0, le=120, description="Seconds a started answer may pause.")
 
+    # -- who answers in continuous conversations
+    responder_command: str = Field(
+        "", description="Command that answers; {text} and {session} stand for the turn and its session; empty: a chat endpoint."
+    )
+    responder_resume_command: str = Field(
+        "", description="The command for the turns after a session's first, where it differs; only with {text}."
+    )
+    responder_end: str = Field("", description="Line with which the command ends an answer; empty: silence does.")
+    responder_quiet_s: float = Field(1.5, gt=0, le=60, description="Seconds of silence of the command that end its answer.")
+    responder_timeout_s: float = Field(
+        120.0, gt=0, le=3600, description="Seconds the command may stay silent before it has failed."
+    )
+    responder_interrupt: Literal["sigint", "kill", "none"] = Field(
+        "sigint", description="What the command gets when its answer is interrupted; none: it goes on unheard."
+    )
+    responder_env: CommaList = Field((), description="Variables the command gets besides PATH, HOME and their like.")
+
     # -- sound
     input_device: str = Field("", description="Microphone by name, part of a name, or index; empty is the default.")
     output_device: str = Field("", description="Loudspeaker by name, part of a name, or index; empty is the default.")
