@@ -38,6 +38,9 @@ _LOOK_BACK_S = 6.0
 _ECHO_TAIL_S = 0.2
 """How long a room and the detector go on after the assistant's last word: 0.1 s each."""
 
+_GATE_WIDTH = 0.15
+"""Between opening and closing: Silero's own pair is 0.5 and 0.35."""
+
 _SCORED_S = 8.0
 """As much as smart-turn was trained on; prosody needs less."""
 
@@ -74,6 +77,7 @@ class Listener:
         self._level_framer = Framer(_LEVEL_FRAME)
         self._detector_framer = Framer(detector.frame_samples)
         self._leveller = Leveller()
+        self._threshold = 0.5
         self._gate = SpeechGate()
         self._noise_floor = NoiseFloor()
         self._echo = EchoMeter()
@@ -134,6 +138,12 @@ class Listener:
         return self._echo.echo_present
 
     @property
+    def utterance_began_s(self) -> float | None:
+        """Where the sound of the utterance begins, pre-roll included: seconds of position; None without speech."""
+        start = self._utterance_start()
+        return None if start is None else start / CAPTURE_RATE
+
+    @property
     def faint_until(self) -> float | None:
         """As ``Endpointer.faint_until``."""
         return None if self._endpointer is None else self._endpointer.faint_until
@@ -181,6 +191,24 @@ class Listener:
         for moment in tuple(self._moments):
             events += self._decide(moment)
         return events
+
+    def configure(self, options: EndpointingOptions, *, threshold: float = 0.5) -> None:
+        """For utterances that begin from now on. ``threshold``: of the speech gate, 0 to 1.
+
+        The pre-roll reaches back for as long as the first one, plus 6 s, at most.
+        """
+        self._options = options
+        self._preroll = round(options.preroll_s * CAPTURE_RATE)
+        if threshold != self._threshold:
+            self._threshold = threshold
+            self._gate = SpeechGate(threshold, max(threshold - _GATE_WIDTH, threshold / 2))
+
+    def drop(self) -> None:
+        """Forget the utterance under way, and all sound so far; the room stays known. ``begin`` is due next."""
+        self._endpointer, self._whole = None, None
+        self._taken_until = self.position
+        self._moments.clear()
+        self._ring.release()
 
     def scored(self, probability: float, silence_since: float) -> None:
         """Answer a ``ScoreWanted``; ignored when that silence, or the turn, is over. Raises ValueError."""
