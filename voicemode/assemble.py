@@ -23,6 +23,7 @@ from voicemode.engines.speaker import SoundDeviceSpeaker
 from voicemode.errors import SettingsError
 from voicemode.interfaces import Microphone, Speaker, SpeechDetector, Transcriber, TurnScorer
 from voicemode.load_config import LoadedSettings
+from voicemode.providers.failover_stream import FailoverStreams
 from voicemode.providers.failover_stt import FailoverTranscriber
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.providers.http import HttpPool
@@ -218,6 +219,7 @@ def _voice(
         watch=Watch(registry, pool),
         synthesizer=FailoverSynthesizer(registry.tts, _speech_cache(settings)),
         transcriber=FailoverTranscriber(registry.stt),
+        streams=FailoverStreams(registry.stt),
         journal=Journal(settings.base_dir / "pending"),
         on_demand=OnDemand(settings.base_dir, lambda: _services(loaded, environ)),
         scorer=choose_scorer(settings.turn_scorer, _smart_turn(settings), environ),
@@ -270,6 +272,7 @@ class _Shared:
     watch: Watch
     synthesizer: FailoverSynthesizer
     transcriber: FailoverTranscriber
+    streams: FailoverStreams
     journal: Journal
     on_demand: OnDemand
     scorer: ScorerChoice
@@ -297,6 +300,7 @@ class _Shared:
             make_detector=lambda: self.detector(settings.vad).detector,
             synthesizer=self.synthesizer,
             transcriber=self.transcriber,
+            streams=self.streams,
             journal=self.journal,
             scorer=self.scorer.scorer,
             make_canceller=lambda: self.canceller().canceller if settings.barge_in else None,

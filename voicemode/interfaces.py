@@ -7,9 +7,10 @@ are in ``answers`` and ``playout``.
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from voicemode.audio import AudioChunk, Samples
 
@@ -18,13 +19,17 @@ __all__ = [
     "EchoCanceller",
     "FarEndReader",
     "Microphone",
+    "PartialTranscript",
     "Speaker",
     "SpeechDetector",
     "SpeechRequest",
+    "StreamRequest",
+    "StreamingTranscriber",
     "Synthesis",
     "Synthesizer",
     "Transcriber",
     "Transcript",
+    "TranscriptStream",
     "TranscriptionRequest",
     "TurnScorer",
 ]
@@ -296,6 +301,61 @@ class Transcriber(Protocol):
 
     async def aclose(self) -> None:
         """Free connections and processes. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartialTranscript:
+    """What was understood of an utterance that is still being spoken. Data from outside, never an instruction."""
+
+    settled: str
+    """Never taken back: the next one begins with it."""
+    tail: str
+    """How it goes on so far, white space included; may come out otherwise."""
+    until_s: float
+    """Seconds of the stream's sound that this was made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """An utterance that is to be written down while it is spoken."""
+
+    on_partial: Callable[[PartialTranscript], None] = field(compare=False, repr=False)
+    """Told as words are understood. Must return at once."""
+    language: str | None = None
+    """BCP 47; None lets the engine detect it."""
+    on_remote: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    """As ``SpeechRequest.on_remote``, of the sound."""
+
+
+class TranscriptStream(Protocol):
+    """One utterance on its way to an engine. Nothing here waits for the network; a failure is ``flush``'s to tell."""
+
+    @property
+    def name(self) -> str:
+        """The endpoint's address."""
+
+    def feed(self, samples: Samples) -> None:
+        """The next sound: 16 kHz mono PCM."""
+
+    def flush(self) -> Future[Transcript]:
+        """The words of all that was fed before this call, as exact as ``transcribe``; more may be fed after it.
+
+        It may be cancelled, and fails with EndpointError.
+        """
+
+    def outrun(self) -> None:
+        """``transcribe`` had the same words sooner, although it was asked later."""
+
+    async def aclose(self) -> None:
+        """Free the connection. Idempotent, never raises."""
+
+
+@runtime_checkable
+class StreamingTranscriber(Protocol):
+    """A Transcriber that can also listen while somebody speaks. Optional: nobody needs it to be understood."""
+
+    def stream(self, request: StreamRequest) -> TranscriptStream | None:
+        """Begin one; None where there is none to be had now. Returns at once, and never raises."""
 
 
 class TurnScorer(Protocol):

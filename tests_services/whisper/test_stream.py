@@ -131,7 +131,7 @@ def test_a_flush_of_a_long_stream_has_all_that_was_settled(whisper: Running) -> 
         for _ in range(12):
             socket.send(clip())
         socket.send('{"type": "flush"}')
-        messages = []
+        messages: list[dict[str, Any]] = []
         while not messages or messages[-1]["type"] != "flushed":
             messages.append(json.loads(socket.recv(timeout=30)))
         settled = "".join(m["settled"] for m in messages if "settled" in m)

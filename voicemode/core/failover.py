@@ -68,6 +68,8 @@ class Declared:
     """BCP 47; regions are not told apart."""
     streams: bool | None = None
     """The first sound or word comes before the last one is made."""
+    live: bool | None = None
+    """It takes sound while it is spoken."""
 
 
 UNDECLARED = Declared()

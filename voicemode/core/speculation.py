@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["TranscriptionPace"]
+__all__ = ["StreamTrust", "TranscriptionPace"]
 
 _EARLIEST_S = 0.2
 """Silence before which nobody speculates: pauses between words are shorter."""
@@ -17,6 +17,8 @@ _UNKNOWN_S = 0.1
 _HEADROOM = 1.2
 _MARGIN_S = 0.05
 _REMEMBERED = 5
+_MOST_PATIENCE_S = 1.0
+"""Twice what a turn waits at least: later than that, somebody waits for the words alone."""
 
 
 class TranscriptionPace:
@@ -38,3 +40,29 @@ class TranscriptionPace:
         """Seconds of silence after which to begin, where ``silence_s`` ends the turn; never more than ``silence_s``."""
         latest = silence_s - _HEADROOM * self.expected_s - _MARGIN_S
         return min(max(latest, _EARLIEST_S), silence_s)
+
+
+class StreamTrust:
+    """How long a stream is waited for before the whole recording is transcribed beside it.
+
+    Not at all while it has not shown that it works; then, as long as it took the last few times. So one that hangs costs
+    nothing the first time, and later no more than it used to take.
+    """
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def worked(self, seconds: float) -> None:
+        """Its words came first, after so long, >= 0."""
+        self._recent.append(seconds)
+
+    def failed(self) -> None:
+        """It broke, or was too slow."""
+        self._recent.clear()
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds to wait."""
+        if not self._recent:
+            return 0.0
+        return min(_HEADROOM * max(self._recent) + _MARGIN_S, _MOST_PATIENCE_S)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -16,6 +18,9 @@ from voicemode.errors import EndpointError
 from voicemode.providers.address import check_address
 from voicemode.providers.http import Answer, Call, HttpPool
 from voicemode.wire.openai_audio import MODELS_PATH, error_reason
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
 
 __all__ = ["Endpoint"]
 
@@ -126,6 +131,31 @@ class Endpoint:
         if 200 <= answer.status < 300:
             return answer
         raise await self._refusal(answer, private)
+
+    @property
+    def live(self) -> bool:
+        """It says that it takes sound while it is spoken."""
+        return self._declared().live is True
+
+    async def dial(self, path: str) -> ClientConnection:
+        """Open a WebSocket at a path with its query; the caller closes it. Raises EndpointError."""
+        if self.pool.local_only and not self._address.loopback:
+            problem = "is not this machine, and VOICEMODE_LOCAL_ONLY is on"
+            raise EndpointError(self.name, problem, retryable=False, reached=False)
+        try:
+            # In a thread: the person speaks just now, and their sound must not wait for an import.
+            await asyncio.to_thread(importlib.import_module, "voicemode.providers.websocket")
+        except ImportError as error:
+            raise EndpointError(self.name, "no stream without the package websockets", reached=False) from error
+        from voicemode.providers.websocket import open_socket
+
+        return await open_socket(
+            self._address.url(path),
+            self.name,
+            headers=self._headers(),
+            connect_s=self.pool.connect_s,
+            use_proxy=not (self._address.loopback or self.pool.local_only),
+        )
 
     def reason(self, content_type: str, body: bytes, private: Iterable[str]) -> str:
         """The endpoint's own words about a failure, without the key and without ``private``; empty when it has none."""

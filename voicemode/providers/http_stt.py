@@ -8,9 +8,10 @@ from pydantic import SecretStr
 
 from voicemode.core.failover import UNDECLARED, Declared
 from voicemode.errors import EndpointError
-from voicemode.interfaces import Transcript, TranscriptionRequest
+from voicemode.interfaces import StreamRequest, Transcript, TranscriptionRequest
 from voicemode.providers.endpoint import Endpoint
 from voicemode.providers.http import HttpPool
+from voicemode.providers.http_stream import HttpStream
 from voicemode.providers.leaving import leaving
 from voicemode.wire.openai_audio import (
     SILENT_LOG_PROBABILITY,
@@ -69,6 +70,10 @@ class HttpTranscriber:
             await answer.aclose()
         doubtful = written.log_probability is not None and written.log_probability < SILENT_LOG_PROBABILITY
         return Transcript(written.text, self.name, "low" if doubtful else "unknown")
+
+    def stream(self, request: StreamRequest) -> HttpStream | None:
+        """As ``StreamingTranscriber.stream``: where the endpoint has declared that it takes one."""
+        return HttpStream(self._endpoint, request) if self._endpoint.live else None
 
     async def aclose(self) -> None:
         """Nothing to free: the connections are the pool's."""

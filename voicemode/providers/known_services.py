@@ -82,7 +82,7 @@ def declared_by(answers: Answers, task: Task, wanted: Sequence[str]) -> Declared
 def _declared(answers: Answers, task: Task, models: Sequence[Model], wanted: Sequence[str]) -> Declared:
     names = tuple(model.name for model in models)
     chosen = next(model for model in models if model.name == pick_model(wanted, names))
-    declared = Declared(models=names, languages=chosen.languages or None)
+    declared = Declared(models=names, languages=chosen.languages or None, live=chosen.live or None)
     match task:
         case "tts":
             # A service of many models lists the voices of all of them together; each model's own count.

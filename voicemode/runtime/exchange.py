@@ -67,7 +67,13 @@ class Exchange:
         self.command: Command | None = None
         """What the person asked of the conversation itself, in the place of an answer."""
         self._writing = WritingDown(
-            parts.transcriber, parts.journal, parts.session, log, language=request.language, options=request.options
+            parts.transcriber,
+            parts.journal,
+            parts.session,
+            log,
+            language=request.language,
+            options=request.options,
+            streams=parts.streams,
         )
 
     async def run(self) -> TurnResult:
@@ -175,6 +181,7 @@ class Exchange:
         stack.push_async_callback(microphone.close)
         listening = self._listening = self._make_listening(microphone, detector)
         stack.callback(self._writing.withdraw)
+        stack.push_async_callback(self._writing.live.aclose)
         outcome, stop = await self._speak_and_listen(microphone, listening)
         patient_until = time.monotonic() + self._parts.start_timeout_s
         patience_s: float | None = None
@@ -272,7 +279,7 @@ class Exchange:
     def _make_listening(self, microphone: Microphone, detector: SpeechDetector) -> Listening:
         scorer = self._parts.scorer if self._request.silence_s is None else None
         listener = Listener(detector, endpointing_for(self._request, self._parts), pauses=self._parts.session.pauses)
-        return Listening(microphone, listener, self, scorer=scorer, ear=self._make_ear())
+        return Listening(microphone, listener, self, scorer=scorer, ear=self._make_ear(), live=self._writing.live)
 
     def _make_ear(self) -> Ear | None:
         far_end = None if self._saying is None else self._saying.speaker.far_end

@@ -27,6 +27,7 @@ from voicemode.core.endpointing import (
 from voicemode.core.listener import Listener
 from voicemode.interfaces import CapturedBlock, Microphone, Transcript, TurnScorer
 from voicemode.runtime.ear import Ear, Overheard
+from voicemode.runtime.live_words import LiveWords
 
 __all__ = ["Attendant", "Heard", "Listening", "NothingHeard"]
 
@@ -94,13 +95,18 @@ class Listening:
         *,
         scorer: TurnScorer | None = None,
         ear: Ear | None = None,
+        live: LiveWords | None = None,
     ) -> None:
-        """``scorer`` judges pauses where the listener's policy asks for it; ``ear`` takes the loudspeaker out of the sound."""
+        """``scorer`` judges pauses where the listener's policy asks for it; ``ear`` takes the loudspeaker out of the sound.
+
+        ``live`` is told what is heard; the attendant transcribes by it.
+        """
         self._microphone = microphone
         self._listener = listener
         self._attendant = attendant
         self._scorer = scorer
         self._ear = ear
+        self._live = live
         self._begin_at: float | None = None
         self._begin_with_speech_s: float | None = None
         """Where speech is known to have begun, in seconds of the listener."""
@@ -155,7 +161,10 @@ class Listening:
         """Listen until the turn is over. Raises DeviceLostError. Cancelling it drops what was heard."""
         try:
             while True:
-                outcome = self._act(await self._next_events())
+                events = await self._next_events()
+                if self._live is not None:
+                    self._live.heard(self._listener, events)
+                outcome = self._act(events)
                 if outcome is not None:
                     return outcome
         except BaseException:

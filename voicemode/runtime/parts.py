@@ -11,9 +11,18 @@ from voicemode.core.commands import Adjustments, SpokenPhrases
 from voicemode.core.failover import Task
 from voicemode.core.pauses import SpeakerPauses
 from voicemode.core.residual import Residual
-from voicemode.core.speculation import TranscriptionPace
+from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.core.timeline import Timeline
-from voicemode.interfaces import EchoCanceller, Microphone, Speaker, SpeechDetector, Synthesizer, Transcriber, TurnScorer
+from voicemode.interfaces import (
+    EchoCanceller,
+    Microphone,
+    Speaker,
+    SpeechDetector,
+    StreamingTranscriber,
+    Synthesizer,
+    Transcriber,
+    TurnScorer,
+)
 from voicemode.runtime.journal import Journal
 
 __all__ = ["Session", "TurnParts"]
@@ -25,6 +34,8 @@ class Session:
 
     pace: TranscriptionPace = field(default_factory=TranscriptionPace)
     """How long transcriptions take."""
+    stream_trust: StreamTrust = field(default_factory=StreamTrust)
+    """How far to rely on transcription while the person speaks."""
     pauses: SpeakerPauses = field(default_factory=SpeakerPauses)
     """How long the person pauses in mid-turn."""
     residual: Residual = field(default_factory=Residual)
@@ -53,6 +64,8 @@ class TurnParts:
     """When to chime as the microphone starts to listen: "auto" (only when nothing was spoken), "true" or "false"."""
     earcons: bool = False
     """Sound a soft tone when a turn is over."""
+    streams: StreamingTranscriber | None = None
+    """Writes down while the person speaks, where somebody can."""
     make_canceller: Callable[[], EchoCanceller | None] = lambda: None
     """None where there is none: then nobody interrupts by voice."""
     phrases: Callable[[str | None], SpokenPhrases] = lambda _: SpokenPhrases(())

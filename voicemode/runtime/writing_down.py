@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from voicemode.audio import AudioChunk
 from voicemode.core.latency import Mark
 from voicemode.errors import LanguageError, RequestError, SpeechFailedError
 from voicemode.events import Transcribed, TranscriptionStarted
-from voicemode.interfaces import Transcriber, Transcript, TranscriptionRequest
+from voicemode.interfaces import StreamingTranscriber, Transcriber, Transcript, TranscriptionRequest
 from voicemode.runtime.journal import Journal
 from voicemode.runtime.listening import Heard
+from voicemode.runtime.live_words import LiveWords
 from voicemode.runtime.parts import Session
 from voicemode.runtime.turn_log import TurnLog
 
@@ -31,10 +34,19 @@ class WritingDown:
         *,
         language: str | None,
         options: tuple[str, ...],
+        streams: StreamingTranscriber | None = None,
     ) -> None:
-        """``language`` and ``options`` as in ``TranscriptionRequest``."""
+        """``language`` and ``options`` as in ``TranscriptionRequest``; ``streams`` writes down while the person speaks."""
         self._transcriber, self._journal, self._session, self._log = transcriber, journal, session, log
         self._language, self._options = language, options
+        self.live = LiveWords(
+            None if options else streams,  # which cannot be told what answers are expected
+            session.stream_trust,
+            on_partial=log.understood,
+            language=language,
+            on_remote=log.on_remote,
+        )
+        """Whoever listens tells it what is heard, and closes it."""
         self._recording: Path | None = None
         """What was written and may still be withdrawn; None before and after."""
         self._claimed: Path | None = None
@@ -57,7 +69,7 @@ class WritingDown:
         except OSError as error:  # a full disk is no reason not to listen
             self._recording = None
             self.unkept = f"The recording could not be kept while it was transcribed: {error.strerror or 'no reason given'}."
-        task = asyncio.create_task(self._transcriber.transcribe(self._request(utterance)))
+        task = asyncio.create_task(self._words(utterance))
         task.add_done_callback(lambda done: self._note(done, began))
         return task
 
@@ -77,6 +89,7 @@ class WritingDown:
             raise SpeechFailedError("speech-to-text", [error], recording) from error
         finally:
             heard.transcription.cancel()
+            self.live.rest()
         self._log.mark(Mark.STT_DONE, self._done_at)
         if recording is not None:
             self._journal.discard(recording)
@@ -90,6 +103,12 @@ class WritingDown:
             self._recording = None
         if self._claimed is not None:
             self._journal.release(self._claimed)  # what stays on disk may be transcribed by anybody now
+
+    def _words(self, utterance: AudioChunk) -> Coroutine[Any, Any, Transcript]:
+        def usual() -> Coroutine[Any, Any, Transcript]:
+            return self._transcriber.transcribe(self._request(utterance))
+
+        return self.live.transcribe(utterance, usual)
 
     def _request(self, sound: AudioChunk) -> TranscriptionRequest:
         return TranscriptionRequest(sound, self._language, self._options, self._log.on_remote)

@@ -1,6 +1,7 @@
 """What a speech or chat service says it has: its models and its voices, in the shapes that are about.
 
-``GET /v1/models`` is OpenAI's, with fields of their own in speaches (``task``, ``language``, ``voices``);
+``GET /v1/models`` is OpenAI's, with fields of their own in speaches (``task``, ``language``, ``voices``) and in voicemode's own
+service (``audio_stream``);
 ``GET /v1/audio/voices`` is nobody's standard: Kokoro-FastAPI, speaches and others each answer it in a shape of their own.
 Everything here is data from outside: names that no honest service has are left out.
 """
@@ -12,6 +13,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from voicemode.wire.audio_stream import PROTOCOL
 
 __all__ = ["VOICES_PATH", "Model", "Voice", "parse_models", "parse_voices"]
 
@@ -63,6 +66,8 @@ class Model:
     """Two-letter codes; empty: not said."""
     voices: tuple[Voice, ...] = ()
     """Empty: not said."""
+    live: bool = False
+    """It takes sound while it is spoken, as ``wire.audio_stream``."""
 
 
 def parse_models(body: bytes) -> tuple[Model, ...] | None:
@@ -87,7 +92,8 @@ def _model(row: dict[str, object]) -> Model:
     task = row.get("task")
     use = _TASKS.get(task, "other") if isinstance(task, str) else _use_of(name)
     voices = row.get("voices")
-    return Model(name, use, _languages(row.get("language")), _voices(voices) if isinstance(voices, list) else ())
+    spoken = _voices(voices) if isinstance(voices, list) else ()
+    return Model(name, use, _languages(row.get("language")), spoken, row.get("audio_stream") == PROTOCOL)
 
 
 def _use_of(name: str) -> Use | None:
