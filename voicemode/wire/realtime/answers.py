@@ -11,6 +11,7 @@ from voicemode.dialogue import (
     AnswerText,
     CancelAnswer,
     CancelReason,
+    Expect,
     FlushPlayout,
     PlayoutCleared,
     PlayoutStarted,
@@ -50,6 +51,8 @@ class Answers:
         """Responses whose sound the engine is playing. Only with Playout.SERVER."""
         self._turn_waits = False
         """A turn that is to be answered waits for the response that is under way."""
+        self._expected: Respond | None = None
+        """How the engine was told that the next turn would be answered."""
 
     def create(
         self,
@@ -80,7 +83,7 @@ class Answers:
         if in_conversation:
             self._turn_waits = False
         answer.begin(out)
-        out.command(_respond(answer, config, whole))
+        out.command(_respond(answer.id, config, whole))
 
     def answer_turn(self, out: Outbox) -> None:
         """The person's turn is over. If a response is under way that may not be interrupted, theirs comes after it."""
@@ -88,6 +91,16 @@ class Answers:
         self._turn_waits = self._in_the_way(in_conversation=True, speaks=config.speaks) is not None
         if not self._turn_waits:
             self.create(out, config)
+
+    def expect(self, out: Outbox) -> None:
+        """Tell the engine how the turn under way would be answered, if that is not what it was told before."""
+        config = self._state.config
+        waits = self._in_the_way(in_conversation=True, speaks=config.speaks) is not None
+        answered = config.options().answers and not waits
+        expected = _respond("", config, self._state.conversation.history(config)[0]) if answered else None
+        if expected != self._expected:
+            self._expected = expected
+            out.command(Expect(expected))
 
     def cancel(self, out: Outbox, response_id: str | None, now_ms: float) -> None:
         """At the client's wish: by id, or the one in the conversation. Raises ClientError."""
@@ -229,9 +242,9 @@ def _failed(code: str, message: str) -> Ending:
     return Ending("failed", error={"type": "server_error", "code": code, "message": message})
 
 
-def _respond(answer: Answer, config: SessionConfig, history: tuple[HistoryEntry, ...]) -> Respond:
+def _respond(response_id: str, config: SessionConfig, history: tuple[HistoryEntry, ...]) -> Respond:
     return Respond(
-        answer.id,
+        response_id,
         history,
         instructions=config.instructions,
         tools=config.engine_tools(),

@@ -111,9 +111,9 @@ class TurnItem(Item):
         return _TOKENS_PER_ITEM + tokens_of_text(self.transcript)
 
     def body(self) -> dict[str, object]:
-        # No null for words that are not known: strict clients take the field for a string.
-        shown = {} if self.transcript is None or not self.shows_transcript else {"transcript": self.transcript}
-        return {"role": "user", "content": [{"type": "input_audio", **shown}]}
+        # Null and not left out while the words are not known: @openai/agents throws where the field is missing.
+        shown = self.transcript if self.shows_transcript else None
+        return {"role": "user", "content": [{"type": "input_audio", "transcript": shown}]}
 
     def history(self) -> HistoryEntry:
         if self.idle:

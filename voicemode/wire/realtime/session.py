@@ -40,6 +40,10 @@ __all__ = ["RealtimeSession"]
 Handler = Callable[[Outbox, Fields, float], None]
 
 _LONGEST_EVENT_ID = 512
+_CHANGE_ANSWERS = frozenset(
+    {"session.update", "conversation.item.create", "conversation.item.delete", "conversation.item.truncate", "response.cancel"}
+)
+"""Client events after which a turn that is under way would be answered differently."""
 _GOING_AWAY = 1001
 """The WebSocket close code (RFC 6455) that clients take for "connect again"."""
 
@@ -95,11 +99,17 @@ class RealtimeSession:
         """What is in force now."""
         return self._state.config
 
+    def session_object(self) -> dict[str, object]:
+        """As ``session.created`` and ``session.updated`` show it."""
+        known_as = "realtime.session" if self.config.kind == "realtime" else "realtime.transcription_session"
+        expiry = {} if self._expires_at is None else {"expires_at": self._expires_at}
+        return {"id": self._id, "object": known_as, **expiry, **self.config.wire()}
+
     def open(self, now_ms: float) -> Step:
         """The first step."""
         out = Outbox(self._new_id)
         self._turns.begin(now_ms)
-        out.event("session.created", session=self._shown())
+        out.event("session.created", session=self.session_object())
         if self.config.kind == "realtime":
             conversation = {"id": self._state.conversation_id, "object": "realtime.conversation"}
             out.event("conversation.created", conversation=conversation)
@@ -124,6 +134,8 @@ class RealtimeSession:
             self._handler(fields)(out, fields, now_ms)
         except ClientError as error:
             self._tell(out, error, event.get("event_id"))
+        if event.get("type") in _CHANGE_ANSWERS:
+            self._expect(out)
         return out.step()
 
     def report(self, report: Report, now_ms: float) -> Step:
@@ -145,6 +157,7 @@ class RealtimeSession:
                 self._turns.transcript(out, report)
             case PlayoutStarted() | PlayoutStopped() | PlayoutCleared():
                 self._answers.playout(out, report)
+                self._expect(out)
             case (
                 AnswerText() | AnswerAudio() | ToolCallBegan() | ToolCallGrew() | ToolCallDone() | AnswerDone() | AnswerFailed()
             ):
@@ -187,14 +200,9 @@ class RealtimeSession:
         }
         out.event("error", error=shown)
 
-    def _shown(self) -> dict[str, object]:
-        known_as = "realtime.session" if self.config.kind == "realtime" else "realtime.transcription_session"
-        expiry = {} if self._expires_at is None else {"expires_at": self._expires_at}
-        return {"id": self._id, "object": known_as, **expiry, **self.config.wire()}
-
     def _update(self, out: Outbox, event: Fields, _: float) -> None:
         self._state.config = merged(self.config, event.need_child("session"))
-        out.event("session.updated", session=self._shown())
+        out.event("session.updated", session=self.session_object())
         out.command(Configure(self.config.options()))
 
     def _append(self, out: Outbox, event: Fields, _: float) -> None:
@@ -230,3 +238,9 @@ class RealtimeSession:
         self._turns.started(out, report)
         if self.config.options().interrupts:
             self._answers.interrupt(out, now_ms)
+        self._expect(out)
+
+    def _expect(self, out: Outbox) -> None:
+        """While nobody speaks, there is no turn that could be answered early."""
+        if self.config.kind == "realtime" and self._turns.is_speaking:
+            self._answers.expect(out)

@@ -44,6 +44,8 @@ class Turns:
         self._state = state
         self._buffer = InputBuffer(state.config.defaults.kept_audio_bytes)
         self._speech: _Speech | None = None
+        self._cleared_until_ms = -1.0
+        """Sound before this is nobody's, though the engine may still be hearing it."""
         self._turn_ended_ms = 0.0
         """When the last turn ended or the buffer was cleared, on the session's clock."""
 
@@ -81,6 +83,7 @@ class Turns:
 
     def clear(self, out: Outbox, now_ms: float) -> None:
         self._speech = None
+        self._cleared_until_ms = self._buffer.position_ms
         self._buffer.clear()
         self._turn_ended_ms = now_ms
         out.command(ClearInput())
@@ -91,11 +94,16 @@ class Turns:
         out.event("input_audio_buffer.speech_started", audio_start_ms=report.at_ms, item_id=self._speech.item_id)
 
     def stopped(self, out: Outbox, report: SpeechStopped, now_ms: float) -> bool:
-        """Whether that ended a turn: not where the client committed or cleared it in the meantime."""
-        if self._speech is None:
+        """Whether that is a turn for the conversation: not where the client has cleared its sound in the meantime.
+
+        Where it committed in the middle of it, the engine tells with which sound that was; here is what came before or after.
+        """
+        begin_ms = self._speech.at_ms if self._speech else report.at_ms
+        item_id = self._end_speech() or out.new_id("item")
+        if report.at_ms <= self._cleared_until_ms:
+            # The engine has the turn all the same, and waits for its name.
+            out.command(CommitInput(item_id))
             return False
-        begin_ms = self._speech.at_ms
-        item_id = self._end_speech()
         out.event("input_audio_buffer.speech_stopped", audio_end_ms=report.at_ms, item_id=item_id)
         self._add_turn(out, item_id, begin_ms, report.at_ms)
         self._turn_ended_ms = now_ms
