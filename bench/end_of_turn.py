@@ -82,6 +82,9 @@ def _takes(scenes: Sequence[Scene], chosen: Iterable[int], clips: Sequence[Clip]
 
 
 def _scorers(model: Path | None, cache: Path | None) -> dict[str, Scorer]:
+    if cache is not None:
+        cache.mkdir(parents=True, exist_ok=True)
+
     def kept(name: str) -> Path | None:
         return None if cache is None else cache / f"{name}.json"
 
