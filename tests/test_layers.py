@@ -22,7 +22,7 @@ LAYERS = (
     {"engines", "providers"},
     {"transports"},
     {"runtime", "store", "supervise"},
-    {"tools", "serving", "http", "cli", "server", "assemble", "load_config", "settings_file", "__main__"},
+    {"tools", "serving", "http", "cli", "server", "assemble", "assemble_server", "load_config", "settings_file", "__main__"},
 )
 """From the words at the bottom to the surfaces; "" is the package itself, of which only __version__ is of use."""
 

@@ -68,6 +68,7 @@ class FakeEngine:
     on_command: Callable[[Command], None] = lambda _: None
     commands: list[Command] = field(default_factory=list)
     closed: bool = False
+    backlog_s: float = 0.0
     broken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:

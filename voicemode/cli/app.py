@@ -27,6 +27,8 @@ from voicemode.cli.mcp import EXAMPLES as MCP_EXAMPLES
 from voicemode.cli.mcp import mcp
 from voicemode.cli.models import app as models_app
 from voicemode.cli.output import print_json
+from voicemode.cli.serve import EXAMPLES as SERVE_EXAMPLES
+from voicemode.cli.serve import TOKEN_EXAMPLES, serve, token
 from voicemode.cli.service import app as service_app
 from voicemode.cli.status import EXAMPLES as STATUS_EXAMPLES
 from voicemode.cli.status import status
@@ -63,6 +65,8 @@ app.add_typer(config_app, name="config")
 app.add_typer(service_app, name="service")
 app.add_typer(models_app, name="models")
 app.add_typer(turn_app, name="turn")
+app.command(epilog=SERVE_EXAMPLES)(serve)
+app.command(epilog=TOKEN_EXAMPLES)(token)
 app.command(epilog=MCP_EXAMPLES)(mcp)
 
 

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from voicemode.dialogue import Report
 from voicemode.http.limits import Places
-from voicemode.http.sessions import MakeEngine, MakeSession, SessionWish, bound
+from voicemode.http.sessions import MakeEngine, MakeSession, SessionWish
 from voicemode.playout import PlayoutSink
 from voicemode.runtime.realtime import GOING_AWAY, RealtimeCall
 from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, Ended, Observer, Peer, WireLog
@@ -60,11 +60,20 @@ class Calls:
 
     @contextlib.asynccontextmanager
     async def open(
-        self, wish: SessionWish, peer: Peer, address: str, *, call_id: str = "", playout: PlayoutSink | None = None
+        self,
+        wish: SessionWish,
+        peer: Peer,
+        address: str,
+        *,
+        call_id: str = "",
+        playout: PlayoutSink | None = None,
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> AsyncIterator[OpenCall]:
         """Hold a call for the length of the block; leaving it ends it, and returns when everything was freed.
 
-        Raises HttpError when there is no place for it.
+        ``before`` is awaited when it is certain that it is served, and before anything is sent.
+
+        Raises HttpError when there is no place for it, or its session is not allowed.
         """
 
         def make_engine(report: Callable[[Report], None]) -> DialogueEngineLike:
@@ -73,7 +82,7 @@ class Calls:
         name = call_id or self.new_id()
         with self.places.one(address):
             call = RealtimeCall(
-                bound(self._make_session, wish),
+                self._make_session(wish),
                 make_engine,
                 peer,
                 call_id=name,
@@ -82,6 +91,8 @@ class Calls:
                 observers=self._observers(wish),
                 wire_log=self._wire_log,
             )
+            if before is not None:
+                await before()
             held = self._open[name] = OpenCall(call, asyncio.create_task(call.run()))
             try:
                 yield held

@@ -148,7 +148,7 @@ def _answer(wanted: _Wanted, pieces: Sequence[Piece], sound: _Sound) -> Response
                     "language": wanted.language or "",
                     "duration": round(sound.seconds, 3),
                     "text": text,
-                    "segments": [_segment(number, piece) for number, piece in enumerate(said)],
+                    "segments": [_segment(number, piece, sound.seconds) for number, piece in enumerate(said)],
                     "usage": usage,
                 }
             )
@@ -156,13 +156,13 @@ def _answer(wanted: _Wanted, pieces: Sequence[Piece], sound: _Sound) -> Response
             return JSONResponse({"text": text, "usage": usage})
 
 
-def _segment(number: int, piece: Piece) -> dict[str, Any]:
+def _segment(number: int, piece: Piece, most_s: float) -> dict[str, Any]:
     """What is not known, such as tokens and probabilities, is said as the API says "nothing special"."""
     return {
         "id": number,
         "seek": 0,
         "start": round(piece.start, 3),
-        "end": round(piece.end, 3),
+        "end": round(min(piece.end, most_s), 3),
         "text": piece.text,
         "tokens": [],
         "temperature": 0.0,

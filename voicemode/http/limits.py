@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import time
@@ -30,6 +31,8 @@ class Places:
         self._taken: Counter[str] = Counter()
         self.closed = False
         """No more are given: the server drains."""
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     @property
     def taken(self) -> int:
@@ -49,12 +52,19 @@ class Places:
         """Hold a place meanwhile. Raises as ``check``."""
         self.check(address)
         self._taken[address] += 1
+        self._empty.clear()
         try:
             yield
         finally:
             self._taken[address] -= 1
-            if self._taken[address] <= 0:
+            if not self._taken[address]:
                 del self._taken[address]
+            if not self._taken:
+                self._empty.set()
+
+    async def empty(self) -> None:
+        """Returns when none is taken."""
+        await self._empty.wait()
 
 
 class WrongTokens:

@@ -10,8 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from voicemode.dialogue import Command, Report
+from voicemode.http.sessions import SessionWish
 from voicemode.http.turn_stages import Stage, TurnStages, TurnTimes
 from voicemode.providers.registry import Registry
+from voicemode.runtime.outbox import Event
+from voicemode.runtime.realtime_parts import Ended, Observer
 
 __all__ = ["Metrics", "metrics_routes"]
 
@@ -39,8 +43,11 @@ class Metrics:
         if registry is not None:
             self.registry.register(_Endpoints(registry))
 
-    def stage_observer(self) -> TurnStages:
-        """For one call."""
+    def observers(self, wish: SessionWish) -> list[Observer]:
+        """Those of one call."""
+        return [self._stages(), _Opened(self, "webrtc" if wish.server_plays else "websocket")]
+
+    def _stages(self) -> TurnStages:
 
         def on_stage(stage: Stage, seconds: float) -> None:
             self.stages.labels(stage).observe(seconds)
@@ -53,6 +60,27 @@ class Metrics:
     def text(self) -> bytes:
         """The page that a scraper reads."""
         return generate_latest(self.registry)
+
+
+class _Opened:
+    """An observer that counts one session."""
+
+    def __init__(self, metrics: Metrics, transport: str) -> None:
+        self._metrics = metrics
+        metrics.opened.labels(transport).inc()
+
+    def command(self, command: Command, now: float) -> None:
+        """Nothing of it counts here."""
+
+    def report(self, report: Report, now: float) -> None:
+        """Nothing of it counts here."""
+
+    def event(self, event: Event, now: float) -> None:
+        """Nothing of it counts here."""
+
+    def ended(self, ended: Ended, now: float) -> None:
+        del now
+        self._metrics.closed.labels(str(ended.code)).inc()
 
 
 class _Endpoints:

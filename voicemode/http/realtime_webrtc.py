@@ -64,9 +64,13 @@ class _Held:
 class WebRtcCalls:
     """Calls that are carried by WebRTC, each with the task that holds it. One per server."""
 
-    def __init__(self, calls: Calls, host: str) -> None:
-        """``host`` is where the server listens: calls are heard there and nowhere else."""
-        self._calls, self._host = calls, host
+    def __init__(self, calls: Calls, host: str, *, own_addresses: bool = False) -> None:
+        """``host`` is where the server listens: calls are heard there and nowhere else.
+
+        Firefox never connects to a loopback address (measured with Firefox 153 ESR). ``own_addresses`` helps it on the
+        server's own machine: calls are heard at all of its addresses, but only from them.
+        """
+        self._calls, self._host, self._own_addresses = calls, host, own_addresses
         self._holding: set[asyncio.Task[None]] = set()
 
     async def open(self, offer: str, wish: SessionWish, address: str) -> tuple[str, str]:
@@ -97,7 +101,11 @@ class WebRtcCalls:
             webrtc = await _library()
             gone, held = asyncio.Event(), _Held()
             callbacks = webrtc.Callbacks(held.audio, held.message, opened=_nothing, ended=lambda _: gone.set())
-            peer: WebRtcPeer = webrtc.WebRtcPeer(callbacks, addresses=webrtc.addresses_for(self._host))
+            addresses, only_from = webrtc.addresses_for(self._host), frozenset[str]()
+            if self._own_addresses:
+                addresses = webrtc.own_addresses()
+                only_from = frozenset(addresses)
+            peer: WebRtcPeer = webrtc.WebRtcPeer(callbacks, addresses=addresses, only_from=only_from)
         except HttpError as error:
             answered.set_exception(error)
             return

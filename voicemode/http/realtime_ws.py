@@ -15,11 +15,15 @@ from voicemode.http.client_secrets import ClientSecret
 from voicemode.http.errors import HttpError
 from voicemode.http.guard import REALTIME_PATH, caller_of
 from voicemode.http.sessions import SessionWish, for_secret
+from voicemode.runtime.realtime import RealtimeCall
 from voicemode.runtime.realtime_parts import Peer
 
 __all__ = ["websocket_routes", "wish_of"]
 
 _SUBPROTOCOL = "realtime"
+_AHEAD_S = 60.0
+"""So much sound of a client waits to be heard at most, besides one message."""
+_AHEAD_POLL_S = 0.02
 _REASON_BYTES = 123
 """RFC 6455, 5.5: a control frame has 125 bytes, of which two are the code."""
 
@@ -40,10 +44,8 @@ def websocket_routes(calls: Calls) -> list[WebSocketRoute]:
 async def _conversation(socket: WebSocket, calls: Calls) -> None:
     caller = caller_of(socket.scope)
     wish = wish_of(socket, caller.secret)
-    calls.places.check(caller.address)  # before it is accepted, so that the answer is a status with Retry-After
-    await _accept(socket)
-    async with calls.open(wish, _peer(socket), caller.address) as held:
-        await _until_over(socket, held.call.received, held.running)
+    async with calls.open(wish, _peer(socket), caller.address, before=lambda: _accept(socket)) as held:
+        await _until_over(socket, held.call, held.call.received, held.running)
 
 
 async def _sideband(socket: WebSocket, calls: Calls, call_id: str) -> None:
@@ -54,15 +56,17 @@ async def _sideband(socket: WebSocket, calls: Calls, call_id: str) -> None:
     side = call.attach(_peer(socket))
     over = asyncio.create_task(side.over())
     try:
-        await _until_over(socket, side.received, over)
+        await _until_over(socket, call, side.received, over)
     finally:
         over.cancel()
         await side.leave()
 
 
-async def _until_over(socket: WebSocket, received: Callable[[str | bytes], None], over: asyncio.Task[Any]) -> None:
+async def _until_over(
+    socket: WebSocket, call: RealtimeCall, received: Callable[[str | bytes], None], over: asyncio.Task[Any]
+) -> None:
     """Hand on each message until the client goes or the conversation is over."""
-    reading = asyncio.create_task(_read(socket, received))
+    reading = asyncio.create_task(_read(socket, call, received))
     try:
         await asyncio.wait({reading, over}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -70,7 +74,7 @@ async def _until_over(socket: WebSocket, received: Callable[[str | bytes], None]
         await asyncio.wait({reading})
 
 
-async def _read(socket: WebSocket, received: Callable[[str | bytes], None]) -> None:
+async def _read(socket: WebSocket, call: RealtimeCall, received: Callable[[str | bytes], None]) -> None:
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
@@ -78,6 +82,8 @@ async def _read(socket: WebSocket, received: Callable[[str | bytes], None]) -> N
         text = message.get("text")
         received(text if text is not None else message.get("bytes") or b"")
         await asyncio.sleep(0)  # a client that sends without pause must not keep the others waiting
+        while call.backlog_s > _AHEAD_S:  # noqa: ASYNC110  (nor fill the memory: nothing more is read until it is asked for)
+            await asyncio.sleep(_AHEAD_POLL_S)
 
 
 def _peer(socket: WebSocket) -> Peer:

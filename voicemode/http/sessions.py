@@ -1,4 +1,4 @@
-"""What a client asks for when it connects, and the session that it gets: one that was bound to a secret begins configured."""
+"""What a client asks for when it connects, and how sessions and engines are made for it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from voicemode.dialogue import Command, Report
+from voicemode.dialogue import Report
 from voicemode.http.errors import HttpError
 from voicemode.playout import PlayoutSink
-from voicemode.runtime.outbox import Event
-from voicemode.runtime.realtime_parts import DialogueEngineLike, SessionLike, StepLike
+from voicemode.runtime.realtime_parts import DialogueEngineLike, SessionLike
 
-__all__ = ["MakeEngine", "MakeSession", "SessionWish", "bound", "effective_session", "for_secret"]
+__all__ = ["MakeEngine", "MakeSession", "SessionWish", "effective_session", "for_secret"]
 
 _MOST_SESSION_BYTES = 256 << 10
 """Of a session's configuration in JSON; its instructions and tools are the most of it."""
@@ -52,68 +51,15 @@ class SessionWish:
 
 
 MakeSession: TypeAlias = Callable[[SessionWish], SessionLike]
-"""A session of the protocol; ``wish.session`` is not its business."""
+"""A session of the protocol that begins as the wish has it. Raises HttpError for one that is not allowed."""
 MakeEngine: TypeAlias = Callable[[SessionWish, PlayoutSink | None, Callable[[Report], None]], DialogueEngineLike]
 """What listens and speaks; given where it reports to, and the playout if the server owns it."""
 
 
-def bound(make: MakeSession, wish: SessionWish) -> SessionLike:
-    """The session, which begins as ``wish.session`` says."""
-    session = make(wish)
-    return _Bound(session, wish.session) if wish.session else session
-
-
 def effective_session(make: MakeSession, wish: SessionWish) -> Mapping[str, Any]:
-    """The whole session object that a client with this wish would see. Raises HttpError for one that is not allowed."""
-    step = bound(make, wish).open(0)
-    for event in step.events:
-        if event.get("type") == "error":
-            error = event.get("error", {})
-            raise HttpError(
-                400,
-                str(error.get("code") or "invalid_value"),
-                str(error.get("message") or "This session is not allowed."),
-                param=error.get("param"),
-            )
-    shown = next((event["session"] for event in step.events if isinstance(event.get("session"), Mapping)), None)
+    """The whole session object that a client with this wish would see. Raises HttpError."""
+    shown = next((event["session"] for event in make(wish).open(0).events if isinstance(event.get("session"), Mapping)), None)
     return dict(shown) if shown is not None else {}
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    events: tuple[Event, ...]
-    commands: tuple[Command, ...]
-    close: tuple[int, str] | None
-
-
-class _Bound:
-    """A session whose first message tells it as it was asked for, not as it would be by default."""
-
-    def __init__(self, session: SessionLike, wanted: Mapping[str, Any]) -> None:
-        self._session, self._wanted = session, wanted
-
-    def open(self, now_ms: int) -> StepLike:
-        opened = self._session.open(now_ms)
-        update = json.dumps({"type": "session.update", "session": dict(self._wanted)})
-        updated = self._session.receive(update, now_ms)
-        shown = next((event["session"] for event in updated.events if event.get("type") == "session.updated"), None)
-        events = [
-            {**event, "session": shown} if shown is not None and event.get("type") == "session.created" else event
-            for event in opened.events
-        ]
-        rest = [event for event in updated.events if event.get("type") != "session.updated"]
-        return _Step(
-            events=(*events, *rest), commands=(*opened.commands, *updated.commands), close=updated.close or opened.close
-        )
-
-    def receive(self, message: str | bytes, now_ms: int) -> StepLike:
-        return self._session.receive(message, now_ms)
-
-    def report(self, report: Report, now_ms: int) -> StepLike:
-        return self._session.report(report, now_ms)
-
-    def expire(self) -> StepLike:
-        return self._session.expire()
 
 
 def for_secret(wish: SessionWish, bound_to: SessionWish) -> SessionWish:

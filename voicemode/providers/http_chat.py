@@ -69,7 +69,7 @@ class HttpAnswerer:
         return wanted if wanted in (self._declared().models or ()) else self._endpoint.model
 
     async def relay(self, body: Mapping[str, object], private: Sequence[str] = ()) -> Answer:
-        """Hand on a request as a client wrote it, but for the model, which is one of the endpoint's; the caller closes the answer.
+        """Hand on a client's request as it is, but for the model, which is one of the endpoint's; the caller closes the answer.
 
         Raises EndpointError, which repeats nothing of ``private``.
         """

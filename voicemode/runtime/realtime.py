@@ -116,7 +116,12 @@ class RealtimeCall:
         self._early: Ended | None = None
         """It was to end before ``run``."""
 
-    # -- what the transport tells
+    # -- what the transport asks and tells
+
+    @property
+    def backlog_s(self) -> float:
+        """Seconds of sound that wait to be heard; a transport that can should read no further meanwhile."""
+        return self._engine.backlog_s if self._engine is not None else 0.0
 
     def received(self, text: str | bytes) -> None:
         """A message of the client. Nothing in it raises."""

@@ -50,6 +50,10 @@ class SessionLike(Protocol):
 class DialogueEngineLike(Protocol):
     """The engine: ``runtime.dialogue_engine.DialogueEngine``."""
 
+    @property
+    def backlog_s(self) -> float:
+        """Seconds of sound that were received and not heard yet."""
+
     async def run(self) -> None:
         """Until it is closed or cancelled."""
 

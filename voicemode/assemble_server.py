@@ -1,0 +1,309 @@
+"""Builds the object graph of ``voicemode serve``, as ``assemble`` does for conversations on this machine's sound card."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from voicemode.core.failover import Declared
+from voicemode.dialogue import Command, Report
+from voicemode.engines.builtin_stt import BuiltinTranscriber
+from voicemode.engines.builtin_tts import BuiltinSynthesizer
+from voicemode.engines.choose_scorer import SMART_TURN_MODEL, choose_scorer
+from voicemode.engines.choose_vad import choose_detector
+from voicemode.engines.noise_suppressor import make_suppressor
+from voicemode.http.app import Surface, create_app
+from voicemode.http.calls import Calls
+from voicemode.http.client_secrets import ClientSecrets
+from voicemode.http.drain import drain
+from voicemode.http.errors import HttpError
+from voicemode.http.gateway import Gateway
+from voicemode.http.gateway_transcription import Hearing
+from voicemode.http.guard import Access
+from voicemode.http.health import Part, Readiness
+from voicemode.http.limits import Places
+from voicemode.http.metrics import Metrics
+from voicemode.http.realtime_webrtc import WebRtcCalls, webrtc_routes
+from voicemode.http.sessions import SessionWish
+from voicemode.http.telemetry import span_observer
+from voicemode.http.tokens import install_token
+from voicemode.interfaces import Synthesizer, TurnScorer
+from voicemode.load_config import LoadedSettings
+from voicemode.playout import PlayoutSink
+from voicemode.providers.answer_choice import ChosenAnswerer, choose_answerer
+from voicemode.providers.any_voice import AnyVoice
+from voicemode.providers.failover_stt import FailoverTranscriber
+from voicemode.providers.failover_tts import FailoverSynthesizer
+from voicemode.providers.http import HttpPool
+from voicemode.providers.patient_stt import PatientTranscriber
+from voicemode.providers.registry import Builtin, Registry
+from voicemode.providers.speech_cache import SpeechCache
+from voicemode.providers.watch import Watch
+from voicemode.runtime.dialogue_engine import DialogueEngine
+from voicemode.runtime.dialogue_parts import DialogueParts
+from voicemode.runtime.journal import Journal
+from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, SessionLike, WireLog
+from voicemode.settings import Settings
+from voicemode.supervise.on_demand import OnDemand, Starter
+from voicemode.wire.realtime import BetaSession, Playout, RealtimeSession, SessionDefaults
+from voicemode.wire.realtime.beta import session_from_beta
+from voicemode.wire.realtime.errors import ClientError
+
+__all__ = ["RealtimeServer", "build_server"]
+
+_REQUESTS = 64
+"""Gateway requests at the same time: each may hold an upload in memory."""
+_ENGLISH = Declared(languages=("en",))
+"""pocketsphinx comes with one model, and guesses English words for everything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealtimeServer:
+    """The assembled server; one per process. Close it."""
+
+    app: ASGIApp
+    token: SecretStr
+    calls: Calls
+    requests: Places
+    answerer: ChosenAnswerer
+    settings: Settings
+    engines: Engines
+    webrtc: WebRtcCalls
+
+    def started(self) -> None:
+        """It listens: find out who is there before anybody calls."""
+        self.engines.watch.touch()
+
+    async def drain(self) -> None:
+        """Let nobody new in, and give those who talk the time of the settings."""
+        await drain(self.calls, self.requests, self.settings.serve_drain_s)
+
+    async def aclose(self) -> None:
+        """End what is left and free everything. Idempotent."""
+        await self.webrtc.aclose()
+        await self.answerer.aclose()
+        await self.engines.aclose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """What all conversations share."""
+
+    settings: Settings
+    pool: HttpPool
+    registry: Registry
+    watch: Watch
+    on_demand: OnDemand
+    builtin: BuiltinSynthesizer
+    synthesizer: Synthesizer
+    transcriber: FailoverTranscriber
+    scorer: TurnScorer
+    journal: Journal
+
+    def touch(self) -> None:
+        """Somebody uses them."""
+        self.watch.touch()
+        if self.settings.start_services:
+            for task in ("tts", "stt"):
+                if not self.watch.is_served(task):
+                    self.on_demand.lacks(task)
+
+    async def aclose(self) -> None:
+        await self.scorer.aclose()
+        await self.watch.aclose()
+        await self.on_demand.aclose()
+        await self.transcriber.aclose()
+        await self.builtin.aclose()
+        await self.pool.aclose()
+
+
+def build_server(
+    loaded: LoadedSettings, environ: Mapping[str, str], *, host: str, wire_log: WireLog | None = None
+) -> RealtimeServer:
+    """Everything but the socket. ``host`` is where it will listen. Raises SettingsError; makes the token if there is none."""
+    settings = loaded.settings
+    token = install_token(settings.base_dir, settings.serve_token)
+    engines = _engines(loaded, environ)
+    answerer = choose_answerer(settings, engines.registry, environ)
+    sessions = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
+    requests = Places(_REQUESTS, _REQUESTS // 4, "requests")
+    metrics = Metrics(lambda: sessions.taken, engines.registry)
+    defaults = SessionDefaults(voice=settings.voices[0]) if settings.voices else SessionDefaults()
+    make_session = _session_maker(settings, defaults)
+    calls = Calls(
+        make_session,
+        _engine_maker(engines, answerer, defaults),
+        sessions,
+        limits=CallLimits(session_s=settings.serve_session_s, audio_s=2 * settings.serve_session_s),
+        observers=lambda wish: [*metrics.observers(wish), span_observer(wish.kind, time.monotonic)],
+        wire_log=wire_log,
+    )
+    webrtc = WebRtcCalls(calls, host)
+    hearing = Hearing(
+        PatientTranscriber(engines.registry.stt), lambda: choose_detector(settings.vad).detector, settings.serve_max_audio_s
+    )
+    surface = Surface(
+        access=_access(settings, token),
+        calls=calls,
+        make_session=make_session,
+        gateway=Gateway(
+            registry=engines.registry,
+            synthesizer=engines.synthesizer,
+            hearing=hearing,
+            places=requests,
+            touch=engines.touch,
+            metrics=metrics,
+        ),
+        readiness=Readiness(engines.registry, engines.watch.look_now, lambda: _responder(answerer, engines.registry)),
+        more=webrtc_routes(webrtc, calls, make_session),
+    )
+    return RealtimeServer(
+        app=create_app(surface),
+        token=token,
+        calls=calls,
+        requests=requests,
+        answerer=answerer,
+        settings=settings,
+        engines=engines,
+        webrtc=webrtc,
+    )
+
+
+def _access(settings: Settings, token: SecretStr) -> Access:
+    return Access(
+        token=token,
+        secrets=ClientSecrets(),
+        hosts=frozenset(name.lower() for name in settings.serve_allowed_hosts),
+        origins=frozenset(origin.lower().rstrip("/") for origin in settings.serve_allowed_origins),
+        remote=settings.serve_allow_remote,
+        max_upload=settings.serve_max_upload_mb << 20,
+    )
+
+
+def _engines(loaded: LoadedSettings, environ: Mapping[str, str]) -> Engines:
+    settings = loaded.settings
+    pool = HttpPool(settings)
+    builtin = BuiltinSynthesizer(environ)
+    registry = Registry(settings, pool, Builtin(builtin, BuiltinTranscriber(environ), stt_declared=_ENGLISH))
+    cache = {"off": None, "memory": SpeechCache(), "disk": SpeechCache(settings.base_dir / "cache")}[settings.speech_cache]
+    return Engines(
+        settings=settings,
+        pool=pool,
+        registry=registry,
+        watch=Watch(registry, pool),
+        on_demand=OnDemand(settings.base_dir, lambda: _services(loaded, environ)),
+        builtin=builtin,
+        synthesizer=AnyVoice(FailoverSynthesizer(registry.tts, cache)),
+        transcriber=FailoverTranscriber(registry.stt),
+        scorer=choose_scorer(settings.turn_scorer, _smart_turn(settings), environ).scorer,
+        journal=Journal(settings.base_dir / "pending"),
+    )
+
+
+def _services(loaded: LoadedSettings, environ: Mapping[str, str]) -> Starter:
+    # Here and not above: it loads what only machines with a local service need.
+    from voicemode.supervise.manager import Services
+
+    return Services(loaded.settings, loaded.services, environ)
+
+
+def _smart_turn(settings: Settings) -> Path:
+    """Where smart-turn's model is, if it was pulled."""
+    from voicemode.supervise.models import Models  # as above
+
+    models = Models(settings)
+    return models.path_of(SMART_TURN_MODEL) / models.find(SMART_TURN_MODEL).files[0].name
+
+
+def _responder(answerer: ChosenAnswerer, registry: Registry) -> Part:
+    choice = answerer.choice
+    if choice.is_echo or choice.answerer.acts:
+        return Part(True, (choice.answerer.name,), choice.reason)
+    now = registry.chat.clock()
+    able = tuple(entry.name for entry in registry.chat if entry.health.breaker.admits(now))
+    return Part(bool(able), able, choice.reason)
+
+
+# -- one conversation
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(10)}"
+
+
+def _session_maker(settings: Settings, defaults: SessionDefaults) -> Callable[[SessionWish], SessionLike]:
+    def make(wish: SessionWish) -> SessionLike:
+        asked = session_from_beta(wish.session) if wish.beta else dict(wish.session)
+        if wish.model and wish.kind == "realtime":
+            asked.setdefault("model", wish.model)
+        try:
+            session = RealtimeSession(
+                _new_id("sess"),
+                playout=Playout.SERVER if wish.server_plays else Playout.CLIENT,
+                new_id=_new_id,
+                kind=wish.kind,
+                defaults=defaults,
+                expires_at=int(time.time() + settings.serve_session_s),
+                options=asked or None,
+            )
+        except ClientError as error:
+            raise HttpError(400, error.code, error.message, param=error.param) from None
+        return BetaSession(session) if wish.beta else session
+
+    return make
+
+
+def _engine_maker(
+    engines: Engines, answerer: ChosenAnswerer, defaults: SessionDefaults
+) -> Callable[[SessionWish, PlayoutSink | None, Callable[[Report], None]], DialogueEngineLike]:
+    settings = engines.settings
+
+    def voice(name: str) -> str | None:
+        """What a client did not choose is left to the endpoint, which knows the person's preferences."""
+        return None if name in ("", defaults.voice) else name
+
+    def make(_: SessionWish, playout: PlayoutSink | None, report: Callable[[Report], None]) -> DialogueEngineLike:
+        parts = DialogueParts(
+            make_detector=lambda: choose_detector(settings.vad).detector,
+            synthesizer=engines.synthesizer,
+            transcriber=engines.transcriber,
+            scorer=engines.scorer,
+            journal=engines.journal,
+            answerer=answerer,
+            make_suppressor=make_suppressor,
+            voice=voice,
+            language=settings.language,
+            session_id=_new_id("conversation"),
+            max_utterance_s=settings.listen_duration_max,
+        )
+        return _Watched(DialogueEngine(parts, report=report, playout=playout), engines)
+
+    return make
+
+
+class _Watched:
+    """An engine; as long as it runs, the endpoints are looked after."""
+
+    def __init__(self, engine: DialogueEngine, engines: Engines) -> None:
+        self._engine, self._engines = engine, engines
+
+    @property
+    def backlog_s(self) -> float:
+        return self._engine.backlog_s
+
+    async def run(self) -> None:
+        async with self._engines.watch.conversation():
+            self._engines.touch()
+            await self._engine.run()
+
+    def command(self, command: Command) -> None:
+        self._engine.command(command)
+
+    async def aclose(self) -> None:
+        await self._engine.aclose()

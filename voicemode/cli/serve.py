@@ -1,0 +1,123 @@
+"""``voicemode serve``: the realtime server; ``voicemode token``: the key to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voicemode.cli.output import about
+from voicemode.load_config import LoadedSettings, load_from_process
+
+if TYPE_CHECKING:  # the server's libraries take a second to load, which --help and completion must not wait for
+    from voicemode.assemble_server import RealtimeServer
+    from voicemode.http.server import Listening
+
+__all__ = ["EXAMPLES", "TOKEN_EXAMPLES", "serve", "token"]
+
+EXAMPLES = """\
+Examples:
+  voicemode serve
+  export OPENAI_API_KEY=$(voicemode token) OPENAI_BASE_URL=http://127.0.0.1:8765/v1
+  voicemode service start voicemode              in the background, after 'voicemode service install voicemode'
+"""
+TOKEN_EXAMPLES = """\
+Examples:
+  export OPENAI_API_KEY=$(voicemode token)
+  voicemode token --new                          when somebody else has seen it
+"""  # noqa: S105  (it shows how to get one)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0: a free one.", show_default="8765")] = None,
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let it listen where others reach it.")] = False,
+    json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object per line.")] = False,
+) -> None:
+    """Serve OpenAI Realtime (WebSocket, WebRTC) and OpenAI's audio and chat API to programs of this machine.
+
+    It runs until Ctrl-C or SIGTERM: then nobody new is let in, and conversations may end (VOICEMODE_SERVE_DRAIN_S). A second
+    signal ends it at once.
+    """
+    loaded = load_from_process(os.environ)
+    if allow_remote:
+        settings = loaded.settings.model_copy(update={"serve_allow_remote": True})
+        loaded = LoadedSettings(settings, loaded.sources, loaded.warnings, loaded.openai_key_elsewhere, loaded.services)
+    _log_to_stderr(loaded, json_logs=json_logs)
+    settings = loaded.settings
+    # Here and not above: see TYPE_CHECKING.
+    from voicemode.assemble_server import build_server
+    from voicemode.http.server import listen
+
+    chosen_host = settings.serve_host if host is None else host
+    listening = listen(settings, chosen_host, settings.serve_port if port is None else port)
+    with listening.socket:
+        asyncio.run(_serve(build_server(loaded, os.environ, host=chosen_host), listening))
+
+
+async def _serve(server: RealtimeServer, listening: Listening) -> None:
+    from voicemode.http.server import end_soon
+    from voicemode.http.server import serve as serve_until_told  # as above
+
+    def started() -> None:
+        server.started()
+        _tell(server, listening)
+
+    await serve_until_told(
+        server.app,
+        listening,
+        log_level=server.settings.log_level,
+        drain=server.drain,
+        started=started,
+        ended=server.aclose,
+        leaving=end_soon,
+    )
+
+
+def _tell(server: RealtimeServer, listening: Listening) -> None:
+    """Where it is, and how to come in; to standard error, since nothing was asked for."""
+    where = f"http://{listening.address}:{listening.port}"
+    choice = server.answerer.choice
+    out = about()
+    out.print(f"voicemode listens on {where}", soft_wrap=True)
+    out.print("", soft_wrap=True)
+    out.print(f"  export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY=$(voicemode token)", soft_wrap=True)
+    out.print("", soft_wrap=True)
+    out.print(f"  realtime   ws://{listening.address}:{listening.port}/v1/realtime, {where}/v1/realtime/calls", soft_wrap=True)
+    out.print(f"  gateway    {where}/v1", soft_wrap=True)
+    out.print(f"  answers    {choice.answerer.name}: {choice.reason}", soft_wrap=True)
+    if server.settings.serve_allow_remote:
+        out.print("Others can reach it, unencrypted: put it behind a proxy with TLS.", soft_wrap=True)
+
+
+def _log_to_stderr(loaded: LoadedSettings, *, json_logs: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    if json_logs:
+        from voicemode.http.telemetry import JsonFormatter  # as above
+
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("voicemode: %(message)s"))
+    logging.basicConfig(level=loaded.settings.log_level.upper(), handlers=[handler], force=True)
+    for library in ("httpx2", "httpcore2", "uvicorn", "uvicorn.access", "asyncio"):  # they log requests and what is in them
+        logging.getLogger(library).setLevel(logging.WARNING)
+    for warning in loaded.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+
+
+def token(
+    new: Annotated[bool, typer.Option("--new", help="Make another one; a server heeds it from its next start on.")] = False,
+) -> None:
+    """Print the token that 'voicemode serve' wants, and make it if there is none."""
+    settings = load_from_process(os.environ).settings
+    # Here and not above: the settings are enough for --help.
+    from voicemode.http.tokens import install_token, new_install_token
+
+    if new:
+        print(new_install_token(settings.base_dir).get_secret_value())
+    else:
+        print(install_token(settings.base_dir, settings.serve_token).get_secret_value())
