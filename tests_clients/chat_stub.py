@@ -1,7 +1,8 @@
 """A stub of a chat endpoint whose answers follow from the conversation alone: ``python -m tests_clients.chat_stub``.
 
 It prints its port and leaves when standard input ends. Where the last message is a person's and says "forward", it calls the
-function ``move``; where it is that function's result, it says eight sentences; where a person says "clubs", the ninth.
+function ``move``; where it is that function's result, it says eight sentences; where a person says
+"clubs", the ninth; "hello", the tenth.
 ``GET /requests`` returns the bodies of all requests so far.
 """
 
@@ -15,16 +16,18 @@ from typing import Any
 
 from tests.stubs.sentence_tones import NUMBERS, sentences
 
-__all__ = ["ARGUMENTS", "LONG", "LOST", "SHORT"]
+__all__ = ["ARGUMENTS", "GREETING", "LONG", "LOST", "SHORT"]
 
 LONG = " ".join(sentences(8))
 SHORT = f"This is sentence {NUMBERS[9]}."
+GREETING = f"This is sentence {NUMBERS[10]}."
 LOST = f"This is sentence {NUMBERS[12]}."
 """Said where none of the rules holds."""
 ARGUMENTS = {"direction": "forward", "meters": 10}
 
 _HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "stub-chat"}
 _USAGE = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+_ANSWERS = {"clubs": SHORT, "hello": GREETING}
 _PIECE = 7
 """Characters of one delta, so that words and arguments are cut anywhere."""
 
@@ -66,7 +69,9 @@ def _choices(body: dict[str, Any]) -> list[dict[str, Any]]:
     said = last["content"] if last["role"] == "user" and isinstance(last["content"], str) else ""
     if "forward" in said and body.get("tools"):
         return _call()
-    return _words(LONG if last["role"] == "tool" else SHORT if "clubs" in said else LOST)
+    if last["role"] == "tool":
+        return _words(LONG)
+    return _words(next((answer for word, answer in _ANSWERS.items() if word in said), LOST))
 
 
 def _words(text: str) -> list[dict[str, Any]]:

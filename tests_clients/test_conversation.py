@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.stubs.sentence_tones import listen, sentences
-from tests_clients.chat_stub import ARGUMENTS, LONG, SHORT
+from tests_clients.chat_stub import ARGUMENTS, GREETING, LONG, SHORT
 from tests_clients.driving import refused
 from tests_clients.held import Held
 
@@ -46,7 +46,7 @@ def test_the_answer_breaks_off_and_the_next_is_whole(held: Held) -> None:
     numbers = [each.number for each in heard]
     assert numbers[-1] == 9, heard
     assert heard[-1].whole
-    before = [each for each in heard[:-1] if each.number > 0]
+    before = [each for each in heard[:-1] if each.number != 10]  # Pipecat has itself greeted
     assert [each.number for each in before] == list(range(1, len(before) + 1)), heard
     assert 1 <= len(before) < 8, heard
     assert all(each.whole for each in before[:-1]), heard
@@ -54,7 +54,7 @@ def test_the_answer_breaks_off_and_the_next_is_whole(held: Held) -> None:
 
 def test_the_client_has_the_assistants_words(held: Held) -> None:
     """The last thing it has of the assistant is the answer to the second turn."""
-    said = held.seen.texts("assistant_said")
+    said = [words for words in held.seen.texts("assistant_said") if words != GREETING]
     assert said[-1] == SHORT
     assert all(LONG.startswith(words) for words in said[:-1])
 
@@ -62,10 +62,10 @@ def test_the_client_has_the_assistants_words(held: Held) -> None:
 def test_the_assistant_remembers_what_was_heard(held: Held) -> None:
     """Of the answer that was interrupted, the chat is shown the words that were heard, give or take one."""
     mine = [message for message in _last_chat(held) if message["role"] == "assistant"]
-    kept = [str(message["content"]) for message in mine if message.get("content")]
+    kept = [str(message["content"]) for message in mine if message.get("content") not in (None, "", GREETING)]
     assert len(kept) == 1
     assert LONG.startswith(kept[0].strip())
-    words = _words_by(held.seen.all("stopped")[0]["heard_s"])
+    words = _words_by(held.seen.all("stopped")[0]["heard_s"] - held.seen.all("begins")[0]["heard_s"])
     assert abs(len(kept[0].split()) - words) <= 1, (kept[0], words)
 
 
@@ -89,7 +89,7 @@ def test_nothing_of_an_answer_follows_its_end(held: Held) -> None:
         assert about is None or about not in done or event["type"].startswith("output_audio_buffer."), event
         if event["type"] == "response.done":
             done.add(event["response"]["id"])
-    assert len(done) == 3
+    assert len(done) >= 3
 
 
 def test_items_follow_one_another(held: Held) -> None:

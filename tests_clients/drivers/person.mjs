@@ -9,6 +9,7 @@ const FRAME = (RATE * TICK_MS) / 1000; // samples
 const SETTLE_S = 0.5; // before the first word, so that no utterance begins with the line
 const LISTENS_S = 2.5; // of the assistant's sound before the person interrupts
 const SILENT_S = 1.2; // after which an answer is taken for finished
+const SURELY_S = 0.3; // of sound that is more than the end of what was playing
 const DEADLINE_S = 40; // for each thing that is waited for
 
 /** Calls back every 20 ms by the clock, as a sound card does; late calls come at once. Returns what stops it. */
@@ -107,13 +108,14 @@ export function until(what, holds) {
  */
 export async function conversation({ say, ears, saw }) {
   await until('a quiet beginning', () => ears.silentFor(SETTLE_S));
+  saw('begins', { heard_s: ears.heardS });
   say('first');
   await until('the first answer is heard', () => ears.heardS >= LISTENS_S);
   say('second');
   await until('the answer is interrupted', () => ears.stops > 0);
   const before = ears.heardS;
   saw('stopped', { heard_s: before });
-  await until('the second answer is heard', () => ears.heardS > before);
+  await until('the second answer is heard', () => ears.heardS > before + SURELY_S);
   await until('the second answer ends', () => ears.silentFor(SILENT_S));
   saw('finished', { heard_s: ears.heardS });
 }

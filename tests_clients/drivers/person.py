@@ -48,6 +48,8 @@ _LISTENS_S = 2.5
 """Of the assistant's sound before the person interrupts."""
 _SILENT_S = 1.2
 """After which an answer is taken for finished."""
+_SURELY_S = 0.3
+"""Of sound that is more than the end of what was playing."""
 _DEADLINE_S = 40.0
 """For each thing that is waited for."""
 
@@ -169,15 +171,22 @@ class Loudspeaker:
             wav.writeframes(bytes(self._heard))
 
 
-async def conversation(order: Order, microphone: Microphone, loudspeaker: Loudspeaker) -> None:
-    """The person asks for something, talks into the answer, and hears the next one to its end."""
-    await loudspeaker.until("a quiet beginning", lambda: loudspeaker.silent_for(_SETTLE_S))
+async def conversation(order: Order, microphone: Microphone, loudspeaker: Loudspeaker, *, greeted: bool = False) -> None:
+    """The person asks for something, talks into the answer, and hears the next one to its end.
+
+    ``greeted``: the assistant speaks first, and the person hears it out.
+    """
+    if greeted:
+        await loudspeaker.until("a greeting", lambda: loudspeaker.heard_s > _SURELY_S)
+    await loudspeaker.until("a quiet beginning", lambda: loudspeaker.silent_for(_SILENT_S if greeted else _SETTLE_S))
+    begin = loudspeaker.heard_s
+    saw("begins", heard_s=begin)
     microphone.say(order.first)
-    await loudspeaker.until("the first answer is heard", lambda: loudspeaker.heard_s >= _LISTENS_S)
+    await loudspeaker.until("the first answer is heard", lambda: loudspeaker.heard_s >= begin + _LISTENS_S)
     microphone.say(order.second)
     await loudspeaker.until("the answer is interrupted", lambda: loudspeaker.stops > 0)
     before = loudspeaker.heard_s
-    await loudspeaker.until("the second answer is heard", lambda: loudspeaker.heard_s > before)
+    await loudspeaker.until("the second answer is heard", lambda: loudspeaker.heard_s > before + _SURELY_S)
     await loudspeaker.until("the second answer ends", lambda: loudspeaker.silent_for(_SILENT_S))
     saw("finished", heard_s=loudspeaker.heard_s)
 

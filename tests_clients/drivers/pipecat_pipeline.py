@@ -7,7 +7,15 @@ from typing import Any
 
 from pipecat.adapters.schemas.function_schema import FunctionSchema
 from pipecat.adapters.schemas.tools_schema import ToolsSchema
-from pipecat.frames.frames import ErrorFrame, Frame, InputAudioRawFrame, InterruptionFrame, OutputAudioRawFrame, StartFrame
+from pipecat.frames.frames import (
+    ErrorFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterruptionFrame,
+    LLMRunFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+)
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.runner import PipelineRunner
@@ -70,10 +78,15 @@ class ToLoudspeaker(BaseOutputTransport):
 
 
 class Errors(BaseObserver):
-    """Every error, whichever part of the pipeline tells it."""
+    """Every kind of error once, whichever part of the pipeline tells it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[str] = set()
 
     async def on_push_frame(self, data: FramePushed) -> None:
-        if isinstance(data.frame, ErrorFrame):
+        if isinstance(data.frame, ErrorFrame) and data.frame.error not in self._told:
+            self._told.add(data.frame.error)
             saw("error", error=data.frame.error)
 
 
@@ -103,7 +116,8 @@ def _words(content: Any) -> str:
 
 async def main(order: Order) -> None:
     schema = FunctionSchema(name="move", description="Drive.", properties=MOVE["properties"], required=MOVE["required"])
-    context = LLMContext(tools=ToolsSchema(standard_tools=[schema]))
+    greeting = {"role": "user", "content": "Say hello."}
+    context = LLMContext([greeting], tools=ToolsSchema(standard_tools=[schema]))
     aggregators = LLMContextAggregatorPair(context)
     loudspeaker, source = Loudspeaker(), FromMicrophone()
     microphone = Microphone(source.put)
@@ -120,7 +134,8 @@ async def main(order: Order) -> None:
         running = group.create_task(PipelineRunner(handle_sigint=False).run(task))
         await asyncio.wait_for(ready.wait(), 20)
         tasks = [group.create_task(work) for work in (microphone.run(), loudspeaker.run())]
-        await conversation(order, microphone, loudspeaker)
+        await task.queue_frames([LLMRunFrame()])  # as its examples do: it sets the conversation up
+        await conversation(order, microphone, loudspeaker, greeted=True)
         _tell(context)
         for each in tasks:
             each.cancel()
