@@ -22,6 +22,9 @@ class Behaviour:
     tts_mode: str = "ok"
     stt_mode: str = "ok"
     chat_mode: str = "ok"
+    stream_mode: str = "ok"
+    """Of the stream of sound: "ok", a status, hang (no answer to the upgrade), mute (no answer to a flush), or at the first
+    half second: garbage, cut, busy."""
     models_mode: str = "ok"
     error_text: str = "stub: told to fail"
     """What a failing status says; {input} and {key} stand for what the request brought."""

@@ -7,7 +7,7 @@ own; one more port takes orders:
     POST /configure {"site": 0, ...}    see Behaviour; what is not named keeps its value, unknown names are refused
     POST /reset                         default behaviour everywhere, no events, no uploads
     GET  /events                        what was asked and answered, with time.monotonic stamps
-    GET  /uploads/{id}                  the sound that came with a transcription
+    GET  /uploads/{id}                  the sound that came with a transcription, or by a stream
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ from typing import Any
 import numpy as np
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from tests.stubs.behaviour import Behaviour
 from tests.stubs.chat import CHAT_PATH, chat
 from tests.stubs.ports import Port
 from tests.stubs.sound import RATE, encode, speech
 from tests.stubs.spoken_words import trimmed, words_until
+from tests.stubs.word_stream import STREAM_PATH, stream
 
 __all__ = ["main"]
 
@@ -63,7 +65,7 @@ class Log:
         self.uploads: dict[int, bytes] = {}
         self._ids = 0
 
-    def begin(self, site: int, kind: str, request: Request) -> Event:
+    def begin(self, site: int, kind: str, request: HTTPConnection) -> Event:
         self._ids += 1
         event = {
             "id": self._ids,
@@ -146,6 +148,9 @@ class Site:
         await (self.port.close() if behaviour.refuse else self.port.open())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._stream(WebSocket(scope, receive, send))
+            return
         request = Request(scope, receive)
         kinds = {
             "/v1/audio/speech": "tts",
@@ -173,6 +178,13 @@ class Site:
             await exchange.answer(200, "application/json", json.dumps(self.behaviour.voice_list).encode())
         else:
             await exchange.refuse(404, f"no such path: {scope['path']}")
+
+    async def _stream(self, socket: WebSocket) -> None:
+        event = self.log.begin(self.number, "stream", socket)
+        if socket.url.path != STREAM_PATH:
+            await socket.close()
+            return
+        self.log.uploads[event["id"]] = await stream(socket, self.behaviour, event)
 
     async def _models(self, exchange: Exchange) -> None:
         if not await exchange.fails(self.behaviour.models_mode, ""):

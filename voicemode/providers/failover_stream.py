@@ -67,7 +67,10 @@ class _Watched:
 
     def flush(self) -> asyncio.Future[Transcript]:
         words = asyncio.ensure_future(self._stream.flush())
-        words.add_done_callback(self._flushed)
+        if words.done():
+            self._flushed(words)  # at once: whoever asks for the next stream may not have waited
+        else:
+            words.add_done_callback(self._flushed)
         return words
 
     def outrun(self) -> None:

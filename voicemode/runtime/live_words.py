@@ -55,12 +55,12 @@ class LiveWords:
         """Changes when one begins, and when one is done with."""
         self._fed = 0
         """Samples of this utterance."""
-        self._position = 0
-        """Of the listener, up to where it was fed."""
         self._following = False
         """Somebody speaks. In a pause nothing is fed: reading silence would keep the engine from reading the words."""
         self._silent_since: float | None = None
         """Where the pause began, in seconds of the listener; None while somebody speaks."""
+        self._words, self._until_s = "", 0.0
+        """Of this utterance, as they were last understood, and how much of its sound they are."""
         self._shown_at = -_SHOWN_EVERY_S
         self._strays: set[asyncio.Task[None]] = set()
         """What still ends."""
@@ -73,6 +73,7 @@ class LiveWords:
                     self._begin(listener)
                 case PauseBegan():
                     self._following, self._silent_since = False, event.at
+                    self._tell_policy(listener)
                 case SpeechResumed():
                     self._following, self._silent_since = True, None
                 case TurnEnded():
@@ -118,21 +119,16 @@ class LiveWords:
         if self._streams is None:
             return
         self._following, self._fed, self._utterances = True, 0, self._utterances + 1
+        self._words, self._until_s = "", 0.0
         self._stream = self._streams.stream(StreamRequest(self._grown_in(listener), self._language, self._on_remote))
 
     def _follow(self, listener: Listener) -> None:
-        stream, judged = self._stream, round(listener.judged_s * CAPTURE_RATE)
-        if stream is None:
+        if self._stream is None or listener.utterance_began_s is None:
             return
-        if not self._fed:
-            samples = listener.utterance().samples
-            samples = samples[: len(samples) - (listener.position - judged)]
-        elif judged - self._position < _PIECE:
-            return
-        else:
-            samples = listener.sound_since(self._position / CAPTURE_RATE).samples[: judged - self._position]
-        self._position = judged
-        self._feed(stream, samples)
+        fed_until = round(listener.utterance_began_s * CAPTURE_RATE) + self._fed
+        missing = round(listener.judged_s * CAPTURE_RATE) - fed_until  # what was not judged is not of the utterance yet
+        if missing >= _PIECE:
+            self._feed(self._stream, listener.sound_since(fed_until / CAPTURE_RATE).samples[:missing])
 
     def _feed(self, stream: TranscriptStream, samples: Samples) -> None:
         if len(samples):
@@ -146,17 +142,17 @@ class LiveWords:
 
         def grown(partial: PartialTranscript) -> None:
             if utterance == self._utterances:
-                text = (partial.settled + partial.tail).strip()
-                self._tell_policy(listener, text, partial.until_s)
-                self._show(text)
+                self._words, self._until_s = (partial.settled + partial.tail).strip(), partial.until_s
+                self._tell_policy(listener)
+                self._show(self._words)
 
         return grown
 
-    def _tell_policy(self, listener: Listener, text: str, until_s: float) -> None:
+    def _tell_policy(self, listener: Listener) -> None:
         """Words that lack the last ones would say that the sentence is open, or over, where it is not."""
         since, began_s = self._silent_since, listener.utterance_began_s
-        if since is not None and began_s is not None and began_s + until_s >= since + _SOFT_ENDING_S:
-            listener.partial(text, since)
+        if since is not None and began_s is not None and began_s + self._until_s >= since + _SOFT_ENDING_S:
+            listener.partial(self._words, since)
 
     def _show(self, text: str) -> None:
         now = asyncio.get_running_loop().time()
