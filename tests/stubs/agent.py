@@ -114,9 +114,7 @@ def talk(end: str = "", *manners: str) -> None:
     ending: Callable[[], None] = lambda: print(end, end="" if "prompt" in manners else "\n", flush=True)  # noqa: E731
     if "prompt" in manners:
         ending()
-    turns = 0
-    for line in sys.stdin:
-        turns += 1
+    for turns, line in enumerate(sys.stdin, 1):
         try:
             _turn(line.strip(), turns)
         except KeyboardInterrupt:

@@ -28,6 +28,8 @@ class CommandOptions:
     """Seconds it may say nothing, before its first word and in mid-answer."""
     interrupt: Literal["sigint", "kill", "none"] = "sigint"
     """What an answer that is not wanted any more means for the process."""
+    heed_s: float = 5.0
+    """Seconds that an interrupted process has to end, or to be ready for the next turn. It may have a session to write."""
     names: tuple[str, ...] = ()
     """Variables that it gets besides those of every child."""
 

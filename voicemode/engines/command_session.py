@@ -14,9 +14,6 @@ from voicemode.engines.command_process import CommandProcess
 
 __all__ = ["CommandSession"]
 
-HEED_S = 5.0
-"""Seconds that an interrupted process has to end, or to be ready for the next turn. An agent may have a session to write."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -30,7 +27,8 @@ class CommandSession:
         self.resident: CommandProcess | None = None
         """The process of the conversation; None before its first turn, after its end, and where each turn has its own."""
         self._turn = asyncio.Lock()
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], CommandProcess] = {}
+        """What is left of interrupted answers."""
         self._closed = False
 
     async def begin_turn(self) -> None:
@@ -67,14 +65,14 @@ class CommandSession:
         if self._options.interrupt == "sigint":
             process.signal(signal.SIGINT)
         ending = asyncio.ensure_future(self._end(process))
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+        self._ending[ending] = process
+        ending.add_done_callback(lambda done: self._ending.pop(done, None))
 
     async def aclose(self) -> None:
         """No process of it is left when this returns. Idempotent."""
         self._closed = True
-        for ending in self._ending:
-            ending.cancel()
+        # Killed and not cancelled: their tasks then end by themselves, each with its process reaped.
+        await asyncio.gather(*(process.stop(0.0) for process in self._ending.values()))
         if self._ending:
             await asyncio.wait(self._ending)
         resident, self.resident = self.resident, None
@@ -93,7 +91,7 @@ class CommandSession:
 
     async def _heeds(self, process: CommandProcess) -> bool:
         """Whether it is ready for the next turn; a process of one turn never is."""
-        within_s = HEED_S if self._options.interrupt == "sigint" else None
+        within_s = self._options.heed_s if self._options.interrupt == "sigint" else None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await settle(process, self._options)
