@@ -16,8 +16,11 @@ __all__ = ["JitterBuffer", "Piece", "Silence", "opus_duration"]
 WAIT_S = 0.06
 """How long a missing packet is waited for: three packets of 20 ms. Paths that reorder do it by less (RFC 4737, appendix)."""
 
-QUIET_S = 0.1
-"""After so long without any packet silence is made up: five packets, more than the jitter of a home's wireless network."""
+QUIET_S = 0.2
+"""After so long without any packet silence is made up: ten packets, more than the jitter of a home's wireless network.
+
+Browsers send silence like sound unless a page asks for DTX, so as a rule this is a muted track, and there is no hurry.
+"""
 
 AHEAD_S = 0.5
 """So far may silence, after a jump of the timestamps, run ahead of the clock."""

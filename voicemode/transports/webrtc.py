@@ -28,12 +28,12 @@ from aiortc.rtcsctptransport import RTCSctpCapabilities
 
 from voicemode.audio import Samples
 from voicemode.playout import PlayoutSink
-from voicemode.transports.webrtc_ice import BoundGatherer, addresses_for, ice_transport
+from voicemode.transports.webrtc_ice import BoundGatherer, addresses_for, ice_transport, own_addresses
 from voicemode.transports.webrtc_incoming import AudioReceiver
 from voicemode.transports.webrtc_outgoing import PlayoutTrack
 from voicemode.transports.webrtc_sdp import MAX_MESSAGE_BYTES, LocalSide, Offer, read_offer, write_answer
 
-__all__ = ["CHANNEL", "Callbacks", "PeerGoneError", "PeerTimes", "WebRtcPeer", "addresses_for"]
+__all__ = ["CHANNEL", "Callbacks", "PeerGoneError", "PeerTimes", "WebRtcPeer", "addresses_for", "own_addresses"]
 
 CHANNEL = "oai-events"
 """Label of the data channel, as OpenAI's clients name it."""
@@ -85,11 +85,16 @@ class WebRtcPeer:
         callbacks: Callbacks,
         *,
         addresses: Sequence[str],
+        only_from: frozenset[str] = frozenset(),
         times: PeerTimes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``addresses`` are where the peer may reach us (``addresses_for``). Opens nothing."""
-        self._callbacks, self._addresses, self._times, self._clock = callbacks, tuple(addresses), times or PeerTimes(), clock
+        """``addresses`` are where the peer may reach us (``addresses_for``), and from where, if not from everywhere.
+
+        Opens nothing.
+        """
+        self._callbacks, self._times, self._clock = callbacks, times or PeerTimes(), clock
+        self._addresses, self._only_from = tuple(addresses), only_from
         self._line: _Line | None = None
         """None before ``answer`` and after ``aclose``."""
         self._channel: RTCDataChannel | None = None
@@ -97,6 +102,8 @@ class WebRtcPeer:
         self._drained = asyncio.Event()
         self._opened = asyncio.Event()
         self._over = False
+        self._due = 0.0
+        """When ``_look`` is to be called, by the loop's clock."""
         self._tick: asyncio.TimerHandle | None = None
         self._connecting: asyncio.Task[None] | None = None
 
@@ -121,7 +128,8 @@ class WebRtcPeer:
     async def answer(self, offer: str) -> str:
         """Answer an offer and wait for the peer in the background. Once. Raises OfferError; then nothing is left open."""
         wanted = read_offer(offer)
-        line = await _Line.open(wanted, self._addresses, self._callbacks.audio, self._clock)
+        gatherer = BoundGatherer(self._addresses, self._only_from, self._clock)
+        line = await _Line.open(wanted, gatherer, self._callbacks.audio, self._clock)
         self._line = line
         line.dtls.on("statechange", self._dtls_changed)
         line.ice.on("statechange", self._ice_changed)
@@ -171,6 +179,7 @@ class WebRtcPeer:
                 if not await line.connect():
                     self._end("no connection")
                     return
+                self._due = asyncio.get_running_loop().time()
                 self._look()
                 if line.sctp is None:
                     self._open()
@@ -211,13 +220,17 @@ class WebRtcPeer:
         line = self._line
         if self._over or line is None:
             return
-        line.receiver.advance()
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._due < _TICK_S:
+            line.receiver.advance()
+        # Otherwise the loop was late, and sound may wait in the socket: it comes before silence is made up for it.
         if self._clock() - line.gatherer.heard_at > self._times.silent_s:
             self._end("nothing heard")
         elif line.overrun:
             self._end("message too large")
         else:
-            self._tick = asyncio.get_running_loop().call_later(_TICK_S, self._look)
+            self._due = loop.time() + _TICK_S
+            self._tick = loop.call_at(self._due, self._look)
 
     def _dtls_changed(self) -> None:
         if self._line is not None and self._line.dtls.state in ("closed", "failed"):
@@ -270,10 +283,9 @@ class _Line:
 
     @classmethod
     async def open(
-        cls, offer: Offer, addresses: Sequence[str], heard: Callable[[Samples, int], None], clock: Callable[[], float]
+        cls, offer: Offer, gatherer: BoundGatherer, heard: Callable[[Samples, int], None], clock: Callable[[], float]
     ) -> _Line:
         """Open a socket per address, and write the answer. Raises OSError when none could be opened."""
-        gatherer = BoundGatherer(addresses, clock)
         ice = await ice_transport(gatherer, offer.candidates)
         await gatherer.gather()
         candidates = tuple(gatherer.getLocalCandidates())

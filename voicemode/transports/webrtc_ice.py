@@ -12,7 +12,7 @@ from aioice.ice import StunProtocol, get_host_addresses
 from aioice.stun import Message
 from aiortc import RTCIceGatherer, RTCIceTransport
 
-__all__ = ["BoundGatherer", "addresses_for", "ice_transport"]
+__all__ = ["BoundGatherer", "addresses_for", "ice_transport", "own_addresses"]
 
 
 def addresses_for(host: str) -> tuple[str, ...]:
@@ -26,16 +26,20 @@ def addresses_for(host: str) -> tuple[str, ...]:
         return ("127.0.0.1",)
     if not address.is_unspecified:
         return (str(address),)
-    # Loopback comes last: a peer elsewhere would only waste its first checks on it.
-    return (*get_host_addresses(use_ipv4=True, use_ipv6=address.version == 6), "127.0.0.1")
+    return own_addresses(ipv6=address.version == 6)
+
+
+def own_addresses(*, ipv6: bool = True) -> tuple[str, ...]:
+    """All addresses of this machine. Loopback comes last: a peer elsewhere would only waste its first checks on it."""
+    return (*get_host_addresses(use_ipv4=True, use_ipv6=ipv6), "127.0.0.1")
 
 
 class _BoundConnection(Connection):
     """aioice gathers at every interface but loopback, without a setting; ``get_component_candidates`` takes addresses."""
 
-    def __init__(self, addresses: Sequence[str], clock: Callable[[], float], **options: Any) -> None:
-        super().__init__(**options)
-        self._addresses, self._clock = list(addresses), clock
+    def __init__(self, addresses: Sequence[str], only_from: frozenset[str], clock: Callable[[], float]) -> None:
+        super().__init__(ice_controlling=False)
+        self._addresses, self._only_from, self._clock = list(addresses), only_from, clock
         self.heard_at = clock()
         """When the peer was heard last, by whatever it sent."""
 
@@ -47,6 +51,8 @@ class _BoundConnection(Connection):
         super().data_received(data, component)
 
     def request_received(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        if self._only_from and addr[0] not in self._only_from:
+            return
         super().request_received(message, addr, protocol)
         # The peer counts, and not whoever finds the port: aioice knows the pair that it accepted.
         if any(pair.remote_addr == addr for pair in self._nominated.values()):
@@ -56,9 +62,12 @@ class _BoundConnection(Connection):
 class BoundGatherer(RTCIceGatherer):
     """Gathers at these addresses, and asks nobody outside."""
 
-    def __init__(self, addresses: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, addresses: Sequence[str], only_from: frozenset[str] = frozenset(), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``only_from``: whose checks are answered at all; empty: everybody's who knows the password."""
         super().__init__(iceServers=[])  # none at all; without the argument it asks a public STUN server
-        self._connection: _BoundConnection = _BoundConnection(addresses, clock, ice_controlling=False)
+        self._connection: _BoundConnection = _BoundConnection(addresses, only_from, clock)
 
     @property
     def heard_at(self) -> float:
