@@ -49,6 +49,8 @@ _SLICE = CAPTURE_RATE // 10
 """As much sound is heard at once, 3 to 10 ms of work, before others have their turn."""
 _SLACK_S = 0.25
 """How far the sound may run ahead of a judge: clients send up to so much at once and are in real time all the same."""
+_ROUNDING_S = 1e-6
+"""Sums of lengths miss the round figure by less than this; a wait so short would not end."""
 _MOST_FAULTS = 5
 """In a row: then the ear is beyond repair, and silence would be taken for listening."""
 _MOST_ENDED = 16
@@ -229,7 +231,7 @@ class DialogueEngine:
                 self._judged_from = (clock(), self._input.position_s + min(rest_s, _SLACK_S))
             began, allowed_s = self._judged_from
             early_s = self._input.position_s + part_s - (allowed_s + clock() - began)
-            if early_s <= 0:
+            if early_s <= _ROUNDING_S:
                 return
             await self._input.judged(early_s)
         self._judged_from = None
