@@ -131,11 +131,12 @@ class RealtimeSession:
             return Step()
         fields = Fields(event)
         try:
-            self._handler(fields)(out, fields, now_ms)
+            kind = fields.need_text("type")
+            self._handler(kind)(out, fields, now_ms)
+            if kind in _CHANGE_ANSWERS:
+                self._expect(out)
         except ClientError as error:
             self._tell(out, error, event.get("event_id"))
-        if event.get("type") in _CHANGE_ANSWERS:
-            self._expect(out)
         return out.step()
 
     def report(self, report: Report, now_ms: float) -> Step:
@@ -175,8 +176,7 @@ class RealtimeSession:
         self._closed = True
         return out.step((_GOING_AWAY, "session_expired"))
 
-    def _handler(self, event: Fields) -> Handler:
-        kind = event.need_text("type")
+    def _handler(self, kind: str) -> Handler:
         handler = self._handlers.get(kind)
         if handler is None:
             raise wrong_value("type", kind, ", ".join(self._handlers))
