@@ -112,3 +112,19 @@ class TestProjects:
         assert [w for w in loaded.warnings if "SERVE_HOST" in w] == [
             f"VOICEMODE_SERVE_HOST ({project}:2) is not heeded: a project's file does not set it"
         ]
+
+    @pytest.mark.parametrize("name", ["COMMAND", "RESUME_COMMAND", "ENV", "INTERRUPT"])
+    def test_a_project_cannot_say_what_is_run(self, machine: Machine, name: str) -> None:
+        """To clone it would be enough to run anything."""
+        project = machine.projects(f"VOICEMODE_RESPONDER_{name}={'kill' if name == 'INTERRUPT' else 'evil'}\n")
+        loaded = machine.load()
+        assert "evil" not in str(loaded.settings)
+        assert loaded.settings.responder_interrupt == "sigint"
+        (warning,) = loaded.warnings
+        assert warning.startswith(f"VOICEMODE_RESPONDER_{name} ({project}:1) is not heeded")
+
+    def test_what_the_person_runs_stays_when_a_project_says_something_else(self, machine: Machine) -> None:
+        """The project's file would win otherwise."""
+        machine.own("VOICEMODE_RESPONDER_COMMAND=mine\n")
+        machine.projects("VOICEMODE_RESPONDER_COMMAND=evil\n")
+        assert machine.load().settings.responder_command == "mine"

@@ -54,8 +54,8 @@ _MAX_FILE_BYTES = 1 << 20
 """A settings file has a hundred lines; whatever is larger is another file."""
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, undecodable bytes, line and paragraph separators."""
-_OWN_ONLY = ("serve_",)
-"""What fields begin with that a project's file must not set: who may reach this machine, and how."""
+_OWN_ONLY = ("serve_", "responder_")
+"""What fields begin with that a project's file must not set: who may reach this machine, and what is run on it."""
 _TASKS = {"tts": "text-to-speech", "stt": "speech-to-text", "chat": "chat"}
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They make a value look like another one."""
@@ -350,11 +350,6 @@ def _distrust(fields: dict[str, _Given], project: Mapping[str, _Given], own: Map
     if switch is not None and _is_on(switch) and fields.get("local_only") is not switch:
         yield f"{PREFIX}LOCAL_ONLY stays on ({switch.source}): this project's file cannot switch it off"
         fields["local_only"] = switch
-    for name in [name for name in fields if name.startswith("responder_") and fields[name] is project.get(name)]:
-        yield f"{PREFIX}{name.upper()} ({fields[name].source}) is not heeded: a project's file cannot say what is run"
-        fields.pop(name)
-        if name in own:
-            fields[name] = own[name]
     consent = fields.get("openai_api_key")
     if consent is not None and consent is project.get("openai_api_key"):
         yield f"{PREFIX}OPENAI_API_KEY ({consent.source}): this project's file allows to send what is said to OpenAI"

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from tests.providers.engines import in_flight, loop_time, put
 from tests.virtual_time import VIRTUAL_TIME
-from voicemode.answers import Answerer, AnswerRequest, Finished, FinishReason, TextDelta
+from voicemode.answers import AnswerDelta, Answerer, AnswerRequest, Finished, FinishReason, TextDelta, ToolDelta
 from voicemode.core.breaker import BreakerState
-from voicemode.dialogue import Message
+from voicemode.dialogue import Message, ToolCall, Usage
 from voicemode.errors import EndpointError, SpeechFailedError
 from voicemode.providers.failover_chat import PAUSE_S, FailoverAnswerer
 from voicemode.providers.shelf import LATE_S, Shelf
-from voicemode.testing import FakeAnswerer, texts
+from voicemode.testing import FakeAnswer, FakeAnswerer, texts
 
 pytestmark = pytest.mark.anyio
 
@@ -230,6 +230,103 @@ async def test_with_no_endpoint_at_all_the_error_says_so() -> None:
     """There is none built in."""
     with pytest.raises(SpeechFailedError, match="No chat endpoint"):
         await ask(shelf_of())
+
+
+CALLS = (ToolCall("call_a", "weather", '{"city": "Paris"}'), ToolCall("call_b", "time", "{}"))
+
+
+async def deltas_of(shelf: Shelf[Answerer]) -> list[AnswerDelta]:
+    return [delta async for delta in FailoverAnswerer(shelf).answer(REQUEST)]
+
+
+async def test_calls_of_functions_and_usage_are_passed_on() -> None:
+    """In their order, behind the words, and the end is the last."""
+    deltas = await deltas_of(shelf_of(fake("a", calls=CALLS, usage=Usage(7, 5))))
+    assert deltas[-1] == Finished("tool_calls", Usage(7, 5))
+    assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == TEXT
+    assert arguments(deltas) == {call.call_id: call.arguments for call in CALLS}
+
+
+def arguments(deltas: list[AnswerDelta]) -> dict[str, str]:
+    """By call."""
+    found: dict[str, str] = {}
+    for delta in deltas:
+        if isinstance(delta, ToolDelta):
+            found[delta.call_id] = found.get(delta.call_id, "") + delta.arguments
+    return found
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("after", range(0, 22, 3))
+async def test_who_breaks_off_before_the_first_call_is_replaced(after: int, repeats: bool) -> None:
+    """The other one says the rest and calls."""
+    deltas = await deltas_of(shelf_of(broken("a", after, calls=CALLS), fake("b", calls=CALLS, repeats=repeats)))
+    assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == TEXT
+    assert arguments(deltas) == {call.call_id: call.arguments for call in CALLS}
+
+
+async def test_words_that_are_held_back_come_before_a_call() -> None:
+    """As long as they may be a repetition they wait, but no longer than for the call."""
+    second = fake("b", calls=CALLS)
+    second.answer_text = "It lies far away."
+    deltas = await deltas_of(shelf_of(broken("a", 2), second))
+    kinds = [type(delta) for delta in deltas]
+    assert kinds.index(ToolDelta) > max(at for at, kind in enumerate(kinds) if kind is TextDelta)
+    assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)).endswith("It lies far away.")
+
+
+@pytest.mark.parametrize("pieces", range(1, 7))
+async def test_once_a_call_was_given_out_nobody_else_is_asked(pieces: int) -> None:
+    """Another one would call it again: the answer fails, and says why."""
+    text_pieces = len(range(0, len(TEXT), 4))
+    second = fake("b", calls=CALLS)
+    given: list[AnswerDelta] = []
+
+    async def listen() -> None:
+        async for delta in FailoverAnswerer(shelf).answer(REQUEST):
+            given.append(delta)
+
+    shelf = shelf_of(broken("a", text_pieces + pieces, calls=CALLS), second)
+    with pytest.raises(SpeechFailedError) as caught:
+        await listen()
+    assert [error.problem for error in caught.value.attempts] == ["a: broke off in mid-answer."]
+    assert second.requests == []
+    assert isinstance(given[-1], ToolDelta)
+    assert in_flight(shelf) == {}
+    assert shelf["a"].health.breaker.state is BreakerState.OPEN
+
+
+async def test_arguments_need_not_come_as_fast_as_speech() -> None:
+    """Nobody could replace who writes them."""
+    calling = Calling("a")
+    assert arguments(await deltas_of(shelf_of(calling, fake("b")))) == {"call_a": "{}"}
+    assert calling.slept_s > PAUSE_S
+
+
+class Calling(FakeAnswerer):
+    """Pauses in the middle of a call."""
+
+    slept_s = 30.0
+
+    def answer(self, request: AnswerRequest) -> CallingAnswer:
+        return CallingAnswer(self, request)
+
+
+class CallingAnswer(FakeAnswer):
+    """One request to it."""
+
+    async def __aiter__(self):  # type: ignore[no-untyped-def]
+        yield ToolDelta("call_a", "weather", "{")
+        await asyncio.sleep(Calling.slept_s)
+        yield ToolDelta("call_a", "weather", "}")
+        yield Finished("tool_calls")
+
+
+async def test_the_end_of_a_conversation_is_told_to_all() -> None:
+    """Somebody may keep something for it."""
+    both = [fake("a"), fake("b")]
+    await FailoverAnswerer(shelf_of(*both)).leave("session")
+    assert [each.left for each in both] == [["session"], ["session"]]
 
 
 async def test_who_broke_off_is_left_alone_and_who_answered_is_well() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +12,9 @@ from pydantic import SecretStr
 
 from tests.stubs.behaviour import Behaviour
 from tests.stubs.client import SpeechStub
-from voicemode.answers import Answerer, AnswerRequest
+from voicemode.answers import AnswerDelta, Answerer, AnswerRequest, Finished, TextDelta, ToolDelta
 from voicemode.core.failover import Declared
-from voicemode.dialogue import Message
+from voicemode.dialogue import Message, Tool, ToolCall, ToolResult, Usage
 from voicemode.errors import EndpointError, SettingsError
 from voicemode.providers.http import HttpPool
 from voicemode.providers.http_chat import HttpAnswerer
@@ -167,6 +169,94 @@ async def test_words_that_arrived_before_a_failure_are_there(stub: SpeechStub, h
     assert words == "Paris is the capital of France. It lies on the"
     assert cause in str(error)
     assert error.status == status
+
+
+WEATHER = Tool("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+CALLS = [["call_a", "weather", '{"city": "Paris"}'], ["call_b", "weather", '{"city": "Rome"}']]
+
+
+def calls(deltas: Sequence[AnswerDelta]) -> list[list[str]]:
+    """Each call of an answer, put together."""
+    found: dict[tuple[str, str], str] = {}
+    for delta in deltas:
+        if isinstance(delta, ToolDelta):
+            found[delta.call_id, delta.name] = found.get((delta.call_id, delta.name), "") + delta.arguments
+    return [[call_id, name, arguments] for (call_id, name), arguments in found.items()]
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_words_and_calls_of_functions_arrive_and_usage_and_reason(
+    stub: SpeechStub, pool: HttpPool, streams: bool
+) -> None:
+    """Several calls in one answer; the end is the last delta."""
+    stub.configure(chat_calls=CALLS, chat_streams=streams)
+    request = replace(REQUEST, tools=(WEATHER,), tool_choice="required", parallel_tool_calls=False)
+    deltas = [delta async for delta in HttpAnswerer(stub.url, pool).answer(request)]
+    assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == TEXT
+    assert calls(deltas) == CALLS
+    assert deltas[-1] == Finished("tool_calls", Usage(19, 10))
+    body = stub.events("chat")[0]["body"]
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["weather"]
+    assert (body["tool_choice"], body["parallel_tool_calls"]) == ("required", False)
+
+
+async def test_a_call_without_words_is_an_answer(stub: SpeechStub, pool: HttpPool) -> None:
+    """As most are."""
+    stub.configure(chat_calls=CALLS, chat_mode="empty")
+    deltas = [delta async for delta in HttpAnswerer(stub.url, pool).answer(replace(REQUEST, tools=(WEATHER,)))]
+    assert calls(deltas) == CALLS
+
+
+async def test_calls_and_their_results_go_back_as_the_api_has_them(stub: SpeechStub, pool: HttpPool) -> None:
+    """And nothing needs to be said to them: the function may have done all that was wanted."""
+    stub.configure(chat_mode="empty")
+    history = (*ASKED, ToolCall("call_a", "weather", "{}"), ToolResult("call_a", "sun"))
+    deltas = [delta async for delta in HttpAnswerer(stub.url, pool).answer(AnswerRequest(history))]
+    assert deltas == [Finished("stop", Usage(19, 10))]
+    assert stub.events("chat")[0]["body"]["messages"][-1] == {"role": "tool", "tool_call_id": "call_a", "content": "sun"}
+
+
+async def test_a_call_that_breaks_off_is_an_error_after_its_pieces(stub: SpeechStub, pool: HttpPool) -> None:
+    """There is no end."""
+    stub.configure(chat_calls=CALLS, chat_mode="cut_call")
+    deltas: list[AnswerDelta] = []
+
+    async def listen() -> None:
+        async for delta in HttpAnswerer(stub.url, pool).answer(replace(REQUEST, tools=(WEATHER,))):
+            deltas.append(delta)
+
+    with pytest.raises(EndpointError, match="broke off"):
+        await listen()
+    assert calls(deltas) == [["call_a", "weather", '{"cit']]
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        ([], {"stream_options", "max_tokens"}),
+        (["max_tokens"], {"stream_options", "max_completion_tokens"}),
+        (["stream_options"], {"max_tokens"}),
+    ],
+)
+async def test_an_endpoint_that_refuses_a_field_is_asked_without_it_from_then_on(
+    stub: SpeechStub, pool: HttpPool, refused: list[str], told: set[str]
+) -> None:
+    """The person waits for that once."""
+    stub.configure(chat_refuses=refused)
+    answerer = HttpAnswerer(stub.url, pool)
+    for _ in range(2):
+        assert await answer(answerer, replace(REQUEST, max_tokens=99)) == TEXT
+    bodies = [event["body"] for event in stub.events("chat")]
+    assert [set(body) - {"messages", "stream"} for body in bodies[-2:]] == [told, told]
+    assert len(bodies) == 2 + {"": 0, "max_tokens": 1, "stream_options": 2}["".join(refused)]
+
+
+async def test_a_model_that_the_client_names_is_used_if_the_endpoint_has_it(stub: SpeechStub, pool: HttpPool) -> None:
+    """Clients of the realtime API name models that nobody else has."""
+    answerer = HttpAnswerer(stub.url, pool, models=("small",), declared=lambda: Declared(models=("small", "large")))
+    for model in ("large", "gpt-realtime-2", ""):
+        await answer(answerer, replace(REQUEST, model=model))
+    assert [event["body"]["model"] for event in stub.events("chat")] == ["large", "small", "small"]
 
 
 async def test_a_partial_answer_is_gone_on_with(stub: SpeechStub, pool: HttpPool) -> None:

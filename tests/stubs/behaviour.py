@@ -79,6 +79,12 @@ class Behaviour:
     """Seconds between two deltas."""
     chat_streams: bool = True
     """Otherwise it answers one JSON object, whatever was asked for."""
+    chat_calls: list[list[str]] = field(default_factory=list)
+    """Functions it wants called after its words, each as [id, name, arguments]; only where functions are offered."""
+    chat_usage: list[int] = field(default_factory=lambda: [19, 10])
+    """Tokens of the prompt and of the answer; told where a stream is asked for them, and with every whole answer."""
+    chat_refuses: list[str] = field(default_factory=list)
+    """Fields of a request that are answered with 400."""
     chat_goes_on: str = "rest"
     """What it says after a partial answer: "rest", "whole" (all of ``chat_text``), "sentence" (from the last one's beginning),
     or "refused" (400, unless the last message is the person's)."""

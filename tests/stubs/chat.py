@@ -37,13 +37,17 @@ async def chat(exchange: Any, body: dict[str, Any]) -> None:
     Besides the modes that every task knows: json (an error object with status 200), garbage, empty (no words), cut (the
     connection breaks after half of it), truncated (so does one with a Content-Length), unfinished (ends well, but without a
     reason or mark), error (an error object after half of it), stall (nothing after half of it), comments (nothing else),
-    pause (comments after half of it).
+    pause (comments after half of it), cut_call (the connection breaks in the middle of the first call's arguments).
     """
     b: Behaviour = exchange.behaviour
     exchange.event |= {"at_body": time.monotonic(), "body": body}
     mode = b.chat_modes.pop(0) if b.chat_modes else b.chat_mode
     last = body["messages"][-1]
     if await exchange.fails(mode, last["content"]):
+        return
+    refused = [field for field in b.chat_refuses if field in body]
+    if refused:
+        await exchange.refuse(400, f"Unrecognized request argument supplied: {refused[0]}")
         return
     await asyncio.sleep(b.chat_after_s)
     if mode == "json":
@@ -53,7 +57,7 @@ async def chat(exchange: Any, body: dict[str, Any]) -> None:
     else:
         text = "" if mode == "empty" else _words(body["messages"], b)
         streams = b.chat_streams and body.get("stream") is True
-        await (_stream(exchange, text, mode) if streams else _whole(exchange, text, mode))
+        await (_stream(exchange, body, text, mode) if streams else _whole(exchange, body, text, mode))
 
 
 def _words(messages: list[dict[str, str]], b: Behaviour) -> str:
@@ -65,9 +69,22 @@ def _words(messages: list[dict[str, str]], b: Behaviour) -> str:
     return b.chat_text[len(partial) :]
 
 
-async def _whole(exchange: _Exchange, text: str, mode: str) -> None:
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "logprobs": None, "finish_reason": "stop"}
-    answer = json.dumps(_HEAD | {"object": "chat.completion", "choices": [choice]}).encode()
+def _calls(exchange: _Exchange, body: dict[str, Any]) -> list[dict[str, Any]]:
+    calls = exchange.behaviour.chat_calls if body.get("tools") else []
+    return [{"id": i, "type": "function", "function": {"name": name, "arguments": args}} for i, name, args in calls]
+
+
+def _usage(b: Behaviour) -> dict[str, int]:
+    asked, answered = b.chat_usage
+    return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+
+
+async def _whole(exchange: _Exchange, body: dict[str, Any], text: str, mode: str) -> None:
+    calls = _calls(exchange, body)
+    message = {"role": "assistant", "content": text} | ({"tool_calls": calls} if calls else {})
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls" if calls else "stop"}
+    usage = _usage(exchange.behaviour)
+    answer = json.dumps(_HEAD | {"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
     if mode == "garbage":
         answer = answer[:-5]
     if mode in ("cut", "truncated"):
@@ -77,7 +94,7 @@ async def _whole(exchange: _Exchange, text: str, mode: str) -> None:
     await exchange.answer(200, "application/json", answer)
 
 
-async def _stream(exchange: _Exchange, text: str, mode: str) -> None:
+async def _stream(exchange: _Exchange, body: dict[str, Any], text: str, mode: str) -> None:
     b = exchange.behaviour
     length = {"content_length": "100000"} if mode == "truncated" else {}
     await exchange.start(200, "text/event-stream; charset=utf-8", **length)
@@ -86,14 +103,32 @@ async def _stream(exchange: _Exchange, text: str, mode: str) -> None:
     await exchange.write(_delta({"role": "assistant", "content": ""}))
     words = re.findall(r"\s*\S+", text)
     for number, word in enumerate(words):
-        if mode != "ok" and number >= len(words) // 2:
+        if mode not in ("ok", "cut_call") and number >= len(words) // 2:
             await _fail(exchange, mode)
             return
         await exchange.write(_delta({"content": word}))
         await asyncio.sleep(b.chat_every_s)
-    await exchange.write(_delta({}, "stop"))
+    calls = _calls(exchange, body)
+    await _stream_calls(exchange, calls, mode)
+    await exchange.write(_delta({}, "tool_calls" if calls else "stop"))
+    if body.get("stream_options", {}).get("include_usage"):
+        told = _HEAD | {"object": "chat.completion.chunk", "choices": [], "usage": _usage(b)}
+        await exchange.write(b"data: " + json.dumps(told).encode() + b"\n\n")
     await exchange.write(b"data: [DONE]\n\n")
     await exchange.finish()
+
+
+async def _stream_calls(exchange: _Exchange, calls: list[dict[str, Any]], mode: str) -> None:
+    """As the reference has it: id and name with an empty beginning, then the arguments in pieces."""
+    for index, call in enumerate(calls):
+        arguments = call["function"]["arguments"]
+        begun = call | {"index": index, "function": {"name": call["function"]["name"], "arguments": ""}}
+        await exchange.write(_delta({"tool_calls": [begun]}))
+        for at in range(0, len(arguments), 5):
+            if mode == "cut_call" and at:
+                raise ConnectionError("told to break off")
+            await exchange.write(_delta({"tool_calls": [{"index": index, "function": {"arguments": arguments[at : at + 5]}}]}))
+            await asyncio.sleep(exchange.behaviour.chat_every_s)
 
 
 async def _fail(exchange: _Exchange, mode: str) -> None:
@@ -117,7 +152,7 @@ async def _comments(exchange: _Exchange) -> None:
         await asyncio.sleep(0.02)
 
 
-def _delta(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+def _delta(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     return b"data: " + json.dumps(_HEAD | {"object": "chat.completion.chunk", "choices": [choice]}).encode() + b"\n\n"
 
