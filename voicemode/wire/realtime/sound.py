@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from voicemode.core.heard import Piece, Silence, find_silences, heard_until, sec
 from voicemode.wire.realtime.formats import ANSWER_RATE
 
 __all__ = ["KeptSound", "SpokenWords"]
+
+_GONE_KNOWN = 32
+"""Only answers under way grow, and there are fewer at a time."""
 
 
 class SpokenWords:
@@ -71,20 +74,19 @@ class KeptSound:
         self._most = most_bytes
         self._kept: OrderedDict[str, bytearray] = OrderedDict()
         self._bytes = 0
-        self._left_out: str = ""
-        """The item that was too long by itself, so that its end is not taken for the whole."""
+        self._gone: deque[str] = deque(maxlen=_GONE_KNOWN)
+        """Items that were dropped: what comes of one later is its end, and would be taken for the whole."""
 
     def add(self, item_id: str, data: bytes) -> None:
         """Bytes as they travel, behind those that the item has already."""
-        if item_id == self._left_out:
+        if item_id in self._gone:
             return
         self._kept.setdefault(item_id, bytearray()).extend(data)
         self._bytes += len(data)
         while self._bytes > self._most:
             oldest, dropped = self._kept.popitem(last=False)
             self._bytes -= len(dropped)
-            if oldest == item_id:
-                self._left_out = item_id
+            self._gone.append(oldest)
 
     def drop(self, item_id: str) -> None:
         self._bytes -= len(self._kept.pop(item_id, b""))
