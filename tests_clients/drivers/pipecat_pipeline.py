@@ -36,6 +36,8 @@ PARAMETERS = TransportParams(
     audio_in_enabled=True, audio_in_sample_rate=RATE, audio_out_enabled=True, audio_out_sample_rate=RATE
 )
 
+_BETWEEN_FRAMES_S = 0.1
+
 
 class FromMicrophone(BaseInputTransport):
     def __init__(self) -> None:
@@ -55,7 +57,6 @@ class ToLoudspeaker(BaseOutputTransport):
     def __init__(self, loudspeaker: Loudspeaker) -> None:
         super().__init__(PARAMETERS)
         self._loudspeaker = loudspeaker
-        self._speaking = False
 
     async def start(self, frame: StartFrame) -> None:
         await super().start(frame)
@@ -65,16 +66,14 @@ class ToLoudspeaker(BaseOutputTransport):
         if not any(frame.audio):
             await asyncio.sleep(len(frame.audio) / RATE / 2)  # padding at the end of an answer
             return True
-        self._speaking = True
         self._loudspeaker.play(frame.audio)
         await self._loudspeaker.until("a frame is played", lambda: self._loudspeaker.waiting_s <= FRAME / RATE / 2)
         return True
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
-        if isinstance(frame, InterruptionFrame) and self._speaking:
-            self._speaking = False
-            self._loudspeaker.stop(spoke=True)
+        if isinstance(frame, InterruptionFrame):
+            self._loudspeaker.stop(spoke=not self._loudspeaker.silent_for(_BETWEEN_FRAMES_S))
 
 
 class Errors(BaseObserver):
