@@ -83,6 +83,11 @@ class Listener:
         self.stopped.set()
 
 
+def descriptors() -> int:
+    """Open ones of this process."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def levels(sound: Samples, rate: int = RATE) -> list[float]:
     """Root mean square of each 20 ms."""
     frame = rate // 50
@@ -301,5 +306,14 @@ async def test_a_hundred_calls_leave_no_task_socket_or_thread() -> None:
     assert len(ours) <= threads
 
 
-def descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+async def test_a_close_that_was_cancelled_is_finished_all_the_same() -> None:
+    """Whoever closes again waits until all is freed."""
+    async with client() as far, connected(far) as server:
+        await far.until(lambda: len(far.frames) > 0)
+        open_before = descriptors()
+        closing = asyncio.create_task(server.peer.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait({closing})
+        await server.peer.aclose()
+        assert descriptors() < open_before

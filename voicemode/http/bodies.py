@@ -75,15 +75,18 @@ async def form_texts(request: Request, *fields: str) -> dict[str, str]:
     """Those of the fields that a multipart body has; clients send them with a file name or without. Raises HttpError."""
     form = await _form(request, most_files=len(fields))
     texts: dict[str, str] = {}
-    for field in fields:
-        value = form.get(field)
-        if isinstance(value, UploadFile):
-            try:
-                value = (await value.read()).decode()
-            except UnicodeError:
-                raise HttpError(400, "invalid_value", "It is not UTF-8.", param=field) from None
-        if value is not None:
-            texts[field] = value
+    try:
+        for field in fields:
+            value = form.get(field)
+            if isinstance(value, UploadFile):
+                try:
+                    value = (await value.read()).decode()
+                except UnicodeError:
+                    raise HttpError(400, "invalid_value", "It is not UTF-8.", param=field) from None
+            if value is not None:
+                texts[field] = value
+    finally:
+        await form.close()
     return texts
 
 

@@ -23,7 +23,7 @@ from voicemode.http.bodies import form_texts
 from voicemode.http.calls import Calls
 from voicemode.http.errors import HttpError
 from voicemode.http.guard import CALLS_PATH, caller_of
-from voicemode.http.sessions import MakeSession, SessionWish, effective_session, for_secret
+from voicemode.http.sessions import SessionWish, for_secret
 from voicemode.runtime.realtime import RealtimeCall
 from voicemode.runtime.realtime_parts import Peer
 
@@ -127,7 +127,7 @@ class WebRtcCalls:
             await peer.aclose()
 
 
-def webrtc_routes(webrtc: WebRtcCalls, calls: Calls, make_session: MakeSession) -> list[Route]:
+def webrtc_routes(webrtc: WebRtcCalls, calls: Calls) -> list[Route]:
     """Begin a call, and end one: the latter also for calls over WebSocket."""
 
     async def begin(request: Request) -> Response:
@@ -135,8 +135,6 @@ def webrtc_routes(webrtc: WebRtcCalls, calls: Calls, make_session: MakeSession) 
         caller = caller_of(request.scope)
         if caller.secret is not None:
             wish = for_secret(wish, caller.secret.wish)
-        if wish.session:
-            effective_session(make_session, wish)
         name, answer = await webrtc.open(offer, wish, caller.address)
         return Response(answer, 201, {"location": f"{CALLS_PATH}/{name}"}, media_type="application/sdp")
 

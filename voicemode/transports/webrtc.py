@@ -106,6 +106,8 @@ class WebRtcPeer:
         """When ``_look`` is to be called, by the loop's clock."""
         self._tick: asyncio.TimerHandle | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        """Frees everything; None before ``aclose``."""
 
     @property
     def playout(self) -> PlayoutSink:
@@ -156,20 +158,25 @@ class WebRtcPeer:
     async def aclose(self, drain_s: float = 0.0) -> None:
         """Close the connection and free everything. Idempotent, and never raises.
 
-        What was sent may take ``drain_s`` seconds to leave.
+        What was sent may take ``drain_s`` seconds to leave. Whoever is cancelled here only waits no longer: it is freed
+        all the same, and another call waits for that.
         """
-        line = self._line
-        if line is None:
+        if self._line is None:
             return
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(self._line, drain_s))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, line: _Line, drain_s: float) -> None:
         if drain_s and not self._over:
             await self._drain(drain_s)
         self._set_over()
-        self._line = None
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
             connecting.cancel()
             await asyncio.wait({connecting})
         await line.close()
+        self._line = None
 
     # -- connecting
 
