@@ -28,8 +28,8 @@ class EchoSession:
     def receive(self, message: str | bytes, now_ms: int) -> Step:
         del now_ms
         try:
-            event = json.loads(message)
-        except ValueError:
+            event = dict(json.loads(message))
+        except (ValueError, TypeError):
             return Step(({"type": "error", "error": {"code": "invalid_json"}},))
         match event.get("type"):
             case "speak":

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from urllib.parse import parse_qsl
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -114,7 +115,25 @@ class Guard:
         if scope["type"] == "http":
             await _Exchange(receive, send, limit, allowed(origin)).run(self._app, scope)
         else:
-            await self._app(scope, receive, send)
+            await self._socket(scope, receive, send)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepted = False
+
+        async def watched(message: Message) -> None:
+            nonlocal accepted
+            accepted = accepted or message["type"] == "websocket.accept"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except HttpError as error:
+            if accepted:
+                raise
+            self._on_refused(error.status)
+            await refuse(scope, None, send, error)
+        except Exception as error:  # noqa: BLE001  (the boundary, as below; the server then breaks the connection off)
+            raise _masked(error) from None
 
     # -- where it came from
 
@@ -217,7 +236,8 @@ class _Exchange:
 def _opens_a_session(scope: Scope) -> bool:
     if scope["type"] == "websocket":
         # Who attaches to somebody's call wants the token: a secret is for a session of its own.
-        return bool(scope["path"] == REALTIME_PATH and b"call_id=" not in scope.get("query_string", b""))
+        names = {name for name, _ in parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)}
+        return bool(scope["path"] == REALTIME_PATH and "call_id" not in names)
     return bool(scope["path"] == CALLS_PATH and scope["method"] == "POST")
 
 

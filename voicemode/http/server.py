@@ -27,6 +27,10 @@ _PING_S = 20.0
 """A client that vanished is noticed after twice this long."""
 _KEEP_ALIVE_S = 75
 """Longer than clients keep idle connections, so that the client is the one to close."""
+_QUIET_S = 0.25
+"""Without data for so long, a client has read why it is closed: what is still on its way comes within a round trip."""
+_FLUSH_S = 2.0
+"""How long a client may take to read what was sent before its conversation ended."""
 _CLEANUP_S = 1.0
 _END_S = 1.8
 """Seconds after the drain until the process is gone, whatever hangs: two are allowed."""
@@ -69,11 +73,16 @@ def listen(settings: Settings, host: str, port: int) -> Listening:
 
 
 class _WebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's, with one difference: who sends too much, or no WebSocket, hears the close code.
+    """uvicorn's, with two differences.
 
-    Closing a connection that still brings data resets it, and the client reports that instead of 1009. So what comes is thrown
-    away until the client has closed, or for ``close_timeout``.
+    Who sends too much, or no WebSocket, hears the close code. Closing a connection that still brings data resets it, and the
+    client reports that instead of 1009. So what comes is thrown away until nothing more comes, ``close_timeout`` at most.
+
+    Who does not read is cut off. Closing a connection waits until all was sent, for ever if nobody reads.
     """
+
+    _failed_at: float | None = None
+    """When the client was told; None as long as it keeps to the protocol."""
 
     def handle_parser_exception(self) -> None:
         close = self.conn.close_sent
@@ -84,12 +93,29 @@ class _WebSocket(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        if self.close_timer is None:
-            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+        self._failed_at = self.loop.time()
+        self._close_when_quiet()
 
     def data_received(self, data: bytes) -> None:
-        if not self.close_sent or self.conn.close_rcvd is None:
+        if self._failed_at is None:
             super().data_received(data)
+        else:
+            self._close_when_quiet()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self.loop.call_later(_FLUSH_S, self._cut_off)
+
+    def _cut_off(self) -> None:
+        if not self.disconnected and self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    def _close_when_quiet(self) -> None:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        left_s = (self._failed_at or 0.0) + self.close_timeout - self.loop.time()
+        self.close_timer = self.loop.call_later(min(_QUIET_S, max(left_s, 0.0)), self.transport.close)
 
 
 class _Server(uvicorn.Server):
