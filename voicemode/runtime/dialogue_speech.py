@@ -20,7 +20,7 @@ __all__ = ["Speech"]
 
 _CHUNK = ANSWER_RATE // 5
 """0.2 s: small enough that a cancellation falls between two chunks, large enough that few messages are sent."""
-_LOOK_AGAIN_S = 0.5
+_LEAST_S, _LOOK_AGAIN_S = 0.01, 0.5
 """How often it is looked whether the person has caught up."""
 
 
@@ -98,7 +98,7 @@ class Speech:
         await asyncio.sleep(0)  # an engine that has all its sound at once must not keep a cancellation waiting
         # Only time tells: nobody reports each sample that is heard.
         while (too_far_s := self._ahead_s() - self._most_ahead_s) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(min(too_far_s, _LOOK_AGAIN_S))
+            await asyncio.sleep(min(max(too_far_s, _LEAST_S), _LOOK_AGAIN_S))
 
 
 def _parts(resampler: StreamResampler, chunk: AudioChunk) -> Iterator[Samples]:
