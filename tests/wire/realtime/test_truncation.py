@@ -12,6 +12,7 @@ from tests.wire.realtime.wire_client import WireClient, kinds, one, sound
 from voicemode.dialogue import (
     AnswerAudio,
     AnswerDone,
+    AnswerFailed,
     AnswerText,
     FlushPlayout,
     Message,
@@ -247,3 +248,22 @@ def test_a_truncated_answer_is_retrieved_as_it_was_heard() -> None:
     assert heard["transcript"] == "One two"
     assert base64.b64decode(whole["audio"]).startswith(base64.b64decode(heard["audio"]))
     assert len(base64.b64decode(heard["audio"])) == 800 * 48
+
+
+def test_an_answer_that_was_heard_to_its_end_is_not_cut_later() -> None:
+    """Also what stands in it that nobody can pronounce."""
+    client = WireClient()
+    response_id = client.respond()
+    client.hear(AnswerText(response_id, "One ☺"), AnswerAudio(response_id, sound(400), "One"), AnswerDone(response_id))
+    client.now_ms = 401
+    client.hear(SpeechStarted(0))
+    assert told(client) == "One ☺"
+
+
+def test_words_that_never_became_sound_were_not_heard() -> None:
+    """The synthesizer broke in the middle; what was made is played to its end."""
+    client = WireClient()
+    response_id = client.respond()
+    client.hear(AnswerText(response_id, "One two"), AnswerAudio(response_id, sound(400), "One"))
+    client.hear(AnswerFailed(response_id, "speech_failed", "Nobody speaks."))
+    assert told(client) == "One"
