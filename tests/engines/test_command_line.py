@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voicemode.answers import AnswerRequest, Turn
@@ -40,6 +40,9 @@ def test_placeholders_become_what_they_stand_for() -> None:
 
 
 @given(st.text())
+@example("-rf")
+@example("\0 --help")
+@example("{session}")
 def test_whatever_was_said_is_one_argument_and_no_option(text: str) -> None:
     """Also a placeholder, a dash, or what no argument can hold."""
     *rest, said = filled("agent {session} {text}", text=text)

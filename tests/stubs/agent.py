@@ -105,7 +105,8 @@ def flood(*_: str) -> None:
 
 
 def talk(end: str = "", *manners: str) -> None:
-    """Manners: prompt (the end is no line, and stands before the first turn), stubborn (SIGINT is ignored)."""
+    """Manners: prompt (the end is no line, and stands before the first turn), stubborn (SIGINT is ignored), silent (of
+    an interruption)."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -118,7 +119,8 @@ def talk(end: str = "", *manners: str) -> None:
         try:
             _turn(line.strip(), turns)
         except KeyboardInterrupt:
-            say("interrupted")
+            if "silent" not in manners:
+                say("interrupted")
         if end:
             ending()
 
