@@ -161,7 +161,7 @@ def build_server(
             metrics=metrics,
         ),
         readiness=Readiness(engines.registry, engines.watch.look_now, lambda: _responder(answerer, engines.registry)),
-        more=webrtc_routes(webrtc, calls, make_session),
+        more=webrtc_routes(webrtc, calls),
     )
     return RealtimeServer(
         app=create_app(surface),

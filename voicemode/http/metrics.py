@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -31,6 +32,7 @@ class Metrics:
         """``sessions`` says how many are open now; of ``registry`` failures are told by endpoint, as the person named it."""
         self.registry = CollectorRegistry()
         Gauge("voicemode_sessions", "Realtime sessions that are open.", registry=self.registry).set_function(sessions)
+        Gauge("voicemode_tasks", "Tasks of the event loop.", registry=self.registry).set_function(_tasks)
         self.opened = Counter("voicemode_sessions_opened", "Sessions by transport.", ["transport"], registry=self.registry)
         self.closed = Counter("voicemode_sessions_closed", "Sessions by close code.", ["code"], registry=self.registry)
         self.turns = Counter("voicemode_turns", "Turns by outcome.", ["outcome"], registry=self.registry)
@@ -60,6 +62,14 @@ class Metrics:
     def text(self) -> bytes:
         """The page that a scraper reads."""
         return generate_latest(self.registry)
+
+
+def _tasks() -> int:
+    """Those that an ended session left behind would show here."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # nobody scrapes: a test looks, outside of the loop
+        return 0
 
 
 class _Opened:
