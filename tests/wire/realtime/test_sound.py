@@ -43,6 +43,7 @@ def test_an_utterance_is_cut_out_to_the_millisecond(chunks_ms: list[int], data: 
     end = data.draw(st.integers(start + 1, total))
     assert buffer.take(start, end) == samples[start * 24 : end * 24].tobytes()
     assert buffer.since_turn_ms == total - end
+    assert len(buffer._kept) == (total - end) * 48
     if end < total:
         assert buffer.take(end, total) == samples[end * 24 :].tobytes()
 

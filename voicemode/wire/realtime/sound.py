@@ -60,8 +60,7 @@ class SpokenWords:
         pieces = list(self._pieces)
         if self._open is not None:
             pieces[-1] = Piece(pieces[-1].text, pieces[-1].start_s, silences=self._silences())
-        begun = [piece for piece in pieces if piece.start_s < until_ms / 1000]
-        return heard_until(begun, until_ms / 1000, letter_s=self._letter_s).heard
+        return heard_until(pieces, until_ms / 1000, letter_s=self._letter_s).heard
 
     def _silences(self) -> tuple[Silence, ...]:
         return find_silences(np.concatenate(self._open), ANSWER_RATE) if self._open else ()
