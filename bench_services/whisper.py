@@ -24,9 +24,9 @@ from faster_whisper import WhisperModel
 from tests_services.fixtures.whisper_model import BASE, TINY, TOY, Line, Size, make_whisper_fixture
 from tests_services.running import CLIP, Running, running
 
-__all__ = ["main"]
+__all__ = ["SIZES", "main"]
 
-_SIZES = {"tiny": TINY, "base": BASE, "toy": TOY}
+SIZES = {"tiny": TINY, "base": BASE, "toy": TOY}
 _CLIENTS = 8
 _WARM_UP = 200
 """Requests before memory is looked at: pools and caches fill."""
@@ -35,7 +35,7 @@ _WARM_UP = 200
 def main() -> int:
     """Prints the figures; always 0."""
     parser = argparse.ArgumentParser(prog="python -m bench_services.whisper", description=__doc__)
-    parser.add_argument("--size", choices=_SIZES, default="tiny", help="dimensions of the model (default tiny)")
+    parser.add_argument("--size", choices=SIZES, default="tiny", help="dimensions of the model (default tiny)")
     parser.add_argument("--threads", type=int, default=2, help="of the engine (default 2)")
     parser.add_argument("--seconds", type=float, default=10, help="of sound in a request (default 10)")
     parser.add_argument("-n", type=int, default=20, help="pairs of requests (default 20)")
@@ -43,7 +43,7 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures = _speed(folder, _SIZES[asked.size], asked)
+        figures = _speed(folder, SIZES[asked.size], asked)
         if asked.requests:
             figures |= _memory(folder, asked.requests)
     json.dump(

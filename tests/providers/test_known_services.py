@@ -115,3 +115,12 @@ def test_a_named_endpoint_needs_to_show_nothing() -> None:
     assert declared_by(Answers((Model("large-v3"), Model("tts-1", "tts"))), "stt", ()) == Declared(models=("large-v3",))
     assert declared_by(Answers((Model("kokoro-asr-v9", "tts"),)), "stt", ("whisper-1",)) == UNDECLARED
     assert declared_by(KOKORO, "tts", ("tts-1",)) == identified(KOKORO, "tts", ("tts-1",))
+
+
+def test_a_service_that_streams_says_so() -> None:
+    """Named or found; one that does not say it is not taken to."""
+    for live in (True, False):
+        answers = Answers((Model("whisper-1", "stt", live=live),))
+        found = identified(answers, "stt", ("whisper-1",))
+        assert found is not None
+        assert found.live is declared_by(answers, "stt", ("whisper-1",)).live is (True if live else None)

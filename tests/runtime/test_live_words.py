@@ -27,7 +27,10 @@ WHOLE = "I want tea no please"
 
 
 class Talk:
-    """A turn in a room with a stream; ``proven``: it has worked before, so it is waited for."""
+    """A turn in a room with a stream.
+
+    ``proven``: it has worked before, so it is waited for. ``pace_s``: what the last upload took.
+    """
 
     def __init__(
         self,
@@ -38,18 +41,17 @@ class Talk:
         transcriber: WordTranscriber | None = None,
         request: TurnRequest = ASK,
         proven: bool = True,
+        pace_s: float = 0.1,
     ) -> None:
-        self.streams = streams
-        self.understood_at: list[tuple[float, str]] = []
-        in_virtual_time(lambda: self._run(folder, sound, transcriber, request, proven))
+        self.streams, self.proven, self.pace_s = streams, proven, pace_s
+        in_virtual_time(lambda: self._run(folder, sound, transcriber, request))
 
-    async def _run(
-        self, folder: Path, sound: Samples, transcriber: WordTranscriber | None, request: TurnRequest, proven: bool
-    ) -> None:
+    async def _run(self, folder: Path, sound: Samples, transcriber: WordTranscriber | None, request: TurnRequest) -> None:
         scene = self.scene = Scene(folder, transcriber=transcriber)
         scene.parts = replace(scene.parts, streams=self.streams)
+        scene.parts.session.pace.note(self.pace_s)
         self.trust = scene.parts.session.stream_trust
-        if proven:
+        if self.proven:
             self.trust.worked(0.3)
         _, task = scene.begin(request)
         await scene.listening()
@@ -148,6 +150,17 @@ def test_words_that_cover_the_pause_count_for_the_policy(tmp_path: Path) -> None
         for every_s in (0.1, 60.0)
     }
     assert waits[0.1] < waits[60.0] - 500
+
+
+def test_a_slow_engine_is_left_alone_until_the_speech_is_long(tmp_path: Path) -> None:
+    """Then it gets all of it from the beginning on, and has less left to read at the pause."""
+    short, long = said("I want tea"), said("I want tea no please", word_s=2.4)
+    for sound, used in ((short, False), (long, True)):
+        streams = WordStreams(delay_s=0.1)
+        talk = Talk(tmp_path / str(used), sound, streams, pace_s=0.8)
+        assert talk.result.text == ("I want tea no please" if used else "I want tea")
+        assert bool(streams.streams) is used
+        assert (talk.uploads == []) is used
 
 
 def test_where_the_answers_are_known_nothing_is_streamed(tmp_path: Path) -> None:

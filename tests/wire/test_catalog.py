@@ -155,3 +155,12 @@ def test_no_answer_whatever_breaks_the_reading(body: bytes) -> None:
         assert model.name.isprintable()
     for voice in parse_voices(body) or ():
         assert voice.name.isprintable()
+
+
+def test_a_stream_counts_only_by_its_own_name() -> None:
+    """Another protocol at that place is not spoken here."""
+    models = parse_models(
+        _list(*({"id": "whisper-1", "audio_stream": value} for value in ("voicemode-1", "voicemode-2", True, None)))
+    )
+    assert models is not None
+    assert [model.live for model in models] == [True, False, False, False]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["StreamTrust", "TranscriptionPace"]
+__all__ = ["StreamTrust", "TranscriptionPace", "stream_after_s"]
 
 _EARLIEST_S = 0.2
 """Silence before which nobody speculates: pauses between words are shorter."""
@@ -17,6 +17,11 @@ _UNKNOWN_S = 0.1
 _HEADROOM = 1.2
 _MARGIN_S = 0.05
 _REMEMBERED = 5
+_QUICK_S = 0.3
+"""A pause is noticed after 0.2 s and ends no turn before 0.5 s: words that take so long are there in time."""
+_LONG_S = 10.0
+"""Seconds of speech of which a stream reads less, at a pause, than an upload does. Of shorter speech it reads as much, and what
+it is reading just then comes first. Measured: docs/turns.md."""
 _MOST_PATIENCE_S = 1.0
 """Twice what a turn waits at least: later than that, somebody waits for the words alone."""
 
@@ -40,6 +45,15 @@ class TranscriptionPace:
         """Seconds of silence after which to begin, where ``silence_s`` ends the turn; never more than ``silence_s``."""
         latest = silence_s - _HEADROOM * self.expected_s - _MARGIN_S
         return min(max(latest, _EARLIEST_S), silence_s)
+
+
+def stream_after_s(pace: TranscriptionPace) -> float:
+    """Seconds of speech after which to write it down while it goes on.
+
+    At once where the engine is quick. One that is not would be slower at the pause for having been busy before; of long speech
+    it has less left to read.
+    """
+    return 0.0 if pace.expected_s <= _QUICK_S else _LONG_S
 
 
 class StreamTrust:

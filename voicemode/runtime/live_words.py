@@ -2,7 +2,7 @@
 
 Whoever feeds a Listener tells it the same events, and gives each transcription its way through here::
 
-    live = LiveWords(streams, trust, on_partial=show, language="en")
+    live = LiveWords(streams, pace, trust, on_partial=show, language="en")
     live.heard(listener, events)                         # after each block, before the events are acted upon
     words = live.transcribe(utterance, usual)            # in the place of usual(), the transcription of the whole
     live.rest()                                          # its words are there
@@ -18,7 +18,7 @@ from typing import Any
 from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
 from voicemode.core.endpointing import EndpointEvent, NobodySpoke, PauseBegan, SpeechBegan, SpeechResumed, TurnEnded
 from voicemode.core.listener import Listener
-from voicemode.core.speculation import StreamTrust
+from voicemode.core.speculation import StreamTrust, TranscriptionPace, stream_after_s
 from voicemode.interfaces import PartialTranscript, StreamingTranscriber, StreamRequest, Transcript, TranscriptStream
 
 __all__ = ["LiveWords"]
@@ -37,22 +37,25 @@ class LiveWords:
     def __init__(
         self,
         streams: StreamingTranscriber | None,
+        pace: TranscriptionPace,
         trust: StreamTrust,
         *,
         on_partial: Callable[[str], None],
         language: str | None = None,
         on_remote: Callable[[str], None] | None = None,
     ) -> None:
-        """``streams`` is None where nobody can. ``on_partial`` is told the words so far, a few times a second at most.
+        """``streams`` is None where nobody can; ``pace`` and ``trust`` are the session's.
 
-        The others as in ``StreamRequest``. Opens nothing.
+        ``on_partial`` is told the words so far, a few times a second at most. The others as in ``StreamRequest``. Opens nothing.
         """
-        self._streams, self._trust, self._on_partial = streams, trust, on_partial
+        self._streams, self._pace, self._trust, self._on_partial = streams, pace, trust, on_partial
         self._language, self._on_remote = language, on_remote
         self._stream: TranscriptStream | None = None
         """Of the utterance under way, or of the last one until its words are there."""
         self._utterances = 0
         """Changes when one begins, and when one is done with."""
+        self._tried = False
+        """Was a stream of this utterance asked for?"""
         self._fed = 0
         """Samples of this utterance."""
         self._following = False
@@ -70,7 +73,7 @@ class LiveWords:
         for event in events:
             match event:
                 case SpeechBegan():
-                    self._begin(listener)
+                    self._begin()
                 case PauseBegan():
                     self._following, self._silent_since = False, event.at
                     self._tell_policy(listener)
@@ -82,7 +85,7 @@ class LiveWords:
                     self.rest()
                 case _:
                     pass
-        if self._following and self._stream is not None:
+        if self._following:
             self._follow(listener)
 
     def transcribe(
@@ -96,7 +99,7 @@ class LiveWords:
         stream = self._stream
         if stream is None or self._fed > len(utterance.samples):
             return usual()
-        self._feed(stream, utterance.samples[self._fed :])
+        self._feed(utterance.samples[self._fed :])
         return self._first(stream, stream.flush(), usual)
 
     def rest(self) -> None:
@@ -114,26 +117,31 @@ class LiveWords:
 
     # -- sound in
 
-    def _begin(self, listener: Listener) -> None:
+    def _begin(self) -> None:
         self.rest()
-        if self._streams is None:
-            return
-        self._following, self._fed, self._utterances = True, 0, self._utterances + 1
+        self._following, self._tried, self._fed = True, False, 0
         self._words, self._until_s = "", 0.0
-        self._stream = self._streams.stream(StreamRequest(self._grown_in(listener), self._language, self._on_remote))
 
     def _follow(self, listener: Listener) -> None:
-        if self._stream is None or listener.utterance_began_s is None:
+        began_s = listener.utterance_began_s
+        if began_s is None or (self._stream is None and not self._open(listener, listener.judged_s - began_s)):
             return
-        fed_until = round(listener.utterance_began_s * CAPTURE_RATE) + self._fed
+        fed_until = round(began_s * CAPTURE_RATE) + self._fed
         missing = round(listener.judged_s * CAPTURE_RATE) - fed_until  # what was not judged is not of the utterance yet
         if missing >= _PIECE:
-            self._feed(self._stream, listener.sound_since(fed_until / CAPTURE_RATE).samples[:missing])
+            self._feed(listener.sound_since(fed_until / CAPTURE_RATE).samples[:missing])
 
-    def _feed(self, stream: TranscriptStream, samples: Samples) -> None:
-        if len(samples):
+    def _open(self, listener: Listener, spoken_s: float) -> bool:
+        if self._tried or self._streams is None or spoken_s < stream_after_s(self._pace):
+            return False
+        self._tried = True
+        self._stream = self._streams.stream(StreamRequest(self._grown_in(listener), self._language, self._on_remote))
+        return self._stream is not None
+
+    def _feed(self, samples: Samples) -> None:
+        if self._stream is not None and len(samples):
             self._fed += len(samples)
-            stream.feed(samples)
+            self._stream.feed(samples)
 
     # -- words out
 

@@ -41,6 +41,7 @@ class WritingDown:
         self._language, self._options = language, options
         self.live = LiveWords(
             None if options else streams,  # which cannot be told what answers are expected
+            session.pace,
             session.stream_trust,
             on_partial=log.understood,
             language=language,

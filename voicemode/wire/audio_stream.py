@@ -54,7 +54,10 @@ def stream_path(*, model: str, language: str | None) -> str:
 
 def read_stream_message(data: str | bytes) -> StreamMessage | None:
     """None for kinds that are not known here. Raises ValueError for what is no message of this protocol."""
-    message = json.loads(data) if isinstance(data, str) else None
+    try:
+        message = json.loads(data) if isinstance(data, str) else None
+    except RecursionError:
+        message = None
     match message:
         case {"type": "partial", "settled": str(settled), "tail": str(tail), "until": float() | int() as until}:
             return Grown(settled, tail, float(until) if math.isfinite(until) else 0.0)
