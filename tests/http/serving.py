@@ -167,7 +167,7 @@ async def served(
             readiness=Readiness(registry, look, lambda: Part(True, ("echo",), "nobody else")),
         )
     )
-    running = _Server(_config(app, "warning"))
+    running = _Server(_config(app))
     server.connections = lambda: len(running.server_state.connections)
     serving = asyncio.create_task(running.serve(sockets=[listening.socket]))
     while not running.started:

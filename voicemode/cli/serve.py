@@ -70,7 +70,6 @@ async def _serve(server: RealtimeServer, listening: Listening) -> None:
     await serve_until_told(
         server.app,
         listening,
-        log_level=server.settings.log_level,
         drain=server.drain,
         started=started,
         ended=server.aclose,

@@ -67,6 +67,7 @@ async def form_with_file(request: Request) -> tuple[FormData, UploadFile]:
     form = await _form(request, most_files=1)
     file = form.get("file")
     if not isinstance(file, UploadFile):
+        await form.close()
         raise HttpError(400, "missing_required_parameter", "The form has no file.", param="file")
     return form, file
 

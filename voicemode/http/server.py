@@ -130,7 +130,6 @@ async def serve(
     app: ASGIApp,
     listening: Listening,
     *,
-    log_level: str,
     drain: Callable[[], Awaitable[None]],
     started: Callable[[], None],
     ended: Callable[[], Awaitable[None]],
@@ -140,7 +139,7 @@ async def serve(
 
     ``leaving`` is called after the drain.
     """
-    server = _Server(_config(app, log_level))
+    server = _Server(_config(app))
     stop = asyncio.Event()
     with _signals(stop):
         serving = asyncio.create_task(server.serve(sockets=[listening.socket]))
@@ -161,13 +160,13 @@ async def serve(
                 await ended()
 
 
-def _config(app: ASGIApp, log_level: str) -> uvicorn.Config:
+def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         ws=_WebSocket,
         lifespan="off",
         log_config=None,
-        log_level=log_level,
+        log_level="warning",  # below it, each frame is logged with what is said in it, and each header with its key
         access_log=False,  # what was asked and said is nobody's business
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
