@@ -32,7 +32,10 @@ def _rates(name: str) -> tuple[int, int]:
 
 
 class Encoder:
-    """Takes 24 kHz, gives payloads."""
+    """Takes 24 kHz, gives payloads.
+
+    PyAV puts a filter before Opus that starts a thread per processor; they do nothing, and live as long as this object.
+    """
 
     def __init__(self, name: str) -> None:
         """``name``: "opus", "pcmu" or "pcma"."""
