@@ -62,7 +62,7 @@ class Talk:
 
     folder: Path
     options: DialogueOptions = SILENCE
-    answerer: FakeAnswerer = field(default_factory=FakeAnswerer)
+    answerer: Any = field(default_factory=FakeAnswerer)
     transcriber: Any = field(default_factory=lambda: FakeTranscriber(["the words"]))
     synthesizer: Any = field(default_factory=FakeSynthesizer)
     scorer: FakeScorer = field(default_factory=lambda: FakeScorer([0.9]))
@@ -77,7 +77,7 @@ class Talk:
     tools: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
-        self.reports: list[Report] = []
+        self.reports: list[Any] = []
         self.times: list[float] = []
         """When each was made, by the loop's clock since the beginning."""
         self.history: list[Message | UserTurn | ToolCall | ToolResult] = []

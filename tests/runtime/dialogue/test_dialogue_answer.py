@@ -116,7 +116,7 @@ def test_the_first_clause_is_spoken_while_the_rest_is_still_thought_of(tmp_path:
         assert held.time_of(AnswerAudio) < 1.2
         assert held.time_of(AnswerDone) > 5.0
 
-    words = [(0.05, TextDelta(f"{piece} ")) for piece in LONG.split()]
+    words: list[tuple[float, AnswerDelta | Exception]] = [(0.05, TextDelta(f"{piece} ")) for piece in LONG.split()]
     talk(story, tmp_path, answerer=Scripted(*words, (0.0, Finished())))
 
 
@@ -128,7 +128,11 @@ def test_a_short_first_sentence_does_not_wait_for_the_second(tmp_path: Path) -> 
         await held.answered()
         assert held.time_of(AnswerAudio) == pytest.approx(0.25, abs=0.02)
 
-    script = [(0.0, TextDelta("Yes, of course! Let ")), (3.0, TextDelta("me see.")), (0.0, Finished())]
+    script: list[tuple[float, AnswerDelta | Exception]] = [
+        (0.0, TextDelta("Yes, of course! Let ")),
+        (3.0, TextDelta("me see.")),
+        (0.0, Finished()),
+    ]
     talk(story, tmp_path, answerer=Scripted(*script))
 
 
