@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.running import CommandLine
+from tests.supervise.stub import free_port
 
 VERBS = ("install", "uninstall", "start", "stop", "restart", "status", "enable", "disable", "logs", "health")
 
@@ -82,3 +83,19 @@ def test_a_projects_file_sets_nothing_of_a_service(command: CommandLine) -> None
     warned = command("config", "list", "--changed").stderr
     assert "VOICEMODE_WHISPER_HOST" in warned
     assert "is not heeded" in warned
+
+
+def test_the_realtime_server_is_kept_running_as_the_other_services(command: CommandLine) -> None:
+    """Installed, started, asked, stopped and removed; its token is its owner's and stays."""
+    port = str(free_port())
+    settings = {"VOICEMODE_SERVE_PORT": port, "VOICEMODE_DISCOVERY": "false"}
+    try:
+        assert command("service", "install", "voicemode", "--yes", **settings).returncode == 0
+        started = command.json("service", "start", "voicemode", **settings)
+        assert (started["state"], started["port"]) == ("running", int(port))
+        assert command("service", "health", "voicemode", **settings).returncode == 0
+        assert command("service", "stop", "voicemode", **settings).returncode == 0
+    finally:
+        command("service", "uninstall", "voicemode", **settings)
+    left = [path.name for path in command.home.rglob("*") if path.is_file()]
+    assert left == ["token"]

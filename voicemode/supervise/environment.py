@@ -79,6 +79,10 @@ def _build(layout: Layout, source: Source, module: str, environ: Mapping[str, st
     venv, python = layout.building, str(Layout.python_of(layout.building))
     plain = child_environment(environ)
     run = _Runner(source.service, layout)
+    if source.own:
+        venv.mkdir()  # it shows that the service is installed; nothing is in it
+        run([sys.executable, "-I", "-m", module, "--help"], plain, _CHECK_S, step="the service's first run")
+        return
     on_step("making an environment", None)
     without_pip = [] if source.lock is not None else ["--without-pip"]
     run([sys.executable, "-I", "-m", "venv", *without_pip, str(venv)], plain, _VENV_S, step="Python's venv module")

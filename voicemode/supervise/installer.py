@@ -155,7 +155,7 @@ class Installer:
 
     def _environment_steps(self, record: Record | None) -> list[Step]:
         source = self.source
-        if record is not None and record.digest == source.digest:
+        if source.own or (record is not None and record.digest == source.digest):
             return []
         words = "Replace" if record is not None else "Make"
         locked = f" with {source.locked} packages, each checked against its hash," if source.locked else ""

@@ -54,7 +54,9 @@ class Services:
 
         The rest is for tests: other services, models, backends, and another place where packages are looked for.
         """
-        self._base_dir, self._given, self._environ, self.known = settings.base_dir, given, environ, known
+        self._base_dir, self._environ, self.known = settings.base_dir, environ, known
+        own = {each.prefix for each in known.values() if each.own}
+        self._given = {**given, **{f"{prefix}PORT": str(settings.serve_port) for prefix in own}}
         self._models = models if models is not None else Models(settings)
         self._backends = kept_by if kept_by is not None else backends(settings.base_dir, environ)
         self._package = package

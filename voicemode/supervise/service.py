@@ -45,6 +45,10 @@ class ServiceDefinition:
     port: int
     module: str
     """Run with ``python -m``."""
+    arguments: tuple[str, ...] = ()
+    """Of the module."""
+    own: bool = False
+    """It is voicemode itself: it runs with the Python that installs it, and has no environment and no settings of a service."""
     packages: tuple[str, ...] = ()
     """Our own packages that its environment needs; ``services`` of a clone, or beside ``voicemode`` in an installed one."""
     lock: str = ""
@@ -70,7 +74,7 @@ class ServiceDefinition:
     @property
     def health_name(self) -> str:
         """What its /health says it is."""
-        return f"voicemode-{self.name}"
+        return "voicemode" if self.own else f"voicemode-{self.name}"
 
     def owns(self, variable: str) -> bool:
         """Whether it is one of its settings."""
@@ -107,6 +111,8 @@ class Launch:
     """Where models are; it only reads them."""
     memory_max_bytes: int = 0
     """0: no limit."""
+    writable: Path | None = None
+    """What it writes to, if that is more than ``folder``."""
 
     @property
     def log(self) -> Path:
@@ -155,7 +161,8 @@ SERVICES: Mapping[str, ServiceDefinition] = {
             title="voicemode itself, the realtime server",
             port=8765,
             module="voicemode",
-            missing="the realtime server ('voicemode serve') is not part of this version of voicemode",
+            arguments=("serve",),
+            own=True,
         ),
     )
 }

@@ -30,6 +30,8 @@ class Source:
     """Folders of our own packages."""
     version: str
     """Of the voicemode they belong to."""
+    own: bool = False
+    """Nothing goes in: it is voicemode itself."""
 
     @property
     def digest(self) -> str:
@@ -64,7 +66,7 @@ def find_source(definition: ServiceDefinition, package: Path = _PACKAGE) -> Sour
     lock = package / "supervise" / "locks" / definition.lock if definition.lock else None
     if lock is not None and not lock.is_file():
         raise NotAvailableError(definition.name, f"this installation of voicemode lacks the list of its packages ({lock})")
-    return Source(definition.name, lock, folders, voicemode.__version__)
+    return Source(definition.name, lock, folders, voicemode.__version__, definition.own)
 
 
 def _package(definition: ServiceDefinition, package: Path, name: str) -> Path:

@@ -94,7 +94,10 @@ def render(launch: Launch, *, secrets: Path | None = None, version: int = _OLDES
         "FILES": "",
     }
     if sandbox:
-        files = {"WRITABLE": systemd_path(str(launch.folder)), "PRIVATE_TMP": "" if _in_tmp(launch) else "PrivateTmp=yes"}
+        files = {
+            "WRITABLE": systemd_path(str(launch.writable or launch.folder)),
+            "PRIVATE_TMP": "" if _in_tmp(launch) else "PrivateTmp=yes",
+        }
         words["FILES"] = fill(template("systemd", "private-files.in"), files).strip()
     return stamped(fill(template("systemd", "voicemode-service.service.in"), words), "", "# {}")
 
