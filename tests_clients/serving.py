@@ -1,6 +1,6 @@
 """``voicemode serve`` in a process of its own, as people run it, before stubs of what costs weights or money.
 
-It hears with the built-in recogniser, which gets the clips right; the chat endpoint and the voice are stubs.
+The voice is the speech stub's; what hears and what answers is ``endpoint_stub``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _POLL_S = 0.05
 class Served:
     """A running server."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, chat: str, log: Path) -> None:
-        self.process, self.port, self._chat, self._log = process, port, chat, log
+    def __init__(self, process: subprocess.Popen[bytes], port: int, endpoint: str, log: Path) -> None:
+        self.process, self.port, self._endpoint, self._log = process, port, endpoint, log
 
     @property
     def log(self) -> str:
@@ -45,7 +45,7 @@ class Served:
 
     def chats(self) -> list[dict[str, Any]]:
         """The bodies that the chat endpoint was asked with, oldest first."""
-        with urlopen(f"{self._chat}/requests", timeout=5) as answer:
+        with urlopen(f"{self._endpoint}/chats", timeout=5) as answer:
             bodies: list[dict[str, Any]] = json.load(answer)
         return bodies
 
@@ -53,7 +53,7 @@ class Served:
 @contextlib.contextmanager
 def served(folder: Path, **settings: str) -> Iterator[Served]:
     """Ready when the block begins and gone when it ends. ``settings`` are variables without VOICEMODE_, in lower case."""
-    with SpeechStub(sites=1) as speech, _chat_stub() as chat:
+    with SpeechStub(sites=1) as speech, _endpoint_stub() as endpoint:
         speech.configure(voice="numbers", rate_x=_FASTER_THAN_SPEECH)
         chosen = {
             "base_dir": str(folder / "base"),
@@ -61,11 +61,12 @@ def served(folder: Path, **settings: str) -> Iterator[Served]:
             "serve_token": KEY,
             "discovery": "false",
             "tts_base_urls": speech.url,
-            "chat_base_urls": f"{chat}/v1",
+            "stt_base_urls": f"{endpoint}/v1",
+            "chat_base_urls": f"{endpoint}/v1",
             "chat_models": "stub-chat",
         } | settings
         with _process(folder / "serve.log", chosen) as process:
-            server = Served(process, int(chosen["serve_port"]), chat, folder / "serve.log")
+            server = Served(process, int(chosen["serve_port"]), endpoint, folder / "serve.log")
             _await(server)
             yield server
 
@@ -89,9 +90,9 @@ def _process(log: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[b
 
 
 @contextlib.contextmanager
-def _chat_stub() -> Iterator[str]:
+def _endpoint_stub() -> Iterator[str]:
     """Its address."""
-    command = [sys.executable, "-m", "tests_clients.chat_stub"]
+    command = [sys.executable, "-m", "tests_clients.endpoint_stub"]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

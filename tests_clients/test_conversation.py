@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from tests.stubs.sentence_tones import listen, sentences
-from tests_clients.chat_stub import ARGUMENTS, GREETING, LONG, SHORT
 from tests_clients.driving import refused
+from tests_clients.endpoint_stub import ARGUMENTS, GREETING, LONG, SAID, SHORT
 from tests_clients.held import Held
 
 _RATE = 24_000
@@ -19,7 +19,6 @@ _SECONDS_PER_CHAR = 0.06
 """Of the stub's voice."""
 _BENIGN = "response_cancel_not_active"
 """Clients that cancel on their own find that the server did so before, and say nothing of it."""
-_SAID = ("go forward ten meters", "seven of clubs")
 _SHORTEST_S = 0.1
 """Of a sentence that can be told by its tone: a mark and a little of the tone."""
 
@@ -31,7 +30,10 @@ def test_the_conversation_is_held_to_its_end(held: Held) -> None:
 
 def test_the_persons_words_are_written_down(held: Held) -> None:
     """The client has the words of both turns, in order."""
-    assert [words for words in held.seen.texts("user_said") if words != "Say hello."] == list(_SAID)
+    assert [words for words in held.seen.texts("user_said") if words != "Say hello."] == [
+        SAID["go_forward_ten_meters"],
+        SAID["seven_of_clubs"],
+    ]
 
 
 def test_the_function_is_called_once(held: Held) -> None:

@@ -1,22 +1,31 @@
-"""A stub of a chat endpoint whose answers follow from the conversation alone: ``python -m tests_clients.chat_stub``.
+"""A stub of an OpenAI endpoint for chat and transcription: ``python -m tests_clients.endpoint_stub``.
 
-It prints its port and leaves when standard input ends. Where the last message is a person's and says "forward", it calls the
-function ``move``; where it is that function's result, it says eight sentences; where a person says
-"clubs", the ninth; "hello", the tenth.
-``GET /requests`` returns the bodies of all requests so far.
+It prints its port and leaves when standard input ends. Its answers follow from the conversation alone: where the last message
+is a person's and says "forward", it calls the function ``move``; where it is that function's result, it says eight sentences;
+where a person says "clubs", the ninth; "hello", the tenth. It hears by comparing what was uploaded with the clips that it
+knows, so that words come back only where their sound arrived whole. ``GET /chats`` returns the bodies of all chat requests.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import threading
+import wave
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.stubs.sentence_tones import NUMBERS, sentences
+import numpy as np
+import soxr
+from numpy.typing import NDArray
 
-__all__ = ["ARGUMENTS", "GREETING", "LONG", "LOST", "SHORT"]
+from tests.stubs.sentence_tones import NUMBERS, sentences
+from tests.stubs.spoken_words import trimmed
+from tests_clients.driving import CLIPS
+
+__all__ = ["ARGUMENTS", "GREETING", "LONG", "LOST", "SAID", "SHORT"]
 
 LONG = " ".join(sentences(8))
 SHORT = f"This is sentence {NUMBERS[9]}."
@@ -24,7 +33,12 @@ GREETING = f"This is sentence {NUMBERS[10]}."
 LOST = f"This is sentence {NUMBERS[12]}."
 """Said where none of the rules holds."""
 ARGUMENTS = {"direction": "forward", "meters": 10}
+SAID = {"go_forward_ten_meters": "go forward ten meters", "seven_of_clubs": "seven of clubs", "ten_of_clubs": "ten of clubs"}
+"""The words of each clip."""
 
+_RATE = 16_000
+_ALIKE = 0.7
+"""Correlation from which on a sound is a clip. Opus at 24 kbit/s leaves 0.95; of two clips, one has 0.1 of the other."""
 _HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "stub-chat"}
 _USAGE = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
 _ANSWERS = {"clubs": SHORT, "hello": GREETING}
@@ -36,18 +50,24 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 65_536
-    requests: list[Any] = []  # noqa: RUF012 -- one list for all requests is the point
+    chats: list[Any] = []  # noqa: RUF012 -- one list for all requests is the point
 
     def do_GET(self) -> None:
         answers = {
-            "/requests": self.requests,
+            "/chats": self.chats,
             "/v1/models": {"object": "list", "data": [{"id": "stub-chat", "object": "model"}]},
         }
         self._answer(200 if self.path in answers else 404, "application/json", json.dumps(answers.get(self.path, {})).encode())
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.requests.append(body)
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.endswith("/transcriptions"):
+            self._answer(200, "application/json", json.dumps({"text": _heard(data)}).encode())
+        else:
+            self._chat(json.loads(data))
+
+    def _chat(self, body: dict[str, Any]) -> None:
+        self.chats.append(body)
         chunks = [_HEAD | {"choices": [choice]} for choice in _choices(body)] + [_HEAD | {"choices": [], "usage": _USAGE}]
         lines = b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
         self._answer(200, "text/event-stream", lines + b"data: [DONE]\n\n")
@@ -62,6 +82,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nobody reads it."""
+
+
+def _heard(upload: bytes) -> str:
+    """The words of the clip that is in a form's WAV file; "" where none is."""
+    with wave.open(io.BytesIO(upload[upload.index(b"RIFF") :])) as wav:
+        sound = np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2").astype(np.float64)
+        sound = np.asarray(soxr.resample(sound, wav.getframerate(), _RATE))
+    alike, name = max((_correlation(sound, _clip(name)), name) for name in SAID)
+    return SAID[name] if alike >= _ALIKE else ""
+
+
+@cache
+def _clip(name: str) -> NDArray[np.float64]:
+    with wave.open(str(CLIPS / f"{name}.wav")) as wav:
+        samples = np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2").astype(np.int16)
+        return trimmed(samples, wav.getframerate(), 30.0).astype(np.float64)
+
+
+def _correlation(sound: NDArray[np.float64], clip: NDArray[np.float64]) -> float:
+    """How alike the clip and the piece of the sound are that is most like it, from 0 to 1."""
+    padded = np.concatenate([sound, np.zeros(len(clip))])
+    size = len(padded) + len(clip)
+    products = np.fft.irfft(np.fft.rfft(padded, size) * np.conj(np.fft.rfft(clip, size)), size)[: len(sound)]
+    energy = np.cumsum(np.concatenate([[0.0], padded**2]))
+    pieces = energy[len(clip) : len(clip) + len(sound)] - energy[: len(sound)]
+    return float(np.max(np.abs(products) / np.sqrt(np.maximum(pieces, 1.0) * np.sum(clip**2))))
 
 
 def _choices(body: dict[str, Any]) -> list[dict[str, Any]]:
