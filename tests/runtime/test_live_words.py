@@ -15,10 +15,15 @@ from tests.runtime.room import Scene, in_virtual_time
 from tests.runtime.tone_words import COUGH, WordTranscriber, said
 from tests.runtime.word_streams import WordStreams
 from voicemode.audio import Samples
-from voicemode.core.speculation import StreamTrust
+from voicemode.core.endpointing import EndpointingOptions
+from voicemode.core.listener import Listener
+from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.errors import EndpointError
 from voicemode.events import Understood
+from voicemode.interfaces import PartialTranscript, Transcript
+from voicemode.runtime.live_words import LiveWords
 from voicemode.runtime.result import Status, TurnRequest, TurnResult
+from voicemode.testing import FakeDetector
 
 ASK = TurnRequest(message="What?")
 BROKEN = EndpointError("stream", "broke off")
@@ -194,3 +199,57 @@ def test_every_utterance_has_its_own_stream(tmp_path: Path) -> None:
     sound = np.concatenate([COUGH, quiet(2.0), said("I want tea")])
     assert Talk(tmp_path, sound, streams).result.text == "I want tea"
     assert [stream.closed for stream in streams.streams] == [True, True]
+
+
+class Bench:
+    """LiveWords beside a Listener that hears somebody speak in blocks of any size."""
+
+    def __init__(self) -> None:
+        self.streams, self.shown, self.uploads = WordStreams(every_s=60.0), list[str](), 0
+        pace = TranscriptionPace()
+        self.live = LiveWords(self.streams, pace, StreamTrust(), on_partial=self.shown.append)
+        self.listener = Listener(FakeDetector(), EndpointingOptions())
+
+    def hear(self, sound: Samples, block: int) -> None:
+        self.live.heard(self.listener, self.listener.begin(0))
+        for at in range(0, len(sound), block):
+            self.live.heard(self.listener, self.listener.push(sound[at : at + block]))
+
+    async def usual(self) -> Transcript:
+        self.uploads += 1
+        await asyncio.sleep(600)
+        raise AssertionError("nobody waits so long")
+
+
+@pytest.mark.parametrize("blocks", range(12))
+def test_speech_that_is_cut_off_in_mid_word_is_streamed_to_its_last_judged_sample(blocks: int) -> None:
+    """Blocks are not whole frames, and what was not judged is no part of the utterance."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        bench.hear(said("I want tea", word_s=0.5)[: 137 * (150 + blocks)], block=137)
+        bench.live.heard(bench.listener, bench.listener.finish())
+        utterance = bench.listener.utterance()
+        words = await bench.live.transcribe(utterance, bench.usual)
+        (stream,) = bench.streams.streams
+        assert words.engine == "stream"
+        assert np.array_equal(stream.flushed[0], utterance.samples)
+        await bench.live.aclose()
+
+    in_virtual_time(scenario)
+
+
+def test_words_of_an_utterance_that_is_done_with_are_not_shown() -> None:
+    """Though its connection is still being closed."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        bench.hear(said("I want tea"), block=320)
+        (stream,) = bench.streams.streams
+        bench.live.rest()
+        stream.request.on_partial(PartialTranscript("old", " words", 1.0))
+        assert bench.shown == []
+        await bench.live.aclose()
+        assert stream.closed
+
+    in_virtual_time(scenario)

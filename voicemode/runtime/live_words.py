@@ -46,7 +46,8 @@ class LiveWords:
     ) -> None:
         """``streams`` is None where nobody can; ``pace`` and ``trust`` are the session's.
 
-        ``on_partial`` is told the words so far, a few times a second at most. The others as in ``StreamRequest``. Opens nothing.
+        ``on_partial`` is told the words so far, a few times a second at most. The others as in ``StreamRequest``.
+        Opens nothing.
         """
         self._streams, self._pace, self._trust, self._on_partial = streams, pace, trust, on_partial
         self._language, self._on_remote = language, on_remote
