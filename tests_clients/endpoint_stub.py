@@ -102,12 +102,15 @@ def _clip(name: str) -> NDArray[np.float64]:
 
 def _correlation(sound: NDArray[np.float64], clip: NDArray[np.float64]) -> float:
     """How alike the clip and the piece of the sound are that is most like it, from 0 to 1."""
-    padded = np.concatenate([sound, np.zeros(len(clip))])
+    padded = np.concatenate([np.zeros(len(clip)), sound, np.zeros(len(clip))])
+    places = len(padded) - len(clip)
     size = len(padded) + len(clip)
-    products = np.fft.irfft(np.fft.rfft(padded, size) * np.conj(np.fft.rfft(clip, size)), size)[: len(sound)]
+    products = np.fft.irfft(np.fft.rfft(padded, size) * np.conj(np.fft.rfft(clip, size)), size)[:places]
     energy = np.cumsum(np.concatenate([[0.0], padded**2]))
-    pieces = energy[len(clip) : len(clip) + len(sound)] - energy[: len(sound)]
-    return float(np.max(np.abs(products) / np.sqrt(np.maximum(pieces, 1.0) * np.sum(clip**2))))
+    pieces = energy[len(clip) : len(clip) + places] - energy[:places]
+    # Where little of the sound is under the clip, that little may be like it by chance.
+    norm = np.sqrt(np.maximum(pieces, np.max(pieces) / 4) * np.sum(clip**2))
+    return float(np.max(np.abs(products) / np.maximum(norm, 1.0)))
 
 
 def _choices(body: dict[str, Any]) -> list[dict[str, Any]]:
