@@ -44,8 +44,9 @@ MOVE = {
 
 _SETTLE_S = 0.5
 """Before the first word, so that no utterance begins with the line."""
-_LISTENS_S = 2.5
-"""Of the assistant's sound before the person interrupts."""
+_LISTENS_S = 3.4
+"""Of the assistant's sound before the person interrupts. LiveKit hands on silence for the microphone's sound during the first
+3 s that its agent speaks (``aec_warmup_duration``)."""
 _SILENT_S = 1.2
 """After which an answer is taken for finished."""
 _SURELY_S = 0.3
