@@ -14,9 +14,9 @@ import random
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from bench.realtime_person import Person, SpokenTurn
+from bench.realtime_person import Person, SocketPerson
 
 __all__ = ["KEY_VARIABLE", "main"]
 
@@ -26,16 +26,10 @@ _APART_S = 0.05
 _TOLD_EVERY_S = 0.5
 
 
-class _Speaker(Protocol):
-    @property
-    def turns(self) -> list[SpokenTurn]: ...
-    async def hold(self, url: str, headers: dict[str, str], turns: int, stay: asyncio.Event) -> None: ...
-
-
-def _speaker(transport: str, number: int, chance: random.Random) -> _Speaker:
+def _person(transport: str, number: int, chance: random.Random) -> Person:
     if transport == "ws":
-        return Person(number, chance)
-    from bench.realtime_webrtc_person import WebRtcPerson  # aiortc takes a quarter of a second to load
+        return SocketPerson(number, chance)
+    from bench.realtime_webrtc_person import WebRtcPerson
 
     return WebRtcPerson(number, chance)
 
@@ -53,7 +47,7 @@ async def _hold(arguments: argparse.Namespace) -> None:
         loop.call_soon_threadsafe(stay.set)
 
     threading.Thread(target=wait_for_line, daemon=True).start()
-    people = [_speaker(arguments.transport, n, random.Random(f"{arguments.seed}/{n}")) for n in range(arguments.sessions)]
+    people = [_person(arguments.transport, n, random.Random(f"{arguments.seed}/{n}")) for n in range(arguments.sessions)]
     holding = []
     for person in people:
         holding.append(asyncio.create_task(person.hold(arguments.url, headers, arguments.turns, stay)))
@@ -66,7 +60,7 @@ async def _hold(arguments: argparse.Namespace) -> None:
     await asyncio.gather(*holding, return_exceptions=True)
 
 
-async def _until_spoken(people: Sequence[_Speaker], holding: Sequence[asyncio.Task[None]], turns: int) -> None:
+async def _until_spoken(people: Sequence[Person], holding: Sequence[asyncio.Task[None]], turns: int) -> None:
     told = -1
     while True:
         over = sum(turn.done_at is not None or bool(turn.problem) for person in people for turn in person.turns)
