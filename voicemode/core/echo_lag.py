@@ -22,18 +22,18 @@ _FRAME = CAPTURE_RATE // 100
 _LAG = round(0.03 * CAPTURE_RATE)
 """What an echo comes behind the far end that is given out. More than the beginning of a room's answer that lies before the
 loudest part, less than devices lag: then nothing has to be known ahead of time."""
-_MOST_LAG = round(0.3 * CAPTURE_RATE)
-"""Output and input of Bluetooth take up to 250 ms together."""
+_MOST_LAG = round(0.5 * CAPTURE_RATE)
+"""Output and input of Bluetooth take up to 250 ms together; a sound server that ran dry some times lags twice as much."""
 _WINDOW = round(0.3 * CAPTURE_RATE)
 """To find an echo anywhere: with half of it, voices with a steady pitch gave wrong peaks."""
 _NEAR_WINDOW = round(0.15 * CAPTURE_RATE)
 """To find again what is near to where it was."""
 _NEAR_BY = round(0.03 * CAPTURE_RATE)
 """A device that begins anew is off by so much, and less than the 42 ms after which one synthetic voice resembled itself."""
-_CLEAR = 15.0
-"""A peak over the root mean square of the correlation. 229 s at a virtual sound card with the echo 6 dB under the playback:
-the median was 31 with the window of 0.15 s, 42 with that of 0.3 s. Two human voices that have nothing to do with each other
-reach 11.7 at most (482 windows), and a person as loud as the echo leaves the right peak above it in 72 to 83 of 100 windows."""
+_CLEAR, _CLEAR_NEAR_BY = 15.0, 10.0
+"""A peak over the root mean square of the correlation, with either window. Two human voices that have nothing to do with each
+other reach 12.5 and 6.3 at most (230 windows of each); an echo 12 dB under its cause has a median of 36 and 21, and of 30 and
+17 where somebody speaks as loud as it."""
 _SAME = 8
 """Samples (0.5 ms) by which two measurements of one lag may differ."""
 _EVERY = 5
@@ -41,6 +41,8 @@ _EVERY = 5
 _TORN_AFTER = 4
 """The same, until it counts as torn: a busy machine drops samples of either side. A person as loud as the echo hides it that
 long once in 200 times, a louder one more often, but is louder than the raw echo then."""
+_RARELY = 5
+"""With headphones there is nothing to find, and looking everywhere costs 2 ms: after a second, every fifth time will do."""
 _LOST_AFTER = 20
 """Measurements (a second of sound) that find nothing near by: then it is looked for everywhere."""
 _AUDIBLE_DBFS = -50.0
@@ -85,6 +87,8 @@ class EchoLag:
         """Measurements in a row that did not find the echo where it was."""
         self._unproven = _PATIENCE
         """Frames with playback for which the lag is not to be trusted; 0 when it was measured."""
+        self._fruitless = 0
+        """Measurements in a row that found no echo anywhere."""
         self._following = 0
         """Frames with playback until the canceller has followed the last move."""
         self._new = False
@@ -107,7 +111,7 @@ class EchoLag:
     def torn(self) -> None:
         """The samples of one side do not follow the earlier ones: the lag may have changed."""
         self._unproven = _PATIENCE
-        self._last = None
+        self._last, self._fruitless = None, 0
         self._near = np.zeros_like(self._near)  # what was heard before would speak for the old lag
 
     def align(self, near: Samples, far: Samples) -> Samples:
@@ -144,24 +148,32 @@ class EchoLag:
         self._unproven = 0
 
     def _find(self) -> int | None:
-        return _peak(self._near, self._far, 0, _MOST_LAG)
+        self._fruitless += 1
+        if self._fruitless > _LOST_AFTER and self._fruitless % _RARELY:
+            return None
+        found = _peak(self._near, self._far, _CLEAR)
+        if found is not None:
+            self._fruitless = 0
+        return found
 
     def _find_near(self, lag: int) -> int | None:
         lowest, highest = max(lag - _NEAR_BY, 0), min(lag + _NEAR_BY, _MOST_LAG)
-        found = _peak(self._near[-_NEAR_WINDOW:], self._far[-_NEAR_WINDOW - highest :], lowest, highest)
+        # No more of the far end than can be in the window: louder sounds before and after would hide a soft one.
+        far = self._far[-_NEAR_WINDOW - highest : len(self._far) - lowest]
+        found = _peak(self._near[-_NEAR_WINDOW:], far, _CLEAR_NEAR_BY)
         self._misses = self._misses + 1 if found is None else 0
         if self._misses >= _LOST_AFTER:
             self._lag, self._misses = None, 0
-        return found
+        return None if found is None else lowest + found
 
 
-def _peak(near: Samples, far: Samples, lowest: int, highest: int) -> int | None:
-    """The lag, ``lowest`` to ``highest``, at which near resembles far most; None where nothing stands out.
+def _peak(near: Samples, far: Samples, clear: float) -> int | None:
+    """The lag at which near resembles far most; None where nothing stands out so clearly.
 
-    ``far`` is longer than ``near`` by the largest lag there is, and ends with it.
+    ``far`` is longer than ``near`` by the largest lag there is; the smallest is 0, and then they end together.
     """
     most = len(far) - len(near)
-    size = 1 << (len(far) + len(near)).bit_length()
+    size = 1 << (len(far) - 1).bit_length()  # what wraps around lies outside of the lags that are looked at
     cross = np.conj(np.fft.rfft(far, size)) * np.fft.rfft(near * np.hanning(len(near)), size)
     strength: NDArray[np.float64] = np.abs(cross)
     if not strength.any():
@@ -170,8 +182,8 @@ def _peak(near: Samples, far: Samples, lowest: int, highest: int) -> int | None:
     # What is a thousand times fainter than the strongest is rounding, not sound.
     white = np.where((frequency > _LOW_HZ) & (frequency < _HIGH_HZ), cross / (strength + 1e-3 * strength.max()), 0.0)
     likeness = np.fft.irfft(white, size)
-    at_lag = likeness[(np.arange(lowest, highest + 1) - most) % size]
+    at_lag = likeness[np.arange(-most, 1)]
     best = int(np.argmax(at_lag))
-    if at_lag[best] < _CLEAR * np.sqrt(np.mean(likeness**2)):
+    if at_lag[best] < clear * np.sqrt(np.mean(likeness**2)):
         return None
-    return lowest + best
+    return best
