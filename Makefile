@@ -11,10 +11,11 @@ demo: ## talk with voicemode, or watch a simulated person do it where there is n
 	@scripts/setup.sh demo
 	@$(PYTHON_IN) -m scripts.demo $(ARGS)
 
-test: ## run the tests, on a virtual sound card, and those of the speech services in their own environment
+test: ## run the tests, on a virtual sound card, those of the services, and the vendors' clients; CLIENTS=no leaves these out
 	@scripts/setup.sh test
 	@scripts/setup.sh services
-	@scripts/test.sh $(ARGS)
+	@[ "$(CLIENTS)" = no ] || scripts/setup_clients.sh
+	@CLIENTS="$(CLIENTS)" scripts/test.sh $(ARGS)
 
 lint: ## check style, types, file length and stray paths
 	@scripts/setup.sh lint
@@ -36,6 +37,6 @@ setup: ## make .venv and install PortAudio, so that .venv/bin/voicemode runs
 lock: ## compile all locks from pyproject.toml (needs uv)
 	@scripts/lock.sh
 
-clean: ## remove both environments, caches and results
-	@rm -rf .venv .venv-services .mypy_cache services/.mypy_cache .ruff_cache .pytest_cache .hypothesis .room build dist bench/results demo-*.wav
+clean: ## remove the environments, caches and results
+	@rm -rf .venv .venv-services .venv-clients tests_clients/node_modules .mypy_cache services/.mypy_cache .ruff_cache .pytest_cache .hypothesis .room build dist bench/results demo-*.wav
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

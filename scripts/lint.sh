@@ -16,7 +16,7 @@ check() {
 # Not git ls-files: a source archive has no repository.
 sources() {
     find . \( -name .git -o -name '.venv*' -o -name '.*_cache' -o -name __pycache__ -o -name results -o -name .hypothesis \
-        -o -name .room \) -prune -o -type f "$@" -print0
+        -o -name .room -o -name node_modules \) -prune -o -type f "$@" -print0
 }
 
 short_files() {
@@ -42,6 +42,13 @@ types_of_services() {
         services/voicemode_* tests_services bench_services
 }
 
+# The vendors' packages are in another environment, so the drivers are checked without their types.
+types_of_clients() {
+    MYPYPATH=. $python -m mypy --no-error-summary --config-file tests_clients/mypy.ini tests_clients/*.py &&
+        MYPYPATH=tests_clients/drivers $python -m mypy --no-error-summary --config-file tests_clients/mypy.ini \
+            tests_clients/drivers/*.py
+}
+
 # Prints what comes in; fails if anything did.
 report() { ! grep . >&2; }
 
@@ -49,6 +56,7 @@ check "ruff check" $python -m ruff check --quiet .
 check "ruff format" $python -m ruff format --quiet --diff .
 check "mypy" $python -m mypy --no-error-summary
 check "mypy of the services" types_of_services
+check "mypy of the tests of clients" types_of_clients
 check "file length" short_files
 check "machine paths" no_machine_paths
 [ $failed = 0 ] && echo "lint: style, types, file length and paths are fine"

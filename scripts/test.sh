@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests of voicemode, then those of the speech services in their environment. Arguments go to pytest, both times;
-# where they name tests of one side, the other is left out.
+# Runs the tests of voicemode, those of the speech services in their environment, and the conversations that the vendors' own
+# clients hold with the realtime server. Arguments go to pytest each time; where they name tests of one side, the others are
+# left out. CLIENTS=no leaves the clients out, which need Node, a browser and 900 MB of packages.
 #
 # Without arguments there are two lanes: tests with sound wait most of their time, for sound takes as long as it takes; the
 # others run beside them and give way.
@@ -21,16 +22,22 @@ own() { .venv/bin/python -m pytest "$@"; }
 
 services() { PYTHONPATH="$PWD/services" .venv-services/bin/python -m pytest -c tests_services/pytest.ini "$@"; }
 
+clients() {
+    if [ "${CLIENTS:-}" = no ]; then
+        echo "test: the conversations of the vendors' clients are left out (CLIENTS=no)" >&2
+        return
+    fi
+    .venv/bin/python -m pytest -c tests_clients/pytest.ini "$@"
+}
+
 if [ $# -gt 0 ]; then
-    case " $* " in *" tests_services"*) own= ;; *) own=yes ;; esac
-    case " $* " in *" tests/"*) services= ;; *) services=yes ;; esac
-    if [ -n "$own" ] || [ -z "$services" ]; then
-        run own "$@"
-    fi
-    if [ -n "$services" ]; then
-        # With tests named, pytest must not be given the whole folder too.
-        run services "$@" ${own:+tests_services}
-    fi
+    # With tests named, pytest must not be given a whole folder too.
+    case " $* " in
+        *" tests/"* | *" tests "*) run own "$@" ;;
+        *" tests_services"*) run services "$@" ;;
+        *" tests_clients"*) run clients "$@" ;;
+        *) run own "$@"; run services "$@" tests_services; run clients "$@" tests_clients ;;
+    esac
     exit "$status"
 fi
 
@@ -48,4 +55,5 @@ run own -m sound
 run wait "$silent"
 cat "$folder/silent.log"
 run services tests_services
+run clients tests_clients
 exit "$status"
