@@ -200,3 +200,40 @@ async def test_who_was_not_asked_complains_of_what_closed_the_way() -> None:
     assert error.problem == f"No text-to-speech endpoint worked. {said}"
     assert isinstance(error, SpeechFailedError)
     assert error.remedy == refusal.remedy
+
+
+async def test_who_has_nobody_else_waits_for_the_trial_of_another_request() -> None:
+    """The only endpoint is back: the first request tries it, and those beside it are served as soon as that worked."""
+    shelf = shelf_of("stt", Voice("a", after_s=0.5))
+    fail(shelf["a"])
+    desk = Desk(shelf)
+
+    async def one() -> str:
+        won = await race(shelf, NEED, desk.ask, desk.discard)
+        won.entry.health.worked(won.ticket, loop_time())
+        return won.answer
+
+    began = loop_time()
+    assert await asyncio.gather(*(one() for _ in range(4))) == ["a"] * 4
+    assert loop_time() - began == pytest.approx(1.0, abs=0.05)
+
+
+async def test_nobody_waits_for_a_trial_for_long() -> None:
+    """The endpoint hangs: who only waits beside the trial is told in time, and that somebody tries."""
+    shelf = shelf_of("stt", Voice("a", after_s=60.0))
+    fail(shelf["a"])
+    desk = Desk(shelf)
+    trying = asyncio.ensure_future(desk.race())
+    await asyncio.sleep(0)
+    began = loop_time()
+    with pytest.raises(SpeechFailedError, match="tried by another request"):
+        await desk.race()
+    assert 1.5 < loop_time() - began < 2.6
+    trying.cancel()
+    await asyncio.wait({trying})
+
+
+def fail(entry: Entry[Voice]) -> None:
+    """One request of it came to nothing."""
+    ticket = entry.health.begin(loop_time(), 1.0)
+    entry.health.failed(ticket, loop_time(), Failure.BROKEN, "crashed")

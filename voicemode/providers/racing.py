@@ -29,6 +29,11 @@ __all__ = ["THEIR_FAULT", "Won", "called_off", "failure_of", "race", "why_nobody
 THEIR_FAULT = (EndpointError, EngineError, LanguageError, RequestError, SpeechFailedError)
 """What another engine may do better; everything else is a bug here and is not hidden by trying the next."""
 
+_TRIAL_S = 2.0
+"""So long a request with nobody else to ask waits for another one's trial: a failure is to be known after 3 s."""
+_LOOK_S = 0.02
+"""How often it looks; the health of an endpoint is on several shelves, and tells only one of them."""
+
 _DECLINES = frozenset({400, 413, 415, 422})
 _FORBIDS = frozenset({401, 403})
 _TASKS: dict[Task, str] = {"tts": "text-to-speech", "stt": "speech-to-text", "chat": "chat"}
@@ -115,6 +120,7 @@ class _Heat(Generic[E, T]):
         self._attempts: list[VoicemodeError] = []
         self._skipped: dict[str, VoicemodeError] = {}
         """Who was not asked when their turn came, and why."""
+        self._looks_left = round(_TRIAL_S / _LOOK_S)
         self._line_up()
 
     def _line_up(self) -> bool:
@@ -141,8 +147,19 @@ class _Heat(Generic[E, T]):
                     if won is not None:
                         return won
                 case Lost():
-                    if not self._line_up():
+                    if not self._line_up() and not await self._after_the_trial():
                         raise why_nobody(self._shelf, self._attempts, self._decision.passed_over)
+
+    async def _after_the_trial(self) -> bool:
+        """Line up when another request has found out about whoever is left; False when that takes too long, or nobody is."""
+        while self._is_tried() and self._looks_left:
+            self._looks_left -= 1
+            await asyncio.sleep(_LOOK_S)
+        return self._line_up()
+
+    def _is_tried(self) -> bool:
+        able = [choice.name for choice in self._shelf.in_order(self._need) if choice.name not in self._had_their_turn]
+        return any(self._shelf[name].health.breaker.state is BreakerState.HALF_OPEN for name in able)
 
     async def aclose(self) -> None:
         """Nobody waits any more: end what runs and take back what came too late."""
