@@ -56,11 +56,11 @@ class TurnPolicy:
     the wait by a second; scores tell little about people who were not heard before, so they move it by 0.2 s.
     """
 
-    shortest_s: float = 0.5
+    shortest_s: float = 0.46
     """When the scorer is as sure as can be that the turn is over, > 0. Words are hardly ever there sooner."""
-    longest_s: float = 0.7
+    longest_s: float = 0.64
     """When it is as sure that it is not, >= ``shortest_s``."""
-    unscored_s: float = 0.6
+    unscored_s: float = 0.55
     """Before its first score, or without a scorer."""
     sure_of_end: float = 0.7
     """From this score on the wait is ``shortest_s``, <= 1; ``SCALES`` has each scorer's."""
@@ -68,7 +68,7 @@ class TurnPolicy:
     """Up to this score the wait is ``longest_s``, >= 0."""
     open_s: float = 1.8
     """At least this where the words cannot end a sentence. A search for a word takes up to 1.2 s, and a detector is late."""
-    closed_s: float = 0.45
+    closed_s: float = 0.42
     """At most this where the words answer the question that was asked."""
     pending_s: float = 1.5
     """At least this while the words are being written down: ending the turn before they are there gains nothing,
