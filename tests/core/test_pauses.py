@@ -43,15 +43,6 @@ def test_the_last_pauses_count_most() -> None:
     assert faster < 0.8
 
 
-def test_a_cut_off_teaches_twice() -> None:
-    """Short pauses are seen more often than long ones, since long ones end turns."""
-    once, twice = learnt(0.3, 1.2), learnt(0.3)
-    twice.cut_off(1.2)
-    assert once.usual_s is not None
-    assert twice.usual_s is not None
-    assert twice.usual_s > once.usual_s
-
-
 @given(st.lists(st.floats(-1, 100), min_size=1, max_size=30))
 def test_no_pause_makes_the_figure_absurd(pauses: list[float]) -> None:
     """An hour's coffee break in mid-sentence teaches no more than 2 s do."""

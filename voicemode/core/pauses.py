@@ -41,11 +41,3 @@ class SpeakerPauses:
             return
         self._spread += _SPREAD_GAIN * (abs(pause_s - self._mean) - self._spread)
         self._mean += _GAIN * (pause_s - self._mean)
-
-    def cut_off(self, pause_s: float) -> None:
-        """The turn was ended, and the person went on ``pause_s`` after the last word: it was ended too early.
-
-        Worth two pauses: only long ones are cut off, so short ones are learnt more often than they should be.
-        """
-        self.resumed(pause_s)
-        self.resumed(pause_s)
