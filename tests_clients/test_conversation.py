@@ -13,6 +13,7 @@ from tests.stubs.sentence_tones import listen, sentences
 from tests_clients.driving import refused
 from tests_clients.endpoint_stub import ARGUMENTS, GREETING, LONG, SAID, SHORT
 from tests_clients.held import Held
+from tests_clients.serving import KEY
 
 _RATE = 24_000
 _SECONDS_PER_CHAR = 0.06
@@ -101,6 +102,13 @@ def test_the_server_cancels_what_is_interrupted(held: Held) -> None:
     cancelled = [response["status_details"] for response in ended if response["status"] == "cancelled"]
     assert cancelled == [{"type": "cancelled", "reason": "turn_detected"}]
     assert any(event["type"] == "conversation.item.truncated" for event in held.events)
+
+
+def test_nothing_that_was_said_is_logged(held: Held) -> None:
+    """Neither anybody's words nor the key are in what the server wrote."""
+    assert held.log
+    for secret in (*SAID.values(), SHORT, LONG.partition(".")[0], KEY):
+        assert secret not in held.log
 
 
 def test_items_follow_one_another(held: Held) -> None:
