@@ -26,6 +26,7 @@ _SHORTEST_S = 0.1
 
 def test_the_conversation_is_held_to_its_end(held: Held) -> None:
     """The person got through all of it."""
+    assert [line["error"] for line in held.seen.all("failed")] == []
     assert held.seen.all("finished"), (held.seen.lines[-3:], held.seen.log[-2000:], held.log[-2000:])
 
 

@@ -17,7 +17,7 @@ const FLAGS = [
 ];
 
 function browser() {
-  const path = process.env.VOICEMODE_TESTS_CHROMIUM ?? BROWSERS.find(existsSync);
+  const path = process.env.VOICEMODE_TESTS_CHROMIUM || BROWSERS.find(existsSync);
   if (path === undefined) throw new Error(`no Chromium: none of ${BROWSERS.join(', ')} is there; scripts/setup_clients.sh installs it`);
   return path;
 }
