@@ -89,3 +89,18 @@ def test_words_that_were_not_begun_were_not_heard() -> None:
     assert spoken.heard(0) == ""
     assert spoken.heard(400) == "One"
     assert (spoken.heard(800), spoken.length_ms) == ("One two", 800)
+
+
+def test_an_answer_that_was_broken_off_lets_its_sound_go_and_keeps_its_words() -> None:
+    """Whoever is interrupted often must not fill the memory, nor make each turn dearer: the sound is looked at once."""
+    whole, broken = SpokenWords(), SpokenWords()
+    for words in (whole, broken):
+        words.add(sound(2_000), "Seven of clubs, and then")
+        words.add(sound(1_500), "")
+    broken.break_off()
+    times = [100, 700, 1_300, 2_400, 3_500]
+    assert [broken.heard(ms) for ms in times] == [whole.heard(ms) for ms in times]
+    assert (broken.length_ms, broken.letter_s) == (whole.length_ms, whole.letter_s)
+    assert broken._open is None
+    broken.break_off()
+    assert broken.heard(700) == whole.heard(700)

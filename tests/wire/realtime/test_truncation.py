@@ -23,6 +23,7 @@ from voicemode.dialogue import (
     SpeechStopped,
 )
 from voicemode.wire.realtime import Playout
+from voicemode.wire.realtime.items import AnswerItem
 
 WORDS = ("One", "two", "three", "four", "five")
 WORD_MS = 400
@@ -267,3 +268,14 @@ def test_words_that_never_became_sound_were_not_heard() -> None:
     client.hear(AnswerText(response_id, "One two"), AnswerAudio(response_id, sound(400), "One"))
     client.hear(AnswerFailed(response_id, "speech_failed", "Nobody speaks."))
     assert told(client) == "One"
+
+
+def test_an_interrupted_answer_keeps_no_sound() -> None:
+    """Ten seconds of it are half a megabyte, and an hour has many interruptions."""
+    client = WireClient()
+    response_id = client.respond()
+    client.hear(AnswerText(response_id, "Well then."), AnswerAudio(response_id, sound(400), "Well then."), SpeechStarted(0))
+    item = next(item for item in client.session._state.conversation if isinstance(item, AnswerItem))  # type: ignore[union-attr]
+    assert item.status == "incomplete"
+    assert item.spoken is not None
+    assert item.spoken._open is None

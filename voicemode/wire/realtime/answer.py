@@ -147,6 +147,8 @@ class Answer:
             if flush:
                 message.spoken.finish()
                 self._send_sound(out, message, self._encoder.flush())
+            else:
+                message.spoken.break_off()
             out.event("response.output_audio.done", **place)
             out.event("response.output_audio_transcript.done", **place, transcript=message.text)
         out.event("response.content_part.done", **place, part=message.part())

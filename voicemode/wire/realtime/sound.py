@@ -26,6 +26,8 @@ class SpokenWords:
         self._samples = 0
         self._open: list[Samples] | None = None
         """The sound of the last piece while more of it may come."""
+        self._asked: tuple[float, str] | None = None
+        """What was asked of it last, and the answer; None where more sound may change that."""
 
     @property
     def length_ms(self) -> float:
@@ -39,6 +41,7 @@ class SpokenWords:
 
     def add(self, samples: Samples, text: str) -> None:
         """More sound; ``text`` is what begins with it, "" where the words before go on."""
+        self._asked = None
         if text.strip():
             self.finish()
             self._pieces.append(Piece(text, self._samples / ANSWER_RATE))
@@ -55,8 +58,24 @@ class SpokenWords:
         self._pieces[-1] = Piece(last.text, last.start_s, self._samples / ANSWER_RATE, silences=self._silences())
         self._open = None
 
+    def break_off(self) -> None:
+        """No more sound comes, and the last stretch of words lacks some of its own. Idempotent."""
+        if self._open is None:
+            return
+        last = self._pieces[-1]
+        self._pieces[-1] = Piece(last.text, last.start_s, silences=self._silences())
+        self._open = None
+
     def heard(self, until_ms: float) -> str:
         """The words that were heard when so much of the sound had been audible."""
+        if self._asked is not None and self._asked[0] == until_ms:
+            return self._asked[1]
+        found = self._heard(until_ms)
+        # Each history asks again of every answer that was interrupted.
+        self._asked = (until_ms, found) if self._open is None else None
+        return found
+
+    def _heard(self, until_ms: float) -> str:
         pieces = list(self._pieces)
         if self._open is not None:
             pieces[-1] = Piece(pieces[-1].text, pieces[-1].start_s, silences=self._silences())
