@@ -36,8 +36,8 @@ __all__ = ["Outcome", "main"]
 
 _ROOT = Path(__file__).parents[1]
 _STEPS = (1, 10, 25, 50)
-_BATCH = 20
-"""Sessions at once of those that come and go."""
+_BATCH = {"ws": 20, "webrtc": 4}
+"""Sessions at once of those that come and go; over WebRTC they speak in real time."""
 _SETTLE_S = 10.0
 Tell = Callable[[int], None]
 
@@ -104,29 +104,20 @@ def _people(
     return latency(told["rows"], SILENCE_MS, sessions=sessions, expected=sessions * turns), figures, told
 
 
-def _settled(server: RealtimeProcess, tasks: int | None = None) -> Figures:
-    """What it holds when everybody has left; ``tasks`` are those that it had before."""
-    deadline = time.monotonic() + _SETTLE_S
-    while True:
-        figures = server.figures()
-        if (not figures.sessions and (tasks is None or figures.tasks <= tasks)) or time.monotonic() > deadline:
-            return figures
-        time.sleep(0.1)
-
-
 def _churn(server: RealtimeProcess, transport: str, count: int, tell: Tell) -> tuple[list[Held], list[str]]:
     samples: list[Held] = []
+    batch = _BATCH[transport]
     problems: list[str] = []
     with _process("bench.realtime_churn", _url(server, transport)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        for done in range(0, count, _BATCH):
-            process.stdin.write(f"{min(_BATCH, count - done)}\n")
+        for done in range(0, count, batch):
+            process.stdin.write(f"{min(batch, count - done)}\n")
             process.stdin.flush()
             problems += json.loads(process.stdout.readline())
-            figures = _settled(server, samples[0].tasks if samples else None)
+            figures = server.settled(samples[0].tasks if samples else None)
             samples.append(Held(figures.rss_mb, figures.fds, figures.threads, figures.tasks, figures.sessions))
-            tell(min(done + _BATCH, count))
+            tell(min(done + batch, count))
     return samples, problems
 
 
@@ -150,7 +141,7 @@ def _measure(arguments: argparse.Namespace, progress: Progress, folder: Path) ->
             outcome.latencies[transport], _ = talk(transport, 1, arguments.turns)
         # The memory of WebRTC's libraries must not be in that of a session over WebSocket.
         for sessions in [each for each in _STEPS if each <= arguments.sessions and "ws" in arguments.transports]:
-            before, began = _settled(server), time.monotonic()
+            before, began = server.settled(), time.monotonic()
             step, figures = talk("ws", sessions, arguments.step_turns)
             outcome.steps.append(step)
             outcome.cpu.append((figures.cpu_s - before.cpu_s) / (time.monotonic() - began))

@@ -23,7 +23,7 @@ __all__ = ["KEY", "Figures", "RealtimeProcess", "free_engines", "free_port", "re
 KEY = "a-token-of-the-measurements"
 
 _ROOT = Path(__file__).parents[1]
-_START_S, _STOP_S, _POLL_S = 60.0, 15.0, 0.05
+_START_S, _STOP_S, _SETTLE_S, _POLL_S = 60.0, 15.0, 10.0, 0.05
 _PORT = re.compile(r":(\d+)/")
 _GAUGE = re.compile(rb"^(voicemode_sessions|voicemode_tasks) ([0-9.e+]+)$", re.MULTILINE)
 
@@ -90,6 +90,16 @@ class RealtimeProcess:
             tasks=round(gauges["voicemode_tasks"]),
             cpu_s=times.user + times.system,
         )
+
+    def settled(self, tasks: int | None = None) -> Figures:
+        """When nobody is there any more, or after ten seconds; ``tasks`` are those that it had when nobody was there before."""
+        deadline = time.monotonic() + _SETTLE_S
+        while True:
+            figures = self.figures()
+            over = not figures.sessions and (tasks is None or figures.tasks <= tasks)
+            if over or time.monotonic() > deadline:
+                return figures
+            time.sleep(_POLL_S)
 
     def _pooled(self) -> int:
         ends = (connection.raddr for connection in self._seen.net_connections("tcp"))
