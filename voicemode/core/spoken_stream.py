@@ -32,7 +32,7 @@ _HURRIED_CHARS = 8
 
 
 class SpokenStream:
-    """One answer's way to the voice. The words are those of ``speakable`` for the whole, but where it was hurried or very long."""
+    """One answer's way to the voice. Its words are those of ``speakable`` for the whole."""
 
     def __init__(self, language: str = "en") -> None:
         """``language``: BCP 47, for numbers and names."""

@@ -38,12 +38,13 @@ from voicemode.dialogue import (
     TurnTaking,
     UserTurn,
 )
+from voicemode.errors import EndpointError, SpeechFailedError
 from voicemode.runtime.dialogue_engine import DialogueEngine
 from voicemode.runtime.dialogue_parts import DialogueParts
 from voicemode.runtime.journal import Journal
 from voicemode.testing import FakeAnswerer, FakeDetector, FakeScorer, FakeSynthesizer, FakeTranscriber, tone
 
-__all__ = ["SILENCE", "Talk", "in_virtual_time", "quiet"]
+__all__ = ["DOWN", "SILENCE", "TURN", "Talk", "in_virtual_time", "quiet"]
 
 T = TypeVar("T")
 SILENCE = DialogueOptions(turn_taking=TurnTaking.SILENCE)
@@ -218,3 +219,7 @@ def talk(scenario: Callable[[Talk], Awaitable[T]], folder: Path, **parts: Any) -
 
 def word(seconds: float = 0.8) -> Samples:
     return tone(seconds)
+
+
+DOWN = SpeechFailedError("speech-to-text", [EndpointError("stt", "down")])
+TURN = (quiet(0.5), word(), quiet(1.5))

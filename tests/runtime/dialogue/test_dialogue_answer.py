@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from tests.runtime.dialogue.engines import Scripted, Voice
 from tests.runtime.dialogue.stage import Talk, quiet, talk, word
-from voicemode.answers import AnswerDelta, Finished, TextDelta, ToolDelta
-from voicemode.audio import AudioChunk
+from voicemode.answers import AnswerDelta, Finished, TextDelta
 from voicemode.dialogue import (
     AnswerAudio,
     AnswerDone,
     AnswerFailed,
     AnswerText,
-    Respond,
     SpeechStarted,
     ToolCall,
     ToolCallBegan,
@@ -27,64 +23,9 @@ from voicemode.dialogue import (
     Usage,
 )
 from voicemode.errors import EndpointError, SpeechFailedError
-from voicemode.interfaces import SpeechRequest
-from voicemode.testing import FakeAnswerer, FakeSynthesizer, FakeTranscriber
-from voicemode.testing.engines import FakeAnswer, FakeSynthesis
+from voicemode.testing import FakeAnswerer, FakeSynthesizer
 
 LONG = "This is the first sentence of a long answer, and it has a clause. Here is **another** one of about that size. " * 8
-
-
-class Scripted(FakeAnswerer):
-    """Answers with these deltas, each after so many seconds."""
-
-    def __init__(self, *script: tuple[float, AnswerDelta | Exception], acts: bool = False) -> None:
-        super().__init__(acts=acts)
-        self.script = script
-
-    def answer(self, request: object) -> FakeAnswer:
-        self.requests.append(request)  # type: ignore[arg-type]
-        self.answers.append(_ScriptedAnswer(self, request))  # type: ignore[arg-type]
-        return self.answers[-1]
-
-
-class _ScriptedAnswer(FakeAnswer):
-    async def __aiter__(self) -> AsyncIterator[AnswerDelta]:
-        assert isinstance(self.owner, Scripted)
-        for after_s, delta in self.owner.script:
-            await asyncio.sleep(after_s)
-            if isinstance(delta, Exception):
-                raise delta
-            yield delta
-
-
-class Voice(FakeSynthesizer):
-    """Breaks off after some chunks of those of its syntheses that are named, as if another engine came next."""
-
-    def __init__(self, breaks: dict[int, int], error: Exception | None = None) -> None:
-        super().__init__()
-        self.breaks = breaks
-        self.fault = error
-
-    def synthesize(self, request: SpeechRequest) -> FakeSynthesis:
-        self.requests.append(request)
-        self.syntheses.append(_Broken(self, request, self.breaks.get(len(self.requests)), len(self.requests)))
-        return self.syntheses[-1]
-
-
-class _Broken(FakeSynthesis):
-    def __init__(self, owner: Voice, request: SpeechRequest, after: int | None, number: int) -> None:
-        super().__init__(owner, request)
-        self.after, self.number, self.voice = after, number, owner
-
-    @property
-    def engine(self) -> str:
-        return f"engine {self.number}"
-
-    async def __aiter__(self) -> AsyncIterator[AudioChunk]:
-        async for chunk in super().__aiter__():
-            if self.after is not None and self.given > self.after:
-                raise self.voice.fault or EndpointError(self.engine, "broke off")
-            yield chunk
 
 
 def test_words_and_sound_come_in_order(tmp_path: Path) -> None:
@@ -346,85 +287,3 @@ def test_a_fault_of_ours_ends_one_answer_and_tells_no_secret(tmp_path: Path, whe
     answerer = Scripted(broken if where == "answerer" else fine, (0.0, Finished()))
     voice = Voice({} if where == "answerer" else {1: 0}, ZeroDivisionError("a secret"))
     talk(story, tmp_path, answerer=answerer, synthesizer=voice)
-
-
-def test_a_turn_without_words_is_not_answered(tmp_path: Path) -> None:
-    """A cough: the answer is empty, and nobody is asked."""
-
-    async def story(held: Talk) -> None:
-        await held.hear(quiet(0.5), word(0.4), quiet(1.0))
-        await held.answered()
-        assert held.kinds[-1] == "AnswerDone"
-        assert not held.answerer.requests
-
-    talk(story, tmp_path, transcriber=FakeTranscriber([""]))
-
-
-_DELTAS = st.lists(
-    st.one_of(
-        st.builds(TextDelta, st.sampled_from(["Hello. ", "a b c, ", "**x** ", "```\ncode\n```\n", "1. one\n", "Is it? Yes! "])),
-        st.builds(ToolDelta, st.sampled_from(["c1", "c2"]), st.just("f"), st.sampled_from(["", "{", "}"])),
-        st.just(EndpointError("chat", "gone")),
-    ),
-    max_size=12,
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    deltas=_DELTAS,
-    audio=st.booleans(),
-    cancel_at=st.integers(0, 30),
-    breaks=st.dictionaries(st.integers(1, 4), st.integers(0, 3)),
-)
-def test_the_order_holds_whatever_happens(
-    tmp_path: Path, deltas: list[AnswerDelta | Exception], audio: bool, cancel_at: int, breaks: dict[int, int]
-) -> None:
-    """One end and nothing behind it; words before their sound; a call begins, grows, is done; nothing after a cancel."""
-
-    async def story(held: Talk) -> None:
-        def interrupt(_: object) -> None:
-            if len(held.reports) == cancel_at:
-                held.cancel("resp_1")
-
-        held.on_report = interrupt
-        held.ask("Hello", audio=audio)
-        if cancel_at == 0:
-            held.cancel("resp_1")
-        await asyncio.sleep(120)
-        ends = held.of(AnswerDone, AnswerFailed)
-        cancelled = cancel_at == 0 or len(held.reports) == cancel_at
-        assert len(ends) == 1 or cancelled
-        assert not ends or held.reports[-1] is ends[0]
-        named, open_calls = list[str](), set[str]()
-        for report in held.reports:
-            match report:
-                case AnswerText():
-                    named.append(report.delta.strip())
-                case AnswerAudio() if report.text:
-                    assert report.text == named[-1]
-                case ToolCallBegan():
-                    open_calls.add(report.call_id)
-                case ToolCallGrew() | ToolCallDone():
-                    assert report.call_id in open_calls
-                    if isinstance(report, ToolCallDone):
-                        open_calls.remove(report.call_id)
-                case _:
-                    pass
-        assert not open_calls or not held.of(AnswerDone)
-
-    script = [(0.05, delta) for delta in deltas]
-    talk(story, tmp_path, answerer=Scripted(*script, (0.0, Finished())), synthesizer=Voice(breaks))
-
-
-def test_an_answer_may_begin_a_conversation(tmp_path: Path) -> None:
-    """A greeting: nobody has said anything."""
-
-    async def story(held: Talk) -> None:
-        held.command(Respond("resp_1", (), instructions="Greet."))
-        await held.answered()
-        assert held.answerer.requests[0].instructions == "Greet."
-        assert held.answerer.requests[0].session_id == "sess"
-        assert held.text()
-
-    talk(story, tmp_path)
