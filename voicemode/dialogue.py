@@ -58,9 +58,6 @@ __all__ = [
 ]
 
 
-# -- how to listen and to speak
-
-
 @unique
 class TurnTaking(Enum):
     """Who says that a turn is over."""
@@ -105,9 +102,6 @@ class DialogueOptions:
     language: str | None = None
     """BCP 47, of the person; None: the engine finds out."""
     noise_reduction: Literal["near_field", "far_field"] | None = None
-
-
-# -- the conversation, as a responder reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +203,8 @@ class Respond:
 class Expect:
     """Should the person's turn end as it stands, this is how it would be answered; said again whenever that changes.
 
-    Lets the engine begin to think and to synthesize before the turn is certain. What it began is used if ``Respond`` then says
-    the same, and thrown away otherwise; nothing of it is reported before. Without an ``Expect`` nothing is begun early.
+    Lets the engine begin before the turn is certain. What it began is used if ``Respond`` then says the same, and thrown away
+    otherwise; nothing of it is reported before.
     """
 
     answer: Respond | None
