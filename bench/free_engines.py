@@ -22,8 +22,8 @@ HEARD = "Go forward ten meters."
 """What every recording says."""
 ANSWER = "Very well."
 """One clause, so that one request to the voice is one answer."""
-ANSWER_S = 0.6
-"""Seconds of sound of every clause."""
+ANSWER_S = 2.0
+"""Seconds of sound of every clause: people listen about as long as they speak."""
 
 _END = b"\r\n\r\n"
 _LENGTH = b"content-length:"

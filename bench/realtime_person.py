@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from bench.free_engines import ANSWER_S
 from bench.realtime_socket_line import socket_line
 from bench.realtime_sounds import saying
 from voicemode.audio import Samples
@@ -67,6 +68,9 @@ class Line(Protocol):
 class Person(ABC):
     """Speaks one turn after the other; in between the microphone hears the room."""
 
+    listens_s = 0.0
+    """From the end of the turn to the end of the answer's sound."""
+
     def __init__(self, number: int, chance: random.Random) -> None:
         self.number, self._chance = number, chance
         self.turns: list[SpokenTurn] = []
@@ -98,7 +102,7 @@ class Person(ABC):
         except TimeoutError:
             turn.problem = turn.problem or "no answer"
         self.turn = None
-        await asyncio.sleep(self._chance.uniform(*_PAUSE_S))
+        await asyncio.sleep(self.listens_s + self._chance.uniform(*_PAUSE_S))
 
     def over(self, now: float) -> None:
         """The turn under way is."""
@@ -124,7 +128,9 @@ class Person(ABC):
 
 
 class SocketPerson(Person):
-    """Over WebSocket."""
+    """Over WebSocket, where the answer is there long before it was heard."""
+
+    listens_s = ANSWER_S
 
     _DELTA = '{"type":"response.output_audio.delta"'
 

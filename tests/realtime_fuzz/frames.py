@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ def _valid(chance: random.Random) -> str:
 
 def _broken(chance: random.Random) -> str:
     """An event with one field that is something else, or missing, or one too many."""
-    event = _event(chance)
+    event = copy.deepcopy(_event(chance))
     place: Any = event
     while True:
         key = chance.choice(list(place)) if isinstance(place, dict) else chance.randrange(len(place))
@@ -85,9 +86,9 @@ def _broken(chance: random.Random) -> str:
     if isinstance(place, dict) and chance.random() < 0.2:
         del place[key]
     else:
-        place[key] = chance.choice(_ODD)
+        place[key] = copy.deepcopy(chance.choice(_ODD))
     if chance.random() < 0.1:
-        event[chance.choice(("event_id", "extra", "session", "item"))] = chance.choice(_ODD)
+        event[chance.choice(("event_id", "extra", "session", "item"))] = copy.deepcopy(chance.choice(_ODD))
     return json.dumps(event)
 
 
@@ -121,7 +122,7 @@ def _event(chance: random.Random) -> dict[str, Any]:
 
 def _id(chance: random.Random) -> str:
     """Those that sessions of ``WireClient`` give are counted, so many of these exist."""
-    return f"{chance.choice(('item', 'resp', 'it'))}_{chance.randrange(1, 4000)}"
+    return f"{chance.choice(('item', 'resp', 'mine'))}_{chance.randrange(1, 4000)}"
 
 
 def _session(chance: random.Random) -> dict[str, Any]:
@@ -155,7 +156,8 @@ def _item(chance: random.Random) -> dict[str, Any]:
         {"type": "function_call_output", "call_id": f"c{chance.randrange(5)}", "output": "1"},
     ]
     item = chance.choice(items)
-    return item | ({"id": _id(chance)} if chance.random() < 0.3 else {})
+    # Not one that the session will give: those nobody can guess.
+    return item | ({"id": f"mine_{chance.randrange(1, 4000)}"} if chance.random() < 0.3 else {})
 
 
 def _response(chance: random.Random) -> dict[str, Any]:
