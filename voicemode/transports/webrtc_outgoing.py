@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
 from av.packet import Packet
 
 from voicemode.audio import Samples
@@ -35,7 +36,10 @@ class PlayoutTrack(MediaStreamTrack):
     def __init__(self, codec: str) -> None:
         """``codec``: "opus", "pcmu" or "pcma"."""
         super().__init__()
-        self._encoder = Encoder(codec)
+        self._encoder: Encoder | None = Encoder(codec)
+        """None once it was stopped: it holds threads, and a track may be known for long."""
+        self._ticks = self._encoder.ticks
+        """RTP timestamps in a packet."""
         self._time_base = Fraction(1, self._encoder.clock_rate)
         self._queue = PlayoutQueue()
         self._listener: PlayoutListener | None = None
@@ -68,8 +72,13 @@ class PlayoutTrack(MediaStreamTrack):
 
     # -- the track
 
+    def stop(self) -> None:
+        """Be over. Idempotent."""
+        super().stop()
+        self._encoder = None
+
     async def recv(self) -> Packet[Any]:
-        """The next packet, when it is due."""
+        """The next packet, when it is due. Raises MediaStreamError when it was stopped."""
         now = asyncio.get_running_loop().time()
         if self._due is None:
             self._due = now
@@ -77,14 +86,16 @@ class PlayoutTrack(MediaStreamTrack):
         if behind > _STALL_S:
             missed = int(behind / FRAME_S)
             self._due += missed * FRAME_S
-            self._timestamp += missed * self._encoder.ticks
+            self._timestamp += missed * self._ticks
         elif behind < 0:
             await asyncio.sleep(-behind)
+        if self._encoder is None:
+            raise MediaStreamError
         self._due += FRAME_S
         frame = self._queue.take(_FRAME)
         packet = Packet(self._encoder.encode(frame.samples))
         packet.pts, packet.time_base = self._timestamp, self._time_base
-        self._timestamp += self._encoder.ticks
+        self._timestamp += self._ticks
         for happening, response_id in frame.happenings:
             self._tell(happening, response_id)
         return packet
