@@ -45,7 +45,7 @@ def test_the_commands_are_those_of_the_manual() -> None:
     service = {f"service {name}" for name in verbs}
     turn = {"turn list", "turn show"}
     groups = {"config", "control", "models", "service", "turn"} | config | control | models | service | turn
-    assert words == {"converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp"} | groups
+    assert words == {"converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp", "serve", "token"} | groups
 
 
 def test_no_example_breaks_in_a_terminal_of_80_columns() -> None:
@@ -53,7 +53,7 @@ def test_no_example_breaks_in_a_terminal_of_80_columns() -> None:
     for words in COMMANDS:
         shown = CliRunner(env={"COLUMNS": "80", "TERM": "dumb"}).invoke(app, [*words, "--help"]).output
         examples = [line.strip() for line in shown.split("Examples:")[1].splitlines() if line.strip()]
-        starts = ("voicemode", "claude", "codex", "git", "cat", "pass", "EDITOR=", "VOICEMODE_")
+        starts = ("voicemode", "claude", "codex", "git", "cat", "pass", "export", "EDITOR=", "VOICEMODE_")
         assert [line for line in examples if not line.startswith(starts)] == []
 
 

@@ -22,8 +22,8 @@ __all__ = ["EXAMPLES", "TOKEN_EXAMPLES", "serve", "token"]
 EXAMPLES = """\
 Examples:
   voicemode serve
-  export OPENAI_API_KEY=$(voicemode token) OPENAI_BASE_URL=http://127.0.0.1:8765/v1
-  voicemode service start voicemode              in the background, after 'voicemode service install voicemode'
+  voicemode serve --port 9000 --json-logs
+  voicemode service install voicemode            the same in the background
 """
 TOKEN_EXAMPLES = """\
 Examples:
