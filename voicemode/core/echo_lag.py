@@ -46,8 +46,9 @@ _RARELY = 5
 _LOST_AFTER = 20
 """Measurements (a second of sound) that find nothing near by: then it is looked for everywhere."""
 _AUDIBLE_DBFS = -50.0
-_PATIENCE = 50
-"""Audible frames after which it is as good as it gets: with headphones there is no echo to find."""
+_PATIENCE = 80
+"""Audible frames after which it is as good as it gets: with headphones there is no echo to find. Where there is one it takes 30
+to 45 of them, and more on a machine so busy that it tears the sound."""
 _FOLLOWING = 40
 """Audible frames that a canceller needs to follow when the far end was moved; what it leaves before that is more."""
 _LOW_HZ, _HIGH_HZ = 150.0, 5_000.0
@@ -163,7 +164,7 @@ class EchoLag:
         found = _peak(self._near[-_NEAR_WINDOW:], far, _CLEAR_NEAR_BY)
         self._misses = self._misses + 1 if found is None else 0
         if self._misses >= _LOST_AFTER:
-            self._lag, self._misses = None, 0
+            self._lag, self._misses, self._unproven = None, 0, _PATIENCE
         return None if found is None else lowest + found
 
 
