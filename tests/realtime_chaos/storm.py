@@ -21,10 +21,18 @@ Task: TypeAlias = Literal["stt", "tts", "chat"]
 Fault: TypeAlias = Literal["kill", "hang", "reset"]
 TASKS: tuple[Task, ...] = ("stt", "tts", "chat")
 
-# What the stub says of itself: one that has just come back is asked before it can be told anything.
 HEARD, ANSWER = Behaviour().stt_text, Behaviour().chat_text
 SECONDS_PER_CHAR = 0.02
 """Of the answer's sound: short, since nobody listens."""
+_BEHAVIOUR: dict[str, Any] = {
+    # Slow enough for a fault to fall in the middle of an answer.
+    "seconds_per_char": SECONDS_PER_CHAR,
+    "chat_every_s": 0.01,
+    "rate_x": 8.0,
+    "piece_s": 0.2,
+    # The history has answers that were cut; a stub that went on with one of those would say half of the next.
+    "chat_goes_on": "whole",
+}
 _BROKEN: dict[Task, dict[str, Any]] = {
     "stt": {"stt_mode": "truncated"},
     "tts": {"tts_mode": "cut"},
@@ -48,9 +56,8 @@ class Endpoint:
 
     def __init__(self, task: Task) -> None:
         self.task: Task = task
-        self._stub = SpeechStub(sites=1).start()
+        self._stub = SpeechStub(sites=1, **_BEHAVIOUR).start()
         self._port = int(self.url.rsplit(":", 1)[1].split("/")[0])
-        self._behave()
 
     @property
     def url(self) -> str:
@@ -71,8 +78,7 @@ class Endpoint:
         match fault:
             case "kill":
                 self._stub.stop()
-                self._stub = SpeechStub(sites=1, ports=[self._port]).start()
-                self._behave()
+                self._stub = SpeechStub(sites=1, ports=[self._port], **_BEHAVIOUR).start()
             case "hang":
                 os.kill(self._stub.pid, signal.SIGCONT)
             case "reset":
@@ -83,12 +89,6 @@ class Endpoint:
         with suppress(ProcessLookupError, AssertionError):
             os.kill(self._stub.pid, signal.SIGCONT)
         self._stub.stop()
-
-    def _behave(self) -> None:
-        # Slow enough for a fault to fall in the middle of an answer.
-        self._stub.configure(
-            seconds_per_char=SECONDS_PER_CHAR, chat_every_s=0.01, rate_x=8.0, piece_s=0.2, chat_goes_on="whole"
-        )
 
 
 class Storm:

@@ -22,13 +22,13 @@ _DEADLINE_S = 20.0
 class SpeechStub:
     """The stub in a process of its own, from ``start`` (or ``with``) to ``stop``. Its calls block for a millisecond."""
 
-    def __init__(self, sites: int = 2, ports: Sequence[int] = (), *, through: Sequence[str] = ()) -> None:
-        """``ports`` are those of the first sites; the others take free ones.
+    def __init__(self, sites: int = 2, ports: Sequence[int] = (), *, through: Sequence[str] = (), **behaviour: Any) -> None:
+        """``ports`` are those of the first sites; the others take free ones. ``behaviour`` is that of all sites at first.
 
         ``through`` is a command that runs the stub; one in another network takes no orders from here.
         """
         self._through = through
-        self._sites, self._wanted = sites, ",".join(map(str, ports))
+        self._sites, self._wanted, self._behaviour = sites, ",".join(map(str, ports)), behaviour
         self._process: subprocess.Popen[str] | None = None
         self._ports: list[int] = []
         self._admin = 0
@@ -59,6 +59,8 @@ class SpeechStub:
                 str(self._sites),
                 "--ports",
                 self._wanted,
+                "--behaviour",
+                json.dumps(self._behaviour),
             ],
             cwd=_ROOT,
             stdin=subprocess.PIPE,

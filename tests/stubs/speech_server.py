@@ -344,12 +344,12 @@ class Admin:
         return Response(self._log.uploads.get(request.path_params["id"], b""), media_type="audio/wav")
 
 
-async def serve(sites: int, ports: Sequence[int] = ()) -> None:
+async def serve(sites: int, ports: Sequence[int], behaviour: str) -> None:
     log = Log()
     running = [Site(number, log, port) for number, port in zip(range(sites), [*ports, *[0] * sites], strict=False)]
     admin = Admin(running, log)
     for site in running:
-        await site.port.open()
+        await site.apply(Behaviour(**json.loads(behaviour)))
     await admin.port.open()
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -368,8 +368,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A stub of OpenAI-compatible speech services, for tests.")
     parser.add_argument("--sites", type=int, default=2, help="how many endpoints to serve (default 2)")
     parser.add_argument("--ports", default="", help="ports of the first endpoints, by commas (default: free ones)")
+    parser.add_argument("--behaviour", default="{}", help="of all of them at first, as JSON")
     chosen = parser.parse_args()
-    asyncio.run(serve(chosen.sites, [int(port) for port in chosen.ports.split(",") if port]))
+    ports = [int(port) for port in chosen.ports.split(",") if port]
+    asyncio.run(serve(chosen.sites, ports, chosen.behaviour))
 
 
 if __name__ == "__main__":
