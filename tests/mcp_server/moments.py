@@ -95,8 +95,12 @@ class Scene:
 
 
 def voiced(recording: AudioChunk) -> AudioChunk:
-    """Without the silence at both ends: from the first to the last 5 ms above peak - 36 dB, 8 dB over the clip's own noise."""
+    """Without the silence at both ends: from the first to the last 5 ms in the middle of 30 ms above peak - 34 dB.
+
+    The clips' own noise lies at peak - 41 dB, but single windows of 5 ms reach peak - 31 dB and are no speech.
+    """
     samples, step = recording.samples, recording.sample_rate // 200
     windows = samples[: len(samples) // step * step].reshape(-1, step).astype(np.float64)
-    loud = np.flatnonzero(np.sqrt(np.mean(windows**2, axis=1)) > np.abs(samples.astype(np.int32)).max() / 63)
+    power = np.convolve(np.mean(windows**2, axis=1), np.full(6, 1 / 6), "same")
+    loud = np.flatnonzero(np.sqrt(power) > np.abs(samples.astype(np.int32)).max() / 50)
     return AudioChunk(samples[loud[0] * step : (loud[-1] + 1) * step], recording.sample_rate)
