@@ -6,6 +6,8 @@ numbers, an LSTM cell that remembers the past, and a last layer that says how li
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
@@ -41,6 +43,9 @@ class SileroDetector:
         self._third = (third[0][64:], third[1])
         self._fourth = (fourth[0][64:128], fourth[1])
         self._first, self._second = first, second
+        self._padded = np.zeros(_FRAME + 2 * _PAD, np.float32)
+        self._spans = as_strided(self._padded, (_STEPS, _WINDOW), (_HOP * _FLOAT, _FLOAT), writeable=False)
+        """Overlapping windows of it."""
         self._magnitudes = np.zeros((_STEPS + 2, _BINS), np.float32)
         """A step of zeros before and after: the first convolution's padding."""
         self._features = np.zeros((_STEPS + 1, _UNITS), np.float32)
@@ -55,10 +60,12 @@ class SileroDetector:
         """0 to 1 for a frame of exactly ``frame_samples`` samples of 16 kHz mono PCM. Raises ValueError for others."""
         if frame.shape != (_FRAME,):
             raise ValueError(f"a frame has {_FRAME} samples, not {frame.shape}")
-        sound = frame.astype(np.float32) * np.float32(1 / FULL_SCALE)
-        padded = np.concatenate((sound[_PAD:0:-1], sound, sound[-2 : -2 - _PAD : -1]))
-        spans = as_strided(padded, (_STEPS, _WINDOW), (_HOP * _FLOAT, _FLOAT), writeable=False)
-        np.sqrt((spans @ self._weights.cosines) ** 2 + (spans @ self._weights.sines) ** 2, out=self._magnitudes[1:-1])
+        padded = self._padded
+        np.multiply(frame, np.float32(1 / FULL_SCALE), out=padded[_PAD:-_PAD])
+        padded[:_PAD] = padded[2 * _PAD : _PAD : -1]
+        padded[-_PAD:] = padded[-_PAD - 2 : -2 * _PAD - 2 : -1]
+        real, imaginary = self._spans @ self._weights.cosines, self._spans @ self._weights.sines
+        np.sqrt(real * real + imaginary * imaginary, out=self._magnitudes[1:-1])
         self._features[1:] = _layer(self._windows, self._first)
         narrowed = _layer(self._strided, self._second)
         self._past[:_UNITS] = _layer(_layer(narrowed.reshape(-1), self._third), self._fourth)
@@ -71,16 +78,20 @@ class SileroDetector:
 
     def _remember(self) -> float:
         gates = self._past @ self._weights.lstm + self._weights.lstm_bias
-        keep, forget, new, show = gates.reshape(4, _UNITS)
-        self._cell = _sigmoid(forget) * self._cell + _sigmoid(keep) * np.tanh(new)
-        self._past[_UNITS:] = _sigmoid(show) * np.tanh(self._cell)
-        return float(_sigmoid(np.maximum(self._past[_UNITS:], 0) @ self._weights.out + self._weights.out_bias))
+        new = np.tanh(gates[2 * _UNITS : 3 * _UNITS])
+        keep, forget, _, show = _sigmoid(gates).reshape(4, _UNITS)
+        self._cell *= forget
+        self._cell += keep * new
+        np.multiply(show, np.tanh(self._cell), out=self._past[_UNITS:])
+        certainty = float(np.maximum(self._past[_UNITS:], 0) @ self._weights.out) + self._weights.out_bias
+        return 0.5 * math.tanh(0.5 * certainty) + 0.5
 
 
 def _layer(rows: Floats, convolution: tuple[Floats, Floats]) -> Floats:
     weight, bias = convolution
-    result: Floats = np.maximum(rows @ weight + bias, 0)
-    return result
+    result: Floats = rows @ weight
+    result += bias
+    return np.maximum(result, 0, out=result)
 
 
 def _overlapping(steps: Floats, count: int, stride: int) -> Floats:
@@ -91,5 +102,7 @@ def _overlapping(steps: Floats, count: int, stride: int) -> Floats:
 
 def _sigmoid(values: Floats) -> Floats:
     # By tanh, which cannot overflow.
-    result: Floats = 0.5 * np.tanh(0.5 * values) + 0.5
+    result: Floats = np.tanh(0.5 * values)
+    result *= 0.5
+    result += 0.5
     return result
