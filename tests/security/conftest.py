@@ -10,7 +10,12 @@ import pytest
 from tests.mcp_server.conftest import start, stub, stub_process
 from tests.security.namespace import Namespace, impossible
 
-__all__ = ["network", "start", "stub", "stub_process"]
+__all__ = ["anyio_backend", "network", "start", "stub", "stub_process"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,9 @@ class Guard:
             origin = each.decode("latin-1").lower()
             scheme, _, place = origin.partition("://")
             own = scheme in ("http", "https") and (place == host or is_loopback(_hostname(place).strip("[]")))
-            if not own and origin not in self._access.origins:  # "null" among them: a file, or a frame that is kept apart
+            # Without a place it is nobody's in particular, whatever the settings say: "null" is any file, and any frame that
+            # is kept apart.
+            if not own and (not place or origin not in self._access.origins):
                 raise HttpError(403, "foreign_origin", "Pages of that origin may not use this server.")
         return given[0] if given else b""
 
