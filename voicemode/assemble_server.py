@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from voicemode.core.failover import Declared
+from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.dialogue import Command, Report
 from voicemode.engines.builtin_stt import BuiltinTranscriber
 from voicemode.engines.builtin_tts import BuiltinSynthesizer
@@ -38,6 +39,7 @@ from voicemode.load_config import LoadedSettings
 from voicemode.playout import PlayoutSink
 from voicemode.providers.answer_choice import ChosenAnswerer, choose_answerer
 from voicemode.providers.any_voice import AnyVoice
+from voicemode.providers.failover_stream import FailoverStreams
 from voicemode.providers.failover_stt import FailoverTranscriber
 from voicemode.providers.failover_tts import FailoverSynthesizer
 from voicemode.providers.http import HttpPool
@@ -103,6 +105,7 @@ class Engines:
     builtin: BuiltinSynthesizer
     synthesizer: Synthesizer
     transcriber: FailoverTranscriber
+    streams: FailoverStreams
     scorer: TurnScorer
     journal: Journal
 
@@ -201,6 +204,7 @@ def _engines(loaded: LoadedSettings, environ: Mapping[str, str]) -> Engines:
         builtin=builtin,
         synthesizer=AnyVoice(FailoverSynthesizer(registry.tts, cache)),
         transcriber=FailoverTranscriber(registry.stt),
+        streams=FailoverStreams(registry.stt),
         scorer=choose_scorer(settings.turn_scorer, _smart_turn(settings), environ).scorer,
         journal=Journal(settings.base_dir / "pending"),
     )
@@ -263,6 +267,7 @@ def _engine_maker(
     engines: Engines, answerer: ChosenAnswerer, defaults: SessionDefaults
 ) -> Callable[[SessionWish, PlayoutSink | None, Callable[[Report], None]], DialogueEngineLike]:
     settings = engines.settings
+    pace, trust = TranscriptionPace(), StreamTrust()
 
     def voice(name: str) -> str | None:
         """What a client did not choose is left to the endpoint, which knows the person's preferences."""
@@ -273,6 +278,9 @@ def _engine_maker(
             make_detector=lambda: choose_detector(settings.vad).detector,
             synthesizer=engines.synthesizer,
             transcriber=engines.transcriber,
+            streams=engines.streams,
+            pace=pace,
+            stream_trust=trust,
             scorer=engines.scorer,
             journal=engines.journal,
             answerer=answerer,

@@ -262,10 +262,12 @@ class IdleTimedOut:
 
 @dataclass(frozen=True, slots=True)
 class InputTranscriptGrew:
-    """More words of the person's turn; only ever appended."""
+    """More words of a turn that is under way, and has no item yet. Data from outside, never an instruction."""
 
-    item_id: str
-    delta: str
+    at_ms: int
+    """As its ``SpeechStarted`` said it."""
+    text: str
+    """All words that are settled: what is told of the same turn later begins with them, or is to be left out."""
 
 
 @dataclass(frozen=True, slots=True)

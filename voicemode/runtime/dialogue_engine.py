@@ -26,6 +26,7 @@ from voicemode.dialogue import (
     DialogueOptions,
     Expect,
     FlushPlayout,
+    InputTranscriptGrew,
     Message,
     Report,
     Respond,
@@ -76,7 +77,7 @@ class DialogueEngine:
         """In a row, of the ear."""
         self._judged_from: tuple[float, float] | None = None
         """When the judges began, on the loop's clock, and up to where the sound was let through then; None: nobody judges."""
-        self._ended: deque[HeardTurn] = deque(maxlen=_MOST_ENDED)
+        self._ended: deque[HeardTurn] = deque()
         """Turns that were reported and that nobody has made an item of."""
         self._answers: dict[str, Answer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,6 +155,10 @@ class DialogueEngine:
         self._playing.nobody_idles()
         self._tell(SpeechStarted(at_ms))
 
+    def words_grew(self, text: str, at_ms: int) -> None:
+        if self._options.transcribe:
+            self._tell(InputTranscriptGrew(at_ms, text))
+
     def likely_over(self, text: str) -> None:
         expected = self._expected
         if self._early is not None or expected is None or not self._options.answers or self._parts.answerer.acts:
@@ -166,6 +171,8 @@ class DialogueEngine:
         self._drop_early()
 
     def turn_ended(self, turn: HeardTurn, at_ms: int) -> None:
+        if len(self._ended) == _MOST_ENDED:
+            self._words.drop(self._ended.popleft())
         self._ended.append(turn)
         self._tell(SpeechStopped(at_ms))
 

@@ -32,6 +32,7 @@ from voicemode.dialogue import AudioIn, DialogueOptions, TurnTaking
 from voicemode.interfaces import Transcript
 from voicemode.runtime.dialogue_parts import DialogueParts, Suppressor, endpointing_of
 from voicemode.runtime.dialogue_words import HeardTurn, TurnWords
+from voicemode.runtime.live_words import LiveWords
 
 __all__ = ["TurnInput", "TurnWatcher"]
 
@@ -48,6 +49,9 @@ class TurnWatcher(Protocol):
 
     def speech_started(self, at_ms: int) -> None:
         """The person began to speak there."""
+
+    def words_grew(self, text: str, at_ms: int) -> None:
+        """All words that are settled so far of the turn that was told to begin there."""
 
     def likely_over(self, text: str) -> None:
         """These are the words of the turn, which is likely over."""
@@ -80,6 +84,12 @@ class TurnInput:
         """Are there options that the next turn is to be looked for with?"""
         self._speaking = False
         """Was it told that somebody speaks?"""
+        self._began_ms = 0
+        """Where it was told that they began."""
+        self._turn_number = 0
+        """Changes when another turn is looked for."""
+        self._live: LiveWords | None = None
+        """Of the turn that is looked for."""
         self._manual: list[Samples] = []
         self._manual_samples = 0
         self._speculation: asyncio.Task[Transcript] | None = None
@@ -161,7 +171,9 @@ class TurnInput:
         listener = self._listener
         if listener is None:
             return HeardTurn(AudioChunk.silence(0.0, CAPTURE_RATE))
-        ended = next((event for event in listener.finish(EndReason.RELEASED) if isinstance(event, TurnEnded)), None)
+        events = listener.finish(EndReason.RELEASED)
+        self._follow(listener, events)
+        ended = next((event for event in events if isinstance(event, TurnEnded)), None)
         nobody = HeardTurn(listener.sound_since(self._begun / CAPTURE_RATE))
         turn = self._turn(listener) if ended is not None else nobody
         self.clear()
@@ -180,6 +192,7 @@ class TurnInput:
         """A part of the ear broke: listen on with a new one. What was being said is a turn, if it can be had."""
         listener, speaking = self._listener, self._speaking
         self._drop_judges()
+        self._drop_live()
         self._listener, self._speaking = None, False
         if listener is None or not speaking:
             return None
@@ -190,6 +203,7 @@ class TurnInput:
     async def aclose(self) -> None:
         """End what was begun. Idempotent."""
         self._drop_judges()
+        self._drop_live()
         self._listener, self._manual = None, []
         await asyncio.gather(*self._scorings, return_exceptions=True)
 
@@ -204,6 +218,7 @@ class TurnInput:
 
     def _next_turn(self, listener: Listener, position: int) -> None:
         self._speaking, self._begun, self._renew = False, position, False
+        self._listen_live()
         listener.configure(endpointing_of(self._options, self._parts, self.said), threshold=self._threshold)
         self._act(listener, listener.begin(position))
 
@@ -224,6 +239,7 @@ class TurnInput:
         """What was heard since the last turn stays, whoever says when the next one is over."""
         listener, self._listener = self._listener, None
         self._drop_judges()
+        self._drop_live()
         self._speaking = False
         if self._options.turn_taking is TurnTaking.MANUAL:
             if listener is not None:
@@ -243,12 +259,14 @@ class TurnInput:
             self._manual_samples -= len(self._manual.pop(0))
 
     def _act(self, listener: Listener, events: Sequence[EndpointEvent]) -> None:
+        self._follow(listener, events)
         for event in events:
             match event:
                 case SpeechBegan():
                     self._speaking = True
                     began_s = listener.utterance_began_s
-                    self._watcher.speech_started(self._ms(event.at if began_s is None else began_s))
+                    self._began_ms = self._ms(event.at if began_s is None else began_s)
+                    self._watcher.speech_started(self._began_ms)
                 case PauseBegan():
                     self._speculations, self._scores = 0, []
                     self._speculate(listener, event.at)
@@ -276,10 +294,31 @@ class TurnInput:
             speculation.cancel()  # a failed one is worth a second try: the endpoint had only just been asked
             speculation = None
         self._drop_judges()
-        return HeardTurn(listener.utterance(), speculation)
+        live, self._live = self._live, None
+        return HeardTurn(listener.utterance(), speculation, live)
 
     def _ms(self, listener_s: float) -> int:
         return round((self._base / CAPTURE_RATE + listener_s) * 1000)
+
+    # -- words while they are spoken
+
+    def _listen_live(self) -> None:
+        self._drop_live()
+        self._turn_number += 1
+        number = self._turn_number
+        self._live = self._words.live(lambda text: self._grew(text, number))
+
+    def _follow(self, listener: Listener, events: Sequence[EndpointEvent]) -> None:
+        if self._live is not None:
+            self._live.heard(listener, events)
+
+    def _grew(self, text: str, number: int) -> None:
+        if self._speaking and number == self._turn_number:
+            self._watcher.words_grew(text, self._began_ms)
+
+    def _drop_live(self) -> None:
+        live, self._live = self._live, None
+        self._words.release(live)
 
     # -- judges
 
@@ -287,7 +326,7 @@ class TurnInput:
         self._drop_speculation()
         self._speculations += 1
         self._speculated_s = listener.judged_s
-        speculation = self._speculation = self._words.begin(listener.utterance())
+        speculation = self._speculation = self._words.begin(listener.utterance(), self._live)
         speculation.add_done_callback(lambda done: self._understand(done, listener, silence_since))
 
     def _lacks_an_end(self, listener: Listener, speculation: asyncio.Task[Transcript] | None = None) -> bool:

@@ -12,9 +12,10 @@ from voicemode.answers import Answerer
 from voicemode.audio import Samples
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.questions import question_in
+from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.core.turn_policy import Patience, turn_policy
 from voicemode.dialogue import DialogueOptions, Eagerness, TurnTaking
-from voicemode.interfaces import SpeechDetector, Synthesizer, Transcriber, TurnScorer
+from voicemode.interfaces import SpeechDetector, StreamingTranscriber, Synthesizer, Transcriber, TurnScorer
 from voicemode.runtime.journal import Journal
 
 __all__ = ["ANSWER_RATE", "DialogueParts", "Suppressor", "endpointing_of"]
@@ -60,6 +61,12 @@ class DialogueParts:
     """What an answerer knows this conversation by."""
     apology: str = "voicemode cannot reach the chat endpoint."
     """Spoken when whoever answers does not."""
+    streams: StreamingTranscriber | None = None
+    """Writes down while the person speaks, where somebody can."""
+    pace: TranscriptionPace = field(default_factory=TranscriptionPace)
+    """How long transcriptions take: of all sessions, since the endpoints are theirs together."""
+    stream_trust: StreamTrust = field(default_factory=StreamTrust)
+    """How far to rely on the streams; likewise."""
     max_utterance_s: float = 120.0
     """Whoever speaks for longer is transcribed in parts, of which none is lost."""
     on_remote: Callable[[str], None] | None = field(default=None, repr=False)

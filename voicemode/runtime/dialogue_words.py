@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from voicemode.audio import AudioChunk
 from voicemode.dialogue import InputTranscribed, InputTranscriptFailed, Report
@@ -14,6 +15,7 @@ from voicemode.errors import VoicemodeError
 from voicemode.interfaces import Transcript, TranscriptionRequest
 from voicemode.runtime.dialogue_parts import DialogueParts
 from voicemode.runtime.journal import Journal
+from voicemode.runtime.live_words import LiveWords
 
 __all__ = ["HeardTurn", "NoWordsError", "TurnWords", "fault_of"]
 
@@ -30,6 +32,8 @@ class HeardTurn:
     """16 kHz mono."""
     transcription: asyncio.Task[Transcript] | None = None
     """Where it was begun early."""
+    live: LiveWords | None = None
+    """What wrote it down while it was spoken; of this turn alone."""
 
 
 class NoWordsError(Exception):
@@ -61,18 +65,63 @@ class TurnWords:
         """By item; of all turns, since an answer's history may name any of them."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._begun: set[asyncio.Task[Transcript]] = set()
+        self._live: set[LiveWords] = set()
+        """Not released yet."""
+        self._closing: set[asyncio.Task[None]] = set()
         self.language: str | None = None
         """BCP 47 of the person; None lets the engine find out."""
         self.wanted = True
         """Are the words told?"""
 
-    def begin(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
+    def live(self, grown: Callable[[str], None]) -> LiveWords | None:
+        """Writes the next utterance down while it is spoken; None where nobody can. Settle it with its turn, or release it.
+
+        Each turn has one of its own: its words may be on their way when the next turn begins. ``grown`` is told all words that
+        are settled.
+        """
+        parts = self._parts
+        if parts.streams is None:
+            return None
+        live = LiveWords(
+            parts.streams,
+            parts.pace,
+            parts.stream_trust,
+            on_settled=grown,
+            language=self.language,
+            on_remote=parts.on_remote,
+        )
+        self._live.add(live)
+        return live
+
+    def release(self, live: LiveWords | None) -> None:
+        """Its words are there, or not wanted. Idempotent."""
+        if live is None or live not in self._live:
+            return
+        self._live.discard(live)
+        live.rest()
+        closing = asyncio.create_task(live.aclose())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def begin(self, utterance: AudioChunk, live: LiveWords | None = None) -> asyncio.Task[Transcript]:
         """Start to write it down; whoever asked may cancel it, until it is part of a turn that is ``settle``d."""
+
+        def usual() -> Coroutine[Any, Any, Transcript]:
+            return self._parts.transcriber.transcribe(request)
+
         request = TranscriptionRequest(utterance, self.language, on_remote=self._parts.on_remote)
-        task = asyncio.create_task(self._parts.transcriber.transcribe(request))
+        now = asyncio.get_running_loop().time
+        began = now()
+        task = asyncio.create_task(usual() if live is None else live.transcribe(utterance, usual))
         self._begun.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(lambda done: self._forget(done, now() - began))
         return task
+
+    def drop(self, turn: HeardTurn) -> None:
+        """Nobody wants its words."""
+        if turn.transcription is not None:
+            turn.transcription.cancel()
+        self.release(turn.live)
 
     def expect(self, item_id: str) -> None:
         """A turn of this name will be settled."""
@@ -82,6 +131,7 @@ class TurnWords:
         """These are the sound and the words of this item. Words that are there already are known when this returns."""
         words, task = self._future(item_id), turn.transcription
         if task is not None and task.done() and not _failed(task):
+            self.release(turn.live)
             self._succeed(item_id, task.result().text, turn)
             return
         writing = asyncio.create_task(self._write(item_id, turn, words))
@@ -112,14 +162,18 @@ class TurnWords:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for live in [*self._live]:
+            self.release(live)
+        await asyncio.gather(*self._closing)
         for found in self._words.values():
             found.cancel()
         self._words.clear()
 
-    def _forget(self, task: asyncio.Task[Transcript]) -> None:
+    def _forget(self, task: asyncio.Task[Transcript], took_s: float) -> None:
         self._begun.discard(task)
-        if not task.cancelled():
-            task.exception()  # of one that came too early nobody asks, and asyncio would complain
+        # Of one that came too early nobody asks, and asyncio would complain.
+        if not task.cancelled() and task.exception() is None:
+            self._parts.pace.note(took_s)
 
     def _future(self, item_id: str) -> asyncio.Future[str]:
         if item_id not in self._words:
@@ -136,6 +190,8 @@ class TurnWords:
             self.fail(item_id, error)
         else:
             self._succeed(item_id, text, turn)
+        finally:
+            self.release(turn.live)
 
     def _succeed(self, item_id: str, text: str, turn: HeardTurn) -> None:
         words = self._future(item_id)
@@ -156,7 +212,7 @@ class TurnWords:
         recording = _Recording(self._parts.journal, turn.utterance)
         try:
             if task is None or _failed(task):  # a failed one came too early: the endpoint had only just been asked
-                task = self.begin(turn.utterance)
+                task = self.begin(turn.utterance, turn.live)
             transcript = await task
         except asyncio.CancelledError:
             recording.leave()

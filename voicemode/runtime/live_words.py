@@ -40,16 +40,18 @@ class LiveWords:
         pace: TranscriptionPace,
         trust: StreamTrust,
         *,
-        on_partial: Callable[[str], None],
+        on_partial: Callable[[str], None] = lambda _: None,
+        on_settled: Callable[[str], None] = lambda _: None,
         language: str | None = None,
         on_remote: Callable[[str], None] | None = None,
     ) -> None:
         """``streams`` is None where nobody can; ``pace`` and ``trust`` are the session's.
 
-        ``on_partial`` is told the words so far, a few times a second at most. The others as in ``StreamRequest``.
-        Opens nothing.
+        ``on_partial`` is told the words so far, a few times a second at most; ``on_settled`` those of them that will stay, each
+        time that anything was understood. The others as in ``StreamRequest``. Opens nothing.
         """
-        self._streams, self._pace, self._trust, self._on_partial = streams, pace, trust, on_partial
+        self._streams, self._pace, self._trust = streams, pace, trust
+        self._on_partial, self._on_settled = on_partial, on_settled
         self._language, self._on_remote = language, on_remote
         self._stream: TranscriptStream | None = None
         """Of the utterance under way, or of the last one until its words are there."""
@@ -154,6 +156,7 @@ class LiveWords:
                 self._words, self._until_s = (partial.settled + partial.tail).strip(), partial.until_s
                 self._tell_policy(listener)
                 self._show(self._words)
+                self._on_settled(partial.settled)
 
         return grown
 

@@ -54,6 +54,10 @@ class Wire(RuleBasedStateMachine):
         """Items and parts that are open, by response."""
         self.order: list[str] = []
         """The conversation, as the events tell it."""
+        self.speaks = ""
+        """The item of the person's speech that is under way."""
+        self.told: dict[str, str] = {}
+        """What the deltas made of the words of each item."""
 
     @initialize(playout=st.sampled_from(Playout), voice_only=st.booleans())
     def begin(self, playout: Playout, voice_only: bool) -> None:
@@ -166,7 +170,12 @@ class Wire(RuleBasedStateMachine):
     @rule(data=st.data(), text=st.sampled_from(["", "Yes."]))
     def words(self, data: st.DataObject, text: str) -> None:
         item_id = data.draw(st.sampled_from([*self.order, "nope"]))
-        self.client.hear(InputTranscriptGrew(item_id, text), InputTranscribed(item_id, text, 1.0))
+        self.client.hear(InputTranscribed(item_id, text, 1.0))
+
+    @rule(ms=st.integers(0, 2_000), text=st.sampled_from(["", "Yes", "Yes and no", "No."]))
+    def growing_words(self, ms: int, text: str) -> None:
+        started = [event["audio_start_ms"] for event in self.client.log if "audio_start_ms" in event]
+        self.client.hear(InputTranscriptGrew(started[-1] if started and ms % 2 else ms, text))
 
     # -- what holds
 
@@ -177,6 +186,7 @@ class Wire(RuleBasedStateMachine):
             self.ids.add(event["event_id"])
             self._follow_response(event)
             self._follow_item(event)
+            self._follow_words(event)
         self.checked = len(self.client.log)
         assert sum(self.open.values()) <= 1, "one response at a time in the conversation"
         self._compare_with_commands()
@@ -229,6 +239,21 @@ class Wire(RuleBasedStateMachine):
             self.order.remove(event["item_id"])
         elif kind == "conversation.item.truncated":
             assert event["item_id"] in self.order
+
+    def _follow_words(self, event: Event) -> None:
+        kind = event["type"]
+        if kind == "input_audio_buffer.speech_started":
+            self.speaks = event["item_id"]
+        elif kind in ("input_audio_buffer.committed", "input_audio_buffer.cleared"):
+            self.speaks = ""
+        elif kind == "conversation.item.input_audio_transcription.delta":
+            assert event["delta"]
+            item_id = event["item_id"]
+            assert item_id == self.speaks or item_id in self.told, "words of a turn that was announced"
+            self.told[item_id] = self.told.get(item_id, "") + event["delta"]
+        elif kind == "conversation.item.input_audio_transcription.completed":
+            words = self.told.pop(event["item_id"], "")
+            assert words == event["transcript"] or not event["transcript"].startswith(words) or not words, "the rest is told"
 
     def teardown(self) -> None:
         if not hasattr(self, "client"):

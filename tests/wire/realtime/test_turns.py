@@ -7,7 +7,7 @@ import base64
 import numpy as np
 import pytest
 
-from tests.wire.realtime.wire_client import WireClient, encoded, kinds, one, sound, without_ids
+from tests.wire.realtime.wire_client import Event, WireClient, encoded, kinds, one, sound, without_ids
 from voicemode.core.g711 import alaw_encode, ulaw_encode
 from voicemode.dialogue import (
     AnswerDone,
@@ -226,29 +226,31 @@ def test_fifteen_mebibytes_are_the_most_in_one_event() -> None:
     assert client.error("input_audio_buffer.append", audio=most + "AAAA")["code"] == "string_above_max_length"
 
 
+def told(events: list[Event], item_id: str) -> list[str]:
+    """What was told of the words of this item: each delta, and the whole of them as "= whole"."""
+    return [
+        event["delta"] if event["type"].endswith("delta") else f"= {event['transcript']}"
+        for event in events
+        if event["type"].startswith("conversation.item.input_audio_transcription.") and event["item_id"] == item_id
+    ]
+
+
 def test_the_words_of_a_turn_are_told_as_they_come() -> None:
-    """Appended only; then all of them, with how long the sound was."""
+    """Under the id that speech_started gave, appended only; then the rest, and all of them with how long the sound was."""
     client = WireClient()
     client.update(audio=WORDS)
-    item_id = client.hear(SpeechStarted(0), SpeechStopped(900))[0]["item_id"]
-    events = client.hear(
-        InputTranscriptGrew(item_id, "Good "),
-        InputTranscriptGrew(item_id, "morning"),
-        InputTranscribed(item_id, "Good morning.", 0.9),
-    )
-    assert [without_ids(event) for event in events] == [
-        {
-            "type": "conversation.item.input_audio_transcription.delta",
-            "item_id": item_id,
-            "content_index": 0,
-            "delta": "Good ",
-        },
-        {
-            "type": "conversation.item.input_audio_transcription.delta",
-            "item_id": item_id,
-            "content_index": 0,
-            "delta": "morning",
-        },
+    item_id = client.hear(SpeechStarted(0))[0]["item_id"]
+    events = [
+        *client.hear(InputTranscriptGrew(0, "Good"), InputTranscriptGrew(0, "Good mor"), InputTranscriptGrew(0, "Good mor")),
+        *client.hear(SpeechStopped(900)),
+        *client.hear(InputTranscribed(item_id, "Good morning.", 0.9)),
+    ]
+    words = [event for event in events if event["type"].startswith("conversation.item.input_audio_transcription.")]
+    delta = {"type": "conversation.item.input_audio_transcription.delta", "item_id": item_id, "content_index": 0}
+    assert [without_ids(event) for event in words] == [
+        {**delta, "delta": "Good"},
+        {**delta, "delta": " mor"},
+        {**delta, "delta": "ning."},
         {
             "type": "conversation.item.input_audio_transcription.completed",
             "item_id": item_id,
@@ -257,16 +259,51 @@ def test_the_words_of_a_turn_are_told_as_they_come() -> None:
             "usage": {"type": "duration", "seconds": 0.9},
         },
     ]
+    assert kinds(events)[2] == "input_audio_buffer.speech_stopped"
     shown = one(client.send("conversation.item.retrieve", item_id=item_id), "conversation.item.retrieved")
     assert shown["item"]["content"][0]["transcript"] == "Good morning."
+
+
+def test_words_that_come_as_a_whole_are_told_once() -> None:
+    """Where nobody wrote them down while they were spoken, there is no delta."""
+    client = WireClient()
+    client.update(audio=WORDS)
+    item_id = client.hear(SpeechStarted(0), SpeechStopped(900))[0]["item_id"]
+    assert told(client.hear(InputTranscribed(item_id, "Good morning.", 0.9)), item_id) == ["= Good morning."]
+
+
+def test_words_that_turn_out_otherwise_are_told_as_a_whole() -> None:
+    """No delta follows that would make the sentence worse."""
+    client = WireClient()
+    client.update(audio=WORDS)
+    item_id = client.hear(SpeechStarted(0))[0]["item_id"]
+    client.hear(InputTranscriptGrew(0, "Could"), InputTranscriptGrew(0, "God morning"), SpeechStopped(900))
+    client.hear(InputTranscribed(item_id, "Good morning.", 0.9))
+    assert told(client.log, item_id) == ["Could", "= Good morning."]
+
+
+@pytest.mark.parametrize("kind", ["input_audio_buffer.clear", "input_audio_buffer.commit"])
+def test_words_of_speech_that_the_client_ended_are_nobodys(kind: str) -> None:
+    """The engine hears of it late: neither that turn nor the next one gets them; what was committed still gets its rest."""
+    client = WireClient()
+    client.update(audio=WORDS)
+    client.append(1_000)
+    first = client.hear(SpeechStarted(200), InputTranscriptGrew(200, "Good"))[0]["item_id"]
+    client.send(kind)
+    assert client.hear(InputTranscriptGrew(200, "Good morning")) == []
+    (started,) = client.hear(SpeechStarted(900), InputTranscriptGrew(200, "Good morning"))
+    client.hear(InputTranscribed(first, "Good morning", 0.9))
+    assert told(client.log, first) == (["Good", " morning", "= Good morning"] if kind.endswith("commit") else ["Good"])
+    assert told(client.hear(InputTranscriptGrew(900, "Bye")), started["item_id"]) == ["Bye"]
 
 
 def test_words_that_nobody_asked_for_are_not_told() -> None:
     """The engine writes them down for the responder in any case."""
     client = WireClient()
-    item_id = client.hear(SpeechStarted(0), SpeechStopped(900))[0]["item_id"]
-    failed = InputTranscriptFailed(item_id, "x", "y")
-    assert client.hear(InputTranscriptGrew(item_id, "Good"), InputTranscribed(item_id, "Good", 0.9), failed) == []
+    item_id = client.hear(SpeechStarted(0))[0]["item_id"]
+    assert client.hear(InputTranscriptGrew(0, "Good")) == []
+    client.hear(SpeechStopped(900))
+    assert client.hear(InputTranscribed(item_id, "Good", 0.9), InputTranscriptFailed(item_id, "x", "y")) == []
     shown = one(client.send("conversation.item.retrieve", item_id=item_id), "conversation.item.retrieved")
     assert shown["item"]["content"][0]["transcript"] is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voicemode.core.settled_words import growth, remainder
 from voicemode.dialogue import (
     AudioIn,
     ClearInput,
@@ -44,6 +45,8 @@ class Turns:
         self._state = state
         self._buffer = InputBuffer(state.config.defaults.kept_audio_bytes)
         self._speech: _Speech | None = None
+        self._told: dict[str, str] = {}
+        """By item, the words that were sent before all of them were known."""
         self._cleared_until_ms = -1.0
         """Sound before this is nobody's, though the engine may still be hearing it."""
         self._turn_ended_ms = 0.0
@@ -82,7 +85,7 @@ class Turns:
         out.command(CommitInput(item_id))
 
     def clear(self, out: Outbox, now_ms: float) -> None:
-        self._speech = None
+        self._told.pop(self._end_speech(), None)
         self._cleared_until_ms = self._buffer.position_ms
         self._buffer.clear()
         self._turn_ended_ms = now_ms
@@ -130,22 +133,39 @@ class Turns:
             out.event(f"{_TRANSCRIPTION}.completed", **_words(item.id), transcript="", usage=_duration(item.seconds))
 
     def transcript(self, out: Outbox, report: TranscriptReport) -> None:
+        if isinstance(report, InputTranscriptGrew):
+            self._grew(out, report)
+            return
+        told = self._told.pop(report.item_id, "")
         item = self._state.conversation.get(report.item_id)
         if not isinstance(item, TurnItem):
             return
         match report:
-            case InputTranscriptGrew():
-                if item.shows_transcript and report.delta:
-                    out.event(f"{_TRANSCRIPTION}.delta", **_words(item.id), delta=report.delta)
             case InputTranscribed():
                 item.transcript, item.seconds = report.text, report.seconds
                 if item.shows_transcript:
+                    self._tell_more(out, item.id, remainder(told, report.text))
                     usage = _duration(report.seconds)
                     out.event(f"{_TRANSCRIPTION}.completed", **_words(item.id), transcript=report.text, usage=usage)
             case InputTranscriptFailed():
                 if item.shows_transcript:
                     error = {"type": "transcription_error", "code": report.code, "message": report.message, "param": None}
                     out.event(f"{_TRANSCRIPTION}.failed", **_words(item.id), error=error)
+
+    def _grew(self, out: Outbox, report: InputTranscriptGrew) -> None:
+        """Words under the id that speech_started gave: the item is there when the turn is over."""
+        speech = self._speech
+        if speech is None or speech.at_ms != report.at_ms or not self._shows_words:
+            return  # the client has committed or cleared it in the meantime
+        told = self._told.get(speech.item_id, "")
+        more = growth(told, report.text)
+        if more:
+            self._told[speech.item_id] = told + more
+            self._tell_more(out, speech.item_id, more)
+
+    def _tell_more(self, out: Outbox, item_id: str, delta: str) -> None:
+        if delta:
+            out.event(f"{_TRANSCRIPTION}.delta", **_words(item_id), delta=delta)
 
     @property
     def is_speaking(self) -> bool:
