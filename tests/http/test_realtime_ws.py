@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.http.serving import BEARER, event, served, tell
+from tests.runtime.realtime_fakes import FakeEngine
 from voicemode.http.limits import Places
 from voicemode.runtime.realtime_parts import CallLimits
 
@@ -189,3 +191,41 @@ async def test_a_client_that_sends_faster_than_it_is_heard_is_read_no_further() 
             await asyncio.wait_for(socket.recv(), 0.2)
         server.engines[0].backlog_s = 0.0
         assert (await event(socket))["type"] == "echo.b"
+
+
+@pytest.mark.parametrize("where", ["its end", "its backlog"])
+async def test_a_fault_that_ends_nothing_in_order_closes_with_1011_all_the_same(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client must not take it for a conversation that ended well; the log tells the kind of the fault and no words."""
+    async with served() as server, server.socket() as socket, server.socket() as other:
+        await event(socket)
+        await event(other)
+        (name, _) = server.calls._open
+        async with server.socket(f"?call_id={name}") as side:
+            await event(side)
+            break_down(server.engines[0], where)
+            await tell(socket, "bye" if where == "its end" else "a")
+            assert await closed_with(socket) == 1011
+            assert await closed_with(side) == 1011
+        await settled(lambda: server.calls.places.taken == 1)
+        await tell(other, "a")
+        assert (await event(other))["type"] == "echo.a"
+    gc.collect()  # what nobody asked for an exception says so when it goes
+    assert "ValueError" in caplog.text
+    assert "quicksilver" not in caplog.text
+
+
+def break_down(engine: FakeEngine, where: str) -> None:
+    """From now on the engine raises there, with words in it."""
+
+    async def aclose() -> None:
+        raise ValueError("quicksilver")
+
+    def backlog_s(_: FakeEngine) -> float:
+        raise ValueError("quicksilver")
+
+    if where == "its end":
+        engine.aclose = aclose  # type: ignore[method-assign]
+    else:
+        engine.__class__ = type("Broken", (FakeEngine,), {"backlog_s": property(backlog_s)})

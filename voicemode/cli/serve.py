@@ -95,12 +95,11 @@ def _tell(server: RealtimeServer, listening: Listening) -> None:
 
 def _log_to_stderr(loaded: LoadedSettings, *, json_logs: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    if json_logs:
-        from voicemode.http.telemetry import JsonFormatter  # as above
+    # Here and not above: see TYPE_CHECKING.
+    from voicemode.http.faults import PlainFormatter
+    from voicemode.http.telemetry import JsonFormatter
 
-        handler.setFormatter(JsonFormatter())
-    else:
-        handler.setFormatter(logging.Formatter("voicemode: %(message)s"))
+    handler.setFormatter(JsonFormatter() if json_logs else PlainFormatter())
     logging.basicConfig(level=loaded.settings.log_level.upper(), handlers=[handler], force=True)
     for library in ("httpx2", "httpcore2", "uvicorn", "uvicorn.access", "asyncio"):  # they log requests and what is in them
         logging.getLogger(library).setLevel(logging.WARNING)

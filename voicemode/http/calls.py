@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from voicemode.dialogue import Report
+from voicemode.http.faults import kind_and_place
 from voicemode.http.limits import Places
 from voicemode.http.sessions import MakeEngine, MakeSession, SessionWish
 from voicemode.playout import PlayoutSink
@@ -20,6 +22,8 @@ __all__ = ["Calls", "OpenCall"]
 
 _ENDING_S = 4.0
 """A call that was told to end has freed everything by then: three steps of a second, and one to spare."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +59,12 @@ class Calls:
 
     def find(self, call_id: str) -> RealtimeCall | None:
         """The call of that name, if it is under way."""
-        found = self._open.get(call_id)
+        found = self.held(call_id)
         return found.call if found is not None else None
+
+    def held(self, call_id: str) -> OpenCall | None:
+        """As ``find``, with the task that it runs in."""
+        return self._open.get(call_id)
 
     @contextlib.asynccontextmanager
     async def open(
@@ -117,4 +125,7 @@ async def _ended(running: asyncio.Task[Ended]) -> None:
     done, _ = await asyncio.wait({running}, timeout=_ENDING_S)
     if not done:
         running.cancel()
-        await asyncio.wait({running}, timeout=_ENDING_S)
+        done, _ = await asyncio.wait({running}, timeout=_ENDING_S)
+    error = None if not done or running.cancelled() else running.exception()
+    if error is not None:
+        _log.error("a call ended by %s", kind_and_place(error))

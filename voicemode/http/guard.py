@@ -10,7 +10,6 @@ A client secret (``ek_...``) opens realtime sessions and nothing else.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from voicemode.http.client_secrets import PREFIX, ClientSecret, ClientSecrets
 from voicemode.http.cors import allowed, preflight
 from voicemode.http.errors import HttpError
+from voicemode.http.faults import kind_and_place
 from voicemode.http.limits import WrongTokens
 from voicemode.http.refusing import refuse
 from voicemode.http.tokens import is_one_of
@@ -282,7 +282,5 @@ def _too_many_tries(wait_s: float) -> HttpError:
 def _masked(error: Exception) -> HttpError:
     if isinstance(error, HttpError):
         return error
-    frames = reversed(traceback.extract_tb(error.__traceback__, limit=-3))
-    where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)
-    _log.error("unexpected %s at %s", type(error).__name__, where)
+    _log.error("unexpected %s", kind_and_place(error))
     return HttpError(500, "internal_error", "Something went wrong inside the server. Its log says where.")

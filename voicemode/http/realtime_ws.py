@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from voicemode.http.calls import Calls
+from voicemode.http.calls import Calls, OpenCall
 from voicemode.http.client_secrets import ClientSecret
 from voicemode.http.errors import HttpError
+from voicemode.http.faults import kind_and_place
 from voicemode.http.guard import REALTIME_PATH, caller_of
 from voicemode.http.sessions import SessionWish, for_secret
-from voicemode.runtime.realtime import RealtimeCall
+from voicemode.runtime.realtime import INTERNAL, RealtimeCall
 from voicemode.runtime.realtime_parts import Peer
 
 __all__ = ["websocket_routes", "wish_of"]
@@ -26,6 +28,11 @@ _AHEAD_S = 60.0
 _AHEAD_POLL_S = 0.02
 _REASON_BYTES = 123
 """RFC 6455, 5.5: a control frame has 125 bytes, of which two are the code."""
+_FAULT = "internal error"
+_ENDING_S = 4.0
+"""A call that is told to end closes its peers by itself: three steps of a second, and one to spare."""
+
+_log = logging.getLogger(__name__)
 
 
 def websocket_routes(calls: Calls) -> list[WebSocketRoute]:
@@ -45,33 +52,45 @@ async def _conversation(socket: WebSocket, calls: Calls) -> None:
     caller = caller_of(socket.scope)
     wish = wish_of(socket, caller.secret)
     async with calls.open(wish, _peer(socket), caller.address, before=lambda: _accept(socket)) as held:
-        await _until_over(socket, held.call, held.call.received, held.running)
+        await _until_over(socket, held, held.call.received, held.running)
 
 
 async def _sideband(socket: WebSocket, calls: Calls, call_id: str) -> None:
-    call = calls.find(call_id)
-    if call is None:
+    held = calls.held(call_id)
+    if held is None:
         raise HttpError(404, "call_not_found", "There is no call of that name.", param="call_id")
     await _accept(socket)
-    side = call.attach(_peer(socket))
+    side = held.call.attach(_peer(socket))
     over = asyncio.create_task(side.over())
     try:
-        await _until_over(socket, call, side.received, over)
+        await _until_over(socket, held, side.received, over)
     finally:
         over.cancel()
         await side.leave()
 
 
 async def _until_over(
-    socket: WebSocket, call: RealtimeCall, received: Callable[[str | bytes], None], over: asyncio.Task[Any]
+    socket: WebSocket, held: OpenCall, received: Callable[[str | bytes], None], over: asyncio.Task[Any]
 ) -> None:
-    """Hand on each message until the client goes or the conversation is over."""
-    reading = asyncio.create_task(_read(socket, call, received))
+    """Hand on each message until the client goes or the conversation is over. A fault of ours closes it with 1011."""
+    reading = asyncio.create_task(_read(socket, held.call, received))
     try:
-        await asyncio.wait({reading, over}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({reading, over, held.running}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         reading.cancel()
         await asyncio.wait({reading})
+    if (error := _fault(reading)) is not None:
+        _log.error("a call ended by %s", kind_and_place(error))
+        held.call.end(INTERNAL, _FAULT)
+        await asyncio.wait({held.running}, timeout=_ENDING_S)
+    # A call that broke down has told nobody; what it was is logged where its place is given back.
+    if error is not None or _fault(held.running) is not None:
+        await _close(socket, INTERNAL, _FAULT)
+
+
+def _fault(task: asyncio.Task[Any]) -> BaseException | None:
+    """What a task ended by, if it was no end in order."""
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
 async def _read(socket: WebSocket, call: RealtimeCall, received: Callable[[str | bytes], None]) -> None:
@@ -91,11 +110,15 @@ def _peer(socket: WebSocket) -> Peer:
         await socket.send_text(text)
 
     async def end(code: int, reason: str) -> None:
-        if socket.client_state is WebSocketState.CONNECTED and socket.application_state is WebSocketState.CONNECTED:
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it went a moment ago
-                await socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
+        await _close(socket, code, reason)
 
     return Peer(send, end)
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    if socket.client_state is WebSocketState.CONNECTED and socket.application_state is WebSocketState.CONNECTED:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it went a moment ago
+            await socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
 
 
 async def _accept(socket: WebSocket) -> None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voicemode.errors import RequestError, SettingsError
+from voicemode.http.faults import log_without_words
 from voicemode.providers.address import is_loopback
 from voicemode.settings import Settings
 
@@ -141,6 +142,7 @@ async def serve(
     """
     server = _Server(_config(app))
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(log_without_words)
     with _signals(stop):
         serving = asyncio.create_task(server.serve(sockets=[listening.socket]))
         stopping = asyncio.create_task(stop.wait())
