@@ -1,58 +1,38 @@
-"""Spans without an SDK cost nothing and say nothing; logs are JSON and repeat no error's words."""
+"""Spans reach an SDK, and without one they cost nothing and say nothing; logs are JSON and repeat no error's words."""
 
 from __future__ import annotations
 
 import json
 import logging
 
+import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from voicemode.dialogue import AnswerDone, Respond
 from voicemode.http.telemetry import JsonFormatter, span_observer
 
 
-class Tracer(trace.NoOpTracer):
-    """Keeps what an SDK would be told."""
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-
-    def start_span(self, name: str, *_: object, start_time: int | None = None, **__: object) -> trace.Span:
-        self.spans.append(Span(name, start_time))
-        return self.spans[-1]
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    """What an SDK would send away; installed for one test, since a process takes only one for good."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    return exporter
 
 
-class Span(trace.NonRecordingSpan):
-    def __init__(self, name: str, began: int | None) -> None:
-        super().__init__(trace.INVALID_SPAN_CONTEXT)
-        self.name, self.began, self.ended = name, began, 0
-        self.facts: dict[str, object] = {}
-        self.events: list[str] = []
-
-    def is_recording(self) -> bool:
-        return True
-
-    def set_attribute(self, key: str, value: object) -> None:
-        self.facts[key] = value
-
-    def add_event(self, name: str, *_: object, **__: object) -> None:
-        self.events.append(name)
-
-    def end(self, end_time: int | None = None) -> None:
-        self.ended = end_time or 0
-
-
-def test_a_turn_is_a_span_with_its_own_times(monkeypatch: object) -> None:
+def test_a_turn_is_a_span_with_its_own_times(exported: InMemorySpanExporter) -> None:
     """On the wall clock, since other services' spans are beside it; stages in milliseconds."""
-    tracer = Tracer()
-    monkeypatch.setattr(trace, "get_tracer", lambda *_: tracer)  # type: ignore[attr-defined]
     observer = span_observer("realtime", clock=lambda: 12.0, wall_ns=lambda: 1_000_000_000_000)
     observer.command(Respond("r", ()), 10.0)
     observer.report(AnswerDone("r"), 11.5)
-    (span,) = tracer.spans
-    assert (span.name, span.began, span.ended) == ("voicemode.turn", 998_000_000_000, 999_500_000_000)
-    assert span.facts == {"voicemode.session.kind": "realtime", "voicemode.turn.outcome": "completed"}
-    assert span.events == ["requested"]
+    (span,) = exported.get_finished_spans()
+    assert (span.name, span.start_time, span.end_time) == ("voicemode.turn", 998_000_000_000, 999_500_000_000)
+    assert span.attributes == {"voicemode.session.kind": "realtime", "voicemode.turn.outcome": "completed"}
+    assert [(event.name, event.timestamp) for event in span.events] == [("requested", 998_000_000_000)]
 
 
 def test_without_an_sdk_nothing_happens() -> None:
