@@ -51,14 +51,12 @@ class Listening:
 def listen(settings: Settings, host: str, port: int) -> Listening:
     """Bind the address, before anything is loaded in vain. Raises SettingsError, RequestError."""
     if not is_loopback(host) and not settings.serve_allow_remote:
-        raise SettingsError(
-            "VOICEMODE_SERVE_HOST",
-            f"others can reach '{host[:80]}', and VOICEMODE_SERVE_ALLOW_REMOTE (or --allow-remote) is not set",
-            "127.0.0.1, ::1 or localhost",
-            "this start",
-        )
+        raise _reachable(host)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # What "localhost" means is written in a file of the machine.
+        if not is_loopback(str(address[0])) and not settings.serve_allow_remote:
+            raise _reachable(host)
         listener = socket.socket(family, kind, protocol)
         try:
             if sys.platform != "win32":  # there it would let another program take the port
@@ -71,6 +69,15 @@ def listen(settings: Settings, host: str, port: int) -> Listening:
     except OSError as error:
         raise RequestError("--port", f"cannot listen on {host[:80]}:{port}: {error.strerror or error}") from error
     return Listening(listener)
+
+
+def _reachable(host: str) -> SettingsError:
+    return SettingsError(
+        "VOICEMODE_SERVE_HOST",
+        f"others can reach '{host[:80]}', and VOICEMODE_SERVE_ALLOW_REMOTE (or --allow-remote) is not set",
+        "127.0.0.1, ::1 or localhost",
+        "this start",
+    )
 
 
 class _WebSocket(WebSocketsSansIOProtocol):
