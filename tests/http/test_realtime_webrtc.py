@@ -230,3 +230,16 @@ async def test_what_is_no_offer_is_refused_by_name(request_: dict[str, Any], cod
         error = refused.json()["error"]
         assert (refused.status_code, error["code"], error["param"]) == (400, code, param)
         assert server.calls.places.taken == 0
+
+
+async def test_a_client_that_sends_far_faster_than_it_is_heard_is_hung_up() -> None:
+    """SECURITY 7: a data channel cannot be kept waiting as a WebSocket is, and what waits is in memory."""
+    async with serving() as server, client() as far:
+        await server.begin(far)
+        server.engines[0].backlog_s = 299.0
+        far.channel.send('{"type":"a"}')
+        await far.until(lambda: len(far.messages) > 1)
+        server.engines[0].backlog_s = 301.0
+        far.channel.send('{"type":"b"}')
+        await server.idle()
+        assert server.engines[0].closed

@@ -44,7 +44,7 @@ def open_at(server: Process) -> dict[str, set[str]]:
 
 def own_address() -> str:
     """One of this machine's that is not loopback."""
-    addresses = [each.address for interface in psutil.net_if_addrs().values() for each in interface]
+    addresses: list[str] = [each.address for interface in psutil.net_if_addrs().values() for each in interface]
     found = [each for each in addresses if re.fullmatch(r"[\d.]+", each) and not ip_address(each).is_loopback]
     if not found:
         pytest.skip("this machine has loopback only")

@@ -24,7 +24,7 @@ from voicemode.http.calls import Calls
 from voicemode.http.errors import HttpError
 from voicemode.http.guard import CALLS_PATH, caller_of
 from voicemode.http.sessions import SessionWish, for_secret
-from voicemode.runtime.realtime import RealtimeCall
+from voicemode.runtime.realtime import TOO_BIG, RealtimeCall
 from voicemode.runtime.realtime_parts import Peer
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ __all__ = ["WebRtcCalls", "webrtc_routes"]
 
 _FAREWELL_S = 0.5
 """How long the last messages may take to leave; a peer is given a second to close."""
+
+_AHEAD_S = 300.0
+"""So much sound of a client may wait to be heard. A data channel cannot be kept waiting as a WebSocket is, so a client that sends
+recordings by it gets five times as much; then its call ends."""
 
 _CODES = {
     "invalid": "invalid_sdp",
@@ -57,7 +61,11 @@ class _Held:
             self.call.audio(samples, sample_rate)
 
     def message(self, text: str | bytes) -> None:
-        if self.call is not None:
+        if self.call is None:
+            return
+        if self.call.backlog_s > _AHEAD_S:
+            self.call.end(TOO_BIG, "too much audio waits")
+        else:
             self.call.received(text)
 
 
