@@ -171,9 +171,7 @@ class TurnInput:
         listener = self._listener
         if listener is None:
             return HeardTurn(AudioChunk.silence(0.0, CAPTURE_RATE))
-        events = listener.finish(EndReason.RELEASED)
-        self._follow(listener, events)
-        ended = next((event for event in events if isinstance(event, TurnEnded)), None)
+        ended = next((event for event in listener.finish(EndReason.RELEASED) if isinstance(event, TurnEnded)), None)
         nobody = HeardTurn(listener.sound_since(self._begun / CAPTURE_RATE))
         turn = self._turn(listener) if ended is not None else nobody
         self.clear()

@@ -32,7 +32,7 @@ from voicemode.dialogue import (
     TurnTaking,
 )
 from voicemode.errors import EndpointError
-from voicemode.interfaces import StreamRequest
+from voicemode.interfaces import PartialTranscript, StreamRequest
 from voicemode.runtime.dialogue_engine import DialogueEngine
 from voicemode.wire.realtime import Playout, RealtimeSession
 
@@ -186,6 +186,7 @@ def test_the_next_turn_leaves_the_words_of_the_last_one_alone(tmp_path: Path) ->
         held.on_report = note
         held.parts.stream_trust.worked(1.0)
         await says(quiet(0.5), said("I want tea"), quiet(0.6), said("no please"), quiet(1.5))(held)
+        assert streams.open == 0
 
     held = live(story, tmp_path, streams)
     assert held.transcripts == ["I want tea", "no please"]
@@ -194,7 +195,23 @@ def test_the_next_turn_leaves_the_words_of_the_last_one_alone(tmp_path: Path) ->
     first, second = (report.at_ms for report in held.of(SpeechStarted))
     words = dict.fromkeys((first, second), "") | {report.at_ms: report.text for report in held.of(InputTranscriptGrew)}
     assert words == {first: "I want", second: "no"}
-    assert streams.open == 0
+
+
+def test_late_words_of_the_last_turn_are_not_told_as_those_of_the_next(tmp_path: Path) -> None:
+    """What comes after the end of a turn is told when it is all there."""
+    streams = WordStreams(every_s=60.0, delay_s=0.9)
+
+    async def story(held: Talk) -> None:
+        held.parts.stream_trust.worked(1.0)
+        await held.hear(quiet(0.5), said("I want tea"), quiet(0.55))
+        assert held.of(SpeechStopped)
+        await held.hear(said("no", word_s=0.4))
+        assert len(held.of(SpeechStarted)) == 2
+        assert not held.transcripts
+        streams.streams[0].request.on_partial(PartialTranscript("I want", " tea", 1.0))
+        assert not held.of(InputTranscriptGrew)
+
+    live(story, tmp_path, streams)
 
 
 def test_speech_that_goes_on_for_too_long_is_streamed_in_its_parts(tmp_path: Path) -> None:
@@ -309,6 +326,7 @@ def test_turns_that_nobody_makes_an_item_of_hold_no_connection(tmp_path: Path) -
                 await held.hear(said("tea"), quiet(1.2))
             assert len(streams.streams) == 20
             assert streams.open == 16
+        assert streams.open == 0
 
     in_virtual_time(whole)
 
