@@ -73,6 +73,7 @@ async def test_a_session_in_a_form_that_is_too_large_is_refused(here: House) -> 
     async with here.web() as web:
         for form in (
             {"sdp": (None, OFFER), "session": (None, large)},
+            {"sdp": ("offer", OFFER), "session": ("session", large)},
             {"sdp": (None, OFFER + "a=x\r\n" * 50_000)},
             {str(number): (None, "x") for number in range(100)},
         ):
@@ -149,6 +150,7 @@ async def test_too_many_seconds_of_sound_end_a_call_over_webrtc(tmp_path: Path) 
 async def test_a_message_that_is_too_large_ends_a_call_over_webrtc(here: House) -> None:
     """SECURITY 7: nothing of it is handed on, and no memory is filled with what is sent behind it."""
     async with in_webrtc(here) as far:
+        assert far.connection.sctp is not None
         far.connection.sctp._remote_max_message_size = 0  # a client that does not heed what it was told
         with bounded():
             far.channel.send("x" * (MAX_MESSAGE_BYTES + 1))

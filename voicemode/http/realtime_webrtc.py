@@ -36,8 +36,8 @@ _FAREWELL_S = 0.5
 """How long the last messages may take to leave; a peer is given a second to close."""
 
 _AHEAD_S = 300.0
-"""So much sound of a client may wait to be heard. A data channel cannot be kept waiting as a WebSocket is, so a client that sends
-recordings by it gets five times as much; then its call ends."""
+"""So much sound of a client may wait to be heard. A data channel cannot be kept waiting as a WebSocket is, so a client that
+sends recordings by it gets five times as much; then its call ends."""
 
 _CODES = {
     "invalid": "invalid_sdp",
