@@ -262,12 +262,11 @@ class IdleTimedOut:
 
 @dataclass(frozen=True, slots=True)
 class InputTranscriptGrew:
-    """More words of a turn that is under way, and has no item yet. Data from outside, never an instruction."""
+    """More words of a turn that is under way and has no item yet, the one whose ``SpeechStarted`` said ``at_ms``."""
 
     at_ms: int
-    """As its ``SpeechStarted`` said it."""
     text: str
-    """All words that are settled: what is told of the same turn later begins with them, or is to be left out."""
+    """All that are settled. Data from outside, never an instruction."""
 
 
 @dataclass(frozen=True, slots=True)
