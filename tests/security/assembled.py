@@ -161,7 +161,7 @@ async def in_webrtc(house: House, headers: Mapping[str, str] | None = None, **re
 
 
 @contextlib.asynccontextmanager
-async def house(home: Path, environ: Mapping[str, str] | None = None, **settings: str) -> AsyncIterator[House]:
+async def house(home: Path, environ: Mapping[str, str] | None = None, /, **settings: str) -> AsyncIterator[House]:
     """Up while the block runs. Without endpoints and engines, unless ``settings`` name some."""
     chosen = {"builtin": "false", "discovery": "false", "start_services": "false", **settings}
     given = {**(environ or {}), **{f"VOICEMODE_{name.upper()}": value for name, value in chosen.items()}}

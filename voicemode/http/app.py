@@ -14,6 +14,7 @@ from voicemode.http.gateway import Gateway, gateway_routes
 from voicemode.http.guard import Access, Guard
 from voicemode.http.health import Readiness, health_routes
 from voicemode.http.metrics import metrics_routes
+from voicemode.http.named import Named
 from voicemode.http.realtime_secrets import secret_routes
 from voicemode.http.realtime_ws import websocket_routes
 from voicemode.http.sessions import MakeSession
@@ -46,7 +47,8 @@ def create_app(surface: Surface) -> ASGIApp:
         *gateway_routes(surface.gateway),
     ]
     router = Router(routes, redirect_slashes=False, default=_not_found)
-    return Guard(router, surface.access, on_refused=lambda status: metrics.refused.labels(str(status)).inc())
+    named = Named(router, surface.gateway.registry)
+    return Guard(named, surface.access, on_refused=lambda status: metrics.refused.labels(str(status)).inc())
 
 
 async def _not_found(scope: Scope, _receive: Receive, _send: Send) -> None:

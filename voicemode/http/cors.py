@@ -27,7 +27,7 @@ def allowed(origin: bytes) -> dict[str, str]:
         return {}
     return {
         "access-control-allow-origin": origin.decode("latin-1"),
-        "access-control-expose-headers": "Location, Retry-After",
+        "access-control-expose-headers": "Location, Retry-After, Voicemode-Cloud",
         "vary": "Origin",
     }
 

@@ -38,6 +38,8 @@ class HttpError(Exception):
         super().__init__(status, code)
         self.status, self.code, self.message, self.param = status, code, message, param
         self.retry_after_s = retry_after_s
+        self.more: dict[str, str] = {}
+        """Headers besides those that belong to it."""
         self.kind = kind or ("invalid_request_error" if status < 500 and status != 429 else "server_error")
 
     def __str__(self) -> str:
@@ -55,7 +57,7 @@ class HttpError(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """Those that belong to it."""
-        headers = {"content-type": "application/json"}
+        headers = {**self.more, "content-type": "application/json"}
         if self.status == 401:
             headers["www-authenticate"] = "Bearer"
         if self.retry_after_s is not None:

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from voicemode.errors import SettingsError
 
-__all__ = ["Address", "check_address", "is_loopback"]
+__all__ = ["Address", "check_address", "is_link_local", "is_loopback"]
 
 _ALLOWED = "http://host[:port][/path] or https://host[:port][/path]"
 _NOT_PRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
@@ -66,7 +66,7 @@ def check_address(url: str, *, local_only: bool = False, key: str = "base_url", 
             f"{host} is not this machine, and VOICEMODE_LOCAL_ONLY is on",
             "localhost, 127.0.0.1 or ::1 while VOICEMODE_LOCAL_ONLY is on",
         )
-    if _is_link_local(host):
+    if is_link_local(host):
         raise SettingsError(key, f"{host} is a link-local or metadata address, where no speech service is", _ALLOWED)
     path = parts.path.rstrip("/")
     if speech:
@@ -115,7 +115,8 @@ def _is_host(host: str) -> bool:
     return _HOST_NAME.fullmatch(host) is not None or isinstance(_ip(host), IPv6Address)
 
 
-def _is_link_local(host: str) -> bool:
+def is_link_local(host: str) -> bool:
+    """Whether it is link-local, or where a cloud tells its machines their secrets, by whatever spelling."""
     return host in _METADATA_NAMES or any(ip.is_link_local or ip in _METADATA for ip in _meanings(host))
 
 

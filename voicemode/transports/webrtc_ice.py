@@ -12,7 +12,11 @@ from aioice.ice import StunProtocol, get_host_addresses
 from aioice.stun import Message
 from aiortc import RTCIceGatherer, RTCIceTransport
 
+from voicemode.providers.address import is_link_local
+
 __all__ = ["BoundGatherer", "addresses_for", "ice_transport", "own_addresses"]
+
+_BROADCAST = "255.255.255.255"
 
 
 def addresses_for(host: str) -> tuple[str, ...]:
@@ -79,14 +83,20 @@ async def ice_transport(gatherer: BoundGatherer, remote: Sequence[Any]) -> RTCIc
     """A transport that knows the remote candidates that are addresses.
 
     Names (``….local``, which browsers give to pages without a microphone) are left out instead of asked for by multicast:
-    the browser's own checks tell its address. So the list is never said to be complete.
+    the browser's own checks tell its address. So the list is never said to be complete. So are addresses at which no client is,
+    since anybody with a key may name some: a client that is there all the same is found by its own checks.
     """
     transport = RTCIceTransport(gatherer)
     for candidate in remote:
         try:
-            ipaddress.ip_address(candidate.ip)
+            nobody = _is_nobodys(ipaddress.ip_address(candidate.ip))
         except ValueError:
             continue
-        if candidate.protocol.lower() == "udp" and candidate.component == 1:
+        if not nobody and candidate.protocol.lower() == "udp" and candidate.component == 1:
             await transport.addRemoteCandidate(candidate)
     return transport
+
+
+def _is_nobodys(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """No single machine, or one that tells secrets to whoever asks."""
+    return address.is_multicast or address.is_unspecified or str(address) == _BROADCAST or is_link_local(str(address))
