@@ -36,6 +36,7 @@ QUESTION = (
     {"type": "response.create"},
 )
 HEADER = "voicemode-cloud"
+WITH_IPV6 = pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
 TRANSPORTS = ("http", "websocket", "webrtc")
 
 
@@ -202,24 +203,14 @@ def test_a_bait_that_was_taken_would_be_seen(bait: tuple[str, socket.socket]) ->
     assert not untouched(listener)
 
 
-@pytest.mark.parametrize("kind", ["m3u8", "ffconcat", "sdp", "mpd", "svg", "name"])
 async def test_no_upload_makes_the_server_fetch_anything(
-    tmp_path: Path, kind: str, stub: SpeechStub, bait: tuple[str, socket.socket]
+    tmp_path: Path, stub: SpeechStub, bait: tuple[str, socket.socket]
 ) -> None:
-    """SECURITY 30, over HTTP: recordings are read by libraries that know playlists, and would follow them."""
+    """SECURITY 30, over HTTP: recordings are read by a library that knows playlists, and would follow them."""
     url, listener = bait
-    content = {
-        "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{url}.ts\n#EXT-X-ENDLIST\n",
-        "ffconcat": f"ffconcat version 1.0\nfile '{url}'\n",
-        "sdp": f"v=0\nc=IN IP4 127.0.0.1\nm=audio {url.split(':')[2].split('/')[0]} RTP/AVP 0\n",
-        "mpd": f'<MPD type="static"><Period><AdaptationSet><BaseURL>{url}</BaseURL></AdaptationSet></Period></MPD>',
-        "svg": f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{url}"/></svg>',
-        "name": "RIFF",
-    }[kind]
+    playlist = f"ffconcat version 1.0\nfile '{url}'\n".encode()
     async with house(tmp_path, **endpoints(stub.url)) as here, here.web() as web:
-        answer = await web.post(
-            "/v1/audio/transcriptions", files={"file": (url if kind == "name" else f"a.{kind}", content.encode())}
-        )
+        answer = await web.post("/v1/audio/transcriptions", files={"file": ("a.wav", playlist)})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_audio")
     assert untouched(listener)
 
@@ -333,7 +324,7 @@ NOWHERE = (
 )
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=WITH_IPV6)])
 async def test_a_client_is_looked_for_where_it_says_unless_no_client_is_there(tmp_path: Path, host: str) -> None:
     """SECURITY 30, over WebRTC: not at metadata and groups, and names are not looked up."""
     async with house(tmp_path) as here:
