@@ -26,10 +26,15 @@ class Framer:
 
     def push(self, samples: Samples) -> list[Samples]:
         """The frames that are now complete, oldest first; they do not share memory with ``samples``."""
+        return list(self.block(samples))
+
+    def block(self, samples: Samples) -> Samples:
+        """The same as ``push``, in one array: (frames, frame_samples)."""
         joined = np.concatenate((self._rest, samples))
-        whole = len(joined) - len(joined) % self._frame_samples
+        count = len(joined) // self._frame_samples
+        whole = count * self._frame_samples
         self._rest = joined[whole:]
-        return [joined[at : at + self._frame_samples] for at in range(0, whole, self._frame_samples)]
+        return joined[:whole].reshape(count, self._frame_samples)
 
     def flush(self) -> Samples:
         """What was held back, shorter than a frame and not padded; afterwards nothing is pending."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 
-__all__ = ["LOWEST_DBFS", "Leveller", "NoiseFloor", "amplified", "is_clipped", "peak_dbfs", "rms_dbfs"]
+__all__ = ["LOWEST_DBFS", "Leveller", "NoiseFloor", "amplified", "is_clipped", "levels_dbfs", "peak_dbfs", "rms_dbfs"]
 
 LOWEST_DBFS = -96.0
 """dBFS reported for digital silence: a little under one step of 16-bit PCM (-90.3 dBFS)."""
@@ -43,6 +43,13 @@ def rms_dbfs(samples: Samples) -> float:
         return LOWEST_DBFS
     wide = samples.astype(np.float64)
     return _dbfs(math.sqrt(float(np.dot(wide, wide)) / len(samples)))  # a third of what np.mean takes for 10 ms
+
+
+def levels_dbfs(frames: Samples) -> list[float]:
+    """The level of each row, as by ``rms_dbfs``, of (frames, samples)."""
+    wide = frames.astype(np.float64)
+    powers = np.einsum("ij,ij->i", wide, wide).tolist()
+    return [_dbfs(math.sqrt(power / frames.shape[1])) for power in powers]
 
 
 def amplified(samples: Samples, gain_db: float) -> Samples:
@@ -89,14 +96,13 @@ class NoiseFloor:
         """Lowest smoothed power of each bin, the last one still filling."""
         self._bin_s = 0.0
         """Seconds in the bin that is filling."""
+        self._lowest, self._dbfs = math.inf, _LOWEST_FLOOR_DBFS
+        """The lowest power of all bins, and the floor that it makes."""
 
     @property
     def dbfs(self) -> float:
         """The floor in dBFS, never under -75; -75 before anything was heard."""
-        lowest = min(self._minima)
-        if not 0 < lowest < math.inf:
-            return _LOWEST_FLOOR_DBFS
-        return max(10 * math.log10(lowest) + _BIAS_DB, _LOWEST_FLOOR_DBFS)
+        return self._dbfs
 
     def push(self, level_dbfs: float, seconds: float) -> float:
         """Learn from a frame of about 10 ms; returns the new floor in dBFS.
@@ -112,7 +118,12 @@ class NoiseFloor:
         if self._bin_s >= _BIN_S:
             self._bin_s = 0.0
             self._minima.append(math.inf)
-        return self.dbfs
+        lowest = min(self._minima)
+        if lowest != self._lowest:
+            self._lowest = lowest
+            heard = 0 < lowest < math.inf
+            self._dbfs = max(10 * math.log10(lowest) + _BIAS_DB, _LOWEST_FLOOR_DBFS) if heard else _LOWEST_FLOOR_DBFS
+        return self._dbfs
 
 
 class Leveller:
@@ -129,6 +140,8 @@ class Leveller:
         room_db = _USUAL_SPEECH_DBFS - rms_dbfs(frame)
         risen_db = min(self._gain_db + _RELEASE_DB_PER_S * len(frame) / CAPTURE_RATE, _MOST_GAIN_DB)
         self._gain_db = max(min(risen_db, room_db), 0.0)
-        amplified = frame.astype(np.float32) * np.float32(10 ** (self._gain_db / 20))
-        clipped: Samples = np.clip(np.rint(amplified), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        if self._gain_db == 0:
+            return frame
+        louder = np.rint(np.multiply(frame, np.float32(10 ** (self._gain_db / 20)), dtype=np.float32))
+        clipped: Samples = np.maximum(np.minimum(louder, FULL_SCALE - 1), -FULL_SCALE).astype(np.int16)
         return clipped

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
+from voicemode.core.attention import LEAD_FRAMES, Attention
 from voicemode.core.echo import EchoMeter
 from voicemode.core.endpointing import (
     Endpointer,
@@ -23,7 +25,7 @@ from voicemode.core.endpointing import (
     TurnEnded,
 )
 from voicemode.core.framing import Framer
-from voicemode.core.level import LOWEST_DBFS, Leveller, NoiseFloor, rms_dbfs
+from voicemode.core.level import LOWEST_DBFS, Leveller, NoiseFloor, levels_dbfs
 from voicemode.core.pauses import SpeakerPauses
 from voicemode.core.ring import PrerollRing
 from voicemode.core.speech_gate import SpeechGate
@@ -45,8 +47,7 @@ _SCORED_S = 8.0
 """As much as smart-turn was trained on; prosody needs less."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
+class _Moment(NamedTuple):
     """A remembered frame of 10 ms."""
 
     start: int
@@ -61,10 +62,18 @@ class Listener:
     (position / 16000), so they share their zero with every other utterance of this stream.
     """
 
-    def __init__(self, detector: SpeechDetector, options: EndpointingOptions, *, pauses: SpeakerPauses | None = None) -> None:
+    def __init__(
+        self,
+        detector: SpeechDetector,
+        options: EndpointingOptions,
+        *,
+        pauses: SpeakerPauses | None = None,
+        rests: bool = False,
+    ) -> None:
         """``detector`` is this listener's alone until the utterance is over; it is reset here.
 
-        ``pauses`` is the speaker's, for all turns of a session.
+        ``pauses`` is the speaker's, for all turns of a session. ``rests`` lets the detector rest while nothing is louder than
+        the room, for listeners that are many and have little to hear.
         """
         detector.reset()
         self._detector = detector
@@ -77,6 +86,9 @@ class Listener:
         self._level_framer = Framer(_LEVEL_FRAME)
         self._detector_framer = Framer(detector.frame_samples)
         self._leveller = Leveller()
+        self._attention = Attention() if rests else None
+        self._unheard: deque[Samples] = deque(maxlen=LEAD_FRAMES)
+        """The last frames that the detector was not asked about."""
         self._threshold = 0.5
         self._gate = SpeechGate()
         self._noise_floor = NoiseFloor()
@@ -133,6 +145,11 @@ class Listener:
         return self._noise_floor.dbfs
 
     @property
+    def is_stirring(self) -> bool:
+        """Is there something that may become speech, or is?"""
+        return self._gate.is_open
+
+    @property
     def echo_present(self) -> bool | None:
         """Is the loudspeaker audible in the microphone? None while there is too little evidence."""
         return self._echo.echo_present
@@ -156,13 +173,9 @@ class Listener:
         """
         self._any_sound = self._any_sound or bool(samples.any())
         self._ring.push(samples)
-        events: list[EndpointEvent] = []
-        self._latest = []
-        for frame in self._level_framer.push(samples):
-            moment = self._hear(frame, far_end_active)
-            self._latest.append(moment.facts)
-            events += self._decide(moment)
-        return events
+        moments = self._hear(self._level_framer.block(samples), far_end_active)
+        self._latest = [moment.facts for moment in moments]
+        return self._decide(moments)
 
     def begin(self, position: int, *, is_speech: bool = False, start_timeout_s: float | None = None) -> list[EndpointEvent]:
         """From ``position`` on, the person is expected to speak; returns what has happened since then.
@@ -187,10 +200,7 @@ class Listener:
         options = replace(self._options, start_timeout_s=patience_s + max(head_start_s, 0.0))
         self._endpointer = Endpointer(options, origin / CAPTURE_RATE, pauses=self._pauses)
         self._endpointer.held = self._held
-        events: list[EndpointEvent] = []
-        for moment in tuple(self._moments):
-            events += self._decide(moment)
-        return events
+        return self._decide(tuple(self._moments))
 
     def configure(self, options: EndpointingOptions, *, threshold: float = 0.5) -> None:
         """For utterances that begin from now on. ``threshold``: of the speech gate, 0 to 1.
@@ -265,32 +275,65 @@ class Listener:
     def _looking(self) -> bool:
         return self._endpointer is not None and self._endpointer.state is not State.ENDED
 
-    def _hear(self, frame: Samples, far_end_active: bool) -> _Moment:
-        for detector_frame in self._detector_framer.push(frame):
-            self._probability = self._detector.probability(self._leveller.push(detector_frame))
-            self._gate.push(self._probability, len(detector_frame) / CAPTURE_RATE)
-        self._level_dbfs = rms_dbfs(frame)
-        floor_dbfs = self._noise_floor.push(self._level_dbfs, _LEVEL_FRAME / CAPTURE_RATE)
-        self._echo.push(self._level_dbfs, floor_dbfs, far_end_active)
+    def _hear(self, frames: Samples, far_end_active: bool) -> list[_Moment]:
+        """``frames``: (n, 160)."""
+        moments = list[_Moment]()
+        pending, size = self._detector_framer.pending, self._detector.frame_samples
+        due = deque(self._detector_framer.block(frames.reshape(-1)))
+        for level_dbfs in levels_dbfs(frames):
+            if self._attention is not None:
+                self._attention.push(level_dbfs, self._noise_floor.dbfs, _LEVEL_FRAME / CAPTURE_RATE)
+            pending += _LEVEL_FRAME
+            while pending >= size:
+                pending -= size
+                self._judge(due.popleft())
+            moments.append(self._moment(level_dbfs, far_end_active))
+        self._moments.extend(moments)
+        return moments
+
+    def _judge(self, frame: Samples) -> None:
+        if self._attention is None or self._attention.is_awake or self._gate.is_open:
+            if self._unheard:
+                self._wake_up()
+            self._probability = self._detector.probability(self._leveller.push(frame))
+        else:
+            self._unheard.append(frame)
+            self._probability = 0.0
+        self._gate.push(self._probability, len(frame) / CAPTURE_RATE)
+
+    def _wake_up(self) -> None:
+        """What the detector remembers is long ago: it hears the last moments anew."""
+        self._detector.reset()
+        for frame in self._unheard:
+            self._detector.probability(self._leveller.push(frame))
+        self._unheard.clear()
+
+    def _moment(self, level_dbfs: float, far_end_active: bool) -> _Moment:
+        self._level_dbfs = level_dbfs
+        floor_dbfs = self._noise_floor.push(level_dbfs, _LEVEL_FRAME / CAPTURE_RATE)
+        self._echo.push(level_dbfs, floor_dbfs, far_end_active)
         start, self._heard = self._heard, self._heard + _LEVEL_FRAME
         opened_at = self._gate.opened_at
         facts = FrameFacts(
             seconds=_LEVEL_FRAME / CAPTURE_RATE,
-            level_dbfs=self._level_dbfs,
+            level_dbfs=level_dbfs,
             noise_floor_dbfs=floor_dbfs,
             gate_open=opened_at is not None,
             probability=self._probability,
             gate_age_s=0.0 if opened_at is None else self._heard / CAPTURE_RATE - opened_at,
         )
-        moment = _Moment(start, facts)
-        self._moments.append(moment)
-        return moment
+        return _Moment(start, facts)
 
-    def _decide(self, moment: _Moment) -> list[EndpointEvent]:
-        if not self._looking or self._endpointer is None or moment.start < self._earliest:
-            return []
-        facts = moment.facts if self._without_echo else self._beyond_echo(moment)
-        return self._settle(self._endpointer.push(facts))
+    def _decide(self, moments: Sequence[_Moment]) -> list[EndpointEvent]:
+        endpointer, events = self._endpointer, list[EndpointEvent]()
+        if endpointer is None or not self._looking:
+            return events
+        for moment in moments:
+            if moment.start >= self._earliest:
+                events += endpointer.push(moment.facts if self._without_echo else self._beyond_echo(moment))
+            if not self._looking:
+                break
+        return self._settle(events)
 
     def _beyond_echo(self, moment: _Moment) -> FrameFacts:
         """Close the gate while it may still be open for the assistant's own last word."""

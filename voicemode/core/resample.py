@@ -52,8 +52,10 @@ class StreamResampler:
 
     def _pull(self, samples: Samples, *, last: bool) -> Samples:
         assert self._stream is not None  # noqa: S101 - both callers have just seen to it
-        out = self._stream.resample_chunk(samples.astype(np.float32) / np.float32(FULL_SCALE), last=last)
+        chunk = np.multiply(samples, np.float32(1 / FULL_SCALE), dtype=np.float32)
+        out = self._stream.resample_chunk(chunk, last=last)
         self._pulled += len(out)
         # Filters overshoot at full scale: without the clip the sign would flip, which is a loud click.
-        scaled: Samples = np.clip(np.rint(out * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        loud = np.rint(out * np.float32(FULL_SCALE))
+        scaled: Samples = np.maximum(np.minimum(loud, FULL_SCALE - 1), -FULL_SCALE).astype(np.int16)  # quicker than np.clip
         return scaled

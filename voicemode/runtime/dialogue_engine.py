@@ -42,6 +42,7 @@ from voicemode.runtime.dialogue_answer import Answer, AnswerReport, asked_by
 from voicemode.runtime.dialogue_input import TurnInput
 from voicemode.runtime.dialogue_parts import DialogueParts
 from voicemode.runtime.dialogue_playout import Playing
+from voicemode.runtime.dialogue_quiet import QuietSound, joined
 from voicemode.runtime.dialogue_words import HeardTurn, NoWordsError, TurnWords, fault_of
 
 __all__ = ["DialogueEngine"]
@@ -70,6 +71,7 @@ class DialogueEngine:
         self._playing = Playing(playout, self._tell, lambda: self._input.position_s)
         self._sound: deque[AudioIn | Configure | CommitInput | ClearInput] = deque()
         self._backlog_s = 0.0
+        self._quiet = QuietSound()
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._closed = False
@@ -96,7 +98,7 @@ class DialogueEngine:
         self._running = asyncio.current_task()
         while not self._closed:
             if self._sound:
-                await self._take(self._sound.popleft())
+                await self._take(self._next())
             else:
                 self._wake.clear()
                 await self._wake.wait()
@@ -187,19 +189,27 @@ class DialogueEngine:
         self._words.language, self._words.wanted = command.options.language, command.options.transcribe
         self._queue(command)
 
+    def _next(self) -> AudioIn | Configure | CommitInput | ClearInput:
+        """The next command; on a busy machine all sound that has come meanwhile, up to 0.1 s."""
+        command = self._sound.popleft()
+        if not isinstance(command, AudioIn):
+            return command
+        sounds, most = [command], command.sample_rate // 10 - len(command.samples)
+        while self._sound and isinstance(more := self._sound[0], AudioIn) and more.sample_rate == command.sample_rate:
+            most -= len(more.samples)
+            if most < 0:
+                break
+            sounds.append(more)
+            self._sound.popleft()
+        return joined(sounds)
+
     async def _take(self, command: AudioIn | Configure | CommitInput | ClearInput) -> None:
         try:
-            match command:
-                case AudioIn():
-                    await self._hear(command)
-                case Configure():
-                    self._input.configure(command.options)
-                case CommitInput():
-                    self._drop_early()
-                    self._words.settle(command.item_id, self._input.commit())
-                case ClearInput():
-                    self._drop_early()
-                    self._input.clear()
+            if isinstance(command, AudioIn):
+                await self._attend(command)
+            else:
+                await self._hear(self._quiet.flush())
+                self._obey(command)
         except EngineError:
             raise  # nothing at hand can listen
         except Exception as error:
@@ -210,6 +220,17 @@ class DialogueEngine:
         else:
             self._faults = 0
 
+    def _obey(self, command: Configure | CommitInput | ClearInput) -> None:
+        match command:
+            case Configure():
+                self._input.configure(command.options)
+            case CommitInput():
+                self._drop_early()
+                self._words.settle(command.item_id, self._input.commit())
+            case ClearInput():
+                self._drop_early()
+                self._input.clear()
+
     def _repair(self, command: AudioIn | Configure | CommitInput | ClearInput, error: Exception) -> None:
         """The ear broke: go on with another, and lose nothing that was said silently."""
         code, message = fault_of(error)
@@ -219,8 +240,16 @@ class DialogueEngine:
         elif turn is not None:
             self.turn_ended(turn, round(self._input.position_s * 1000))
 
-    async def _hear(self, audio: AudioIn) -> None:
+    async def _attend(self, audio: AudioIn) -> None:
+        """Hear it, now or with what comes."""
         self._backlog_s = max(self._backlog_s - len(audio.samples) / audio.sample_rate, 0.0)
+        if self._quiet.rate not in (None, audio.sample_rate):
+            await self._hear(self._quiet.flush())
+        await self._hear(self._quiet.take(audio, self._input.room_dbfs))
+
+    async def _hear(self, audio: AudioIn | None) -> None:
+        if audio is None:
+            return
         samples = self._input.convert(audio)
         for at in range(0, len(samples), _SLICE):
             part = samples[at : at + _SLICE]

@@ -118,6 +118,12 @@ class TurnInput:
         return self._speaking
 
     @property
+    def room_dbfs(self) -> float | None:
+        """How loud the room is while nobody speaks; None while somebody may, or where that is not for us to say."""
+        listener = self._listener
+        return None if listener is None or self._speaking or listener.is_stirring else listener.noise_floor_dbfs
+
+    @property
     def is_judging(self) -> bool:
         """Is somebody making up their mind whether the turn is over?"""
         if self._options.turn_taking is not TurnTaking.SEMANTIC:
@@ -209,7 +215,7 @@ class TurnInput:
 
     def _start(self, position: int) -> Listener:
         options = endpointing_of(self._options, self._parts, self.said)
-        listener = self._listener = Listener(self._parts.make_detector(), options, pauses=self._pauses)
+        listener = self._listener = Listener(self._parts.make_detector(), options, pauses=self._pauses, rests=True)
         self._base = position
         self._next_turn(listener, 0)
         return listener

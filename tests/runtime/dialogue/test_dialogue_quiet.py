@@ -1,0 +1,113 @@
+"""Sound of a quiet room waits for more of it; what may be a voice never does; nothing is lost or exchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.runtime.dialogue.stage import SILENCE, Talk, quiet, talk
+from voicemode.audio import CAPTURE_RATE, Samples
+from voicemode.dialogue import AudioIn, CommitInput, SpeechStarted, SpeechStopped
+from voicemode.runtime.dialogue_input import TurnInput
+from voicemode.runtime.dialogue_quiet import QuietSound, joined
+from voicemode.testing import tone
+
+RATE = 24_000
+FLOOR_DBFS = -60.0
+
+
+def chunk(level: int, samples: int = 480) -> AudioIn:
+    return AudioIn(np.full(samples, level, np.int16), RATE)
+
+
+def test_quiet_sound_waits_until_there_are_a_hundred_milliseconds() -> None:
+    """Five chunks of a browser."""
+    held = QuietSound()
+    heard = [held.take(chunk(number), FLOOR_DBFS) for number in range(5)]
+    assert heard[:4] == [None] * 4
+    assert heard[4] is not None
+    assert heard[4].samples[::480].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_louder_chunk_is_heard_at_once_behind_what_waited() -> None:
+    """A voice is never later for it."""
+    held = QuietSound()
+    held.take(chunk(1), FLOOR_DBFS)
+    heard = held.take(chunk(1_000), FLOOR_DBFS)
+    assert heard is not None
+    assert heard.samples[::480].tolist() == [1, 1_000]
+
+
+def test_nothing_waits_while_somebody_speaks() -> None:
+    """The silence that ends a turn is quiet, too."""
+    assert QuietSound().take(chunk(0), None) is not None
+
+
+def test_what_waits_can_be_had_at_any_time_and_once() -> None:
+    """Before a commit, say."""
+    held = QuietSound()
+    held.take(chunk(1), FLOOR_DBFS)
+    assert held.rate == RATE
+    rest = held.flush()
+    assert rest is not None
+    assert len(rest.samples) == 480
+    assert (held.flush(), held.rate) == (None, None)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3_000), st.sampled_from([0, 5, 300, 20_000]), st.booleans()), max_size=30))
+def test_all_sound_is_heard_in_its_order(chunks: list[tuple[int, int, bool]]) -> None:
+    """Whatever is loud, long, or comes while somebody speaks."""
+    held, heard = QuietSound(), list[AudioIn]()
+    sounds = [chunk(level, length) for length, level, _ in chunks]
+    for sound, (_, _, speaking) in zip(sounds, chunks, strict=True):
+        took = held.take(sound, None if speaking else FLOOR_DBFS)
+        heard += [took] if took is not None else []
+        assert held.rate is None or took is None
+    rest = held.flush()
+    heard += [rest] if rest is not None else []
+    expected = joined(sounds).samples if sounds else np.zeros(0, np.int16)
+    got = joined(heard).samples if heard else np.zeros(0, np.int16)
+    assert np.array_equal(got, expected)
+
+
+def said(folder: Path, *sounds: Samples, chunk_s: float) -> list[tuple[str, int, int]]:
+    """What was decided, where in the sound, and in which chunk's time that was told, in chunks' lengths."""
+
+    async def story(held: Talk) -> list[tuple[str, int, int]]:
+        await held.hear(*sounds, block_s=chunk_s)
+        await held.until(lambda: held.engine.backlog_s < 1e-6)
+        told = [(type(report).__name__, report.at_ms) for report in held.of(SpeechStarted, SpeechStopped)]
+        times = [
+            at for report, at in zip(held.reports, held.times, strict=True) if isinstance(report, SpeechStarted | SpeechStopped)
+        ]
+        return [(name, at_ms, round(at * 1000)) for (name, at_ms), at in zip(told, times, strict=True)]
+
+    return talk(story, folder, options=SILENCE, answers=False)
+
+
+def test_a_turn_after_a_long_quiet_is_told_at_the_moment_at_which_it_would_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beginning and end, as if nothing had ever waited."""
+    sounds = (quiet(5.0), tone(1.0), quiet(1.0))
+    decided = said(tmp_path, *sounds, chunk_s=0.02)
+    monkeypatch.setattr(TurnInput, "room_dbfs", None)
+    assert [name for name, *_ in decided] == ["SpeechStarted", "SpeechStopped"]
+    assert said(tmp_path, *sounds, chunk_s=0.02) == decided
+
+
+def test_a_commit_takes_along_what_waits(tmp_path: Path) -> None:
+    """Of quiet sound, too, nothing is missing from what is written down."""
+
+    async def story(held: Talk) -> int:
+        await held.hear(quiet(1.0))
+        held.command(AudioIn(quiet(0.05), CAPTURE_RATE))
+        held.command(CommitInput("item"))
+        await held.until(lambda: bool(held.transcriber.requests))
+        return len(held.transcriber.requests[0].audio.samples)
+
+    assert talk(story, tmp_path, options=SILENCE, answers=False) == round(1.05 * CAPTURE_RATE)

@@ -1,0 +1,56 @@
+"""Sound in which nobody speaks is heard in longer stretches.
+
+Most of the time a session hears a room. Each stretch of sound costs nearly the same, however long it is, so that 0.1 s at once
+take half the work of 0.02 s five times. Whatever is louder than the room is heard when it comes, with all that waited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from voicemode.core.level import rms_dbfs
+from voicemode.dialogue import AudioIn
+
+__all__ = ["QuietSound", "joined"]
+
+_MOST_S = 0.1
+"""What waits for so long is heard, so that a session knows its room, and how long nobody has spoken."""
+_MARGIN_DB = 3.0
+"""Over the noise floor: the level of a quiet room in 20 ms scatters by less."""
+
+
+class QuietSound:
+    """What waits in one session."""
+
+    def __init__(self) -> None:
+        self._waiting: list[AudioIn] = []
+        self._seconds = 0.0
+
+    @property
+    def rate(self) -> int | None:
+        """Of what waits, in hertz; None while nothing does. ``take`` wants no other."""
+        return self._waiting[0].sample_rate if self._waiting else None
+
+    def take(self, audio: AudioIn, floor_dbfs: float | None) -> AudioIn | None:
+        """What is to be heard now, the next sound last; None where all of it may wait.
+
+        ``floor_dbfs`` is the level of the room; None where no sound may wait, since somebody speaks or it is not known.
+        """
+        self._waiting.append(audio)
+        self._seconds += len(audio.samples) / audio.sample_rate
+        quiet = floor_dbfs is not None and rms_dbfs(audio.samples) <= floor_dbfs + _MARGIN_DB
+        return None if quiet and self._seconds < _MOST_S else self.flush()
+
+    def flush(self) -> AudioIn | None:
+        """All that waits; None where nothing does."""
+        waiting, self._waiting, self._seconds = self._waiting, [], 0.0
+        return joined(waiting) if waiting else None
+
+
+def joined(sounds: Sequence[AudioIn]) -> AudioIn:
+    """At least one, of one rate, end to end."""
+    if len(sounds) == 1:
+        return sounds[0]
+    return AudioIn(np.concatenate([sound.samples for sound in sounds]), sounds[0].sample_rate)
