@@ -186,7 +186,7 @@ class Listener:
         earlier speech counts. ``start_timeout_s`` stands for that of the options. Raises IllegalTransitionError while an
         utterance is looked for.
         """
-        if self._looking:
+        if self._looking():
             raise IllegalTransitionError(State.WAITING, "begin")
         self._begun_at = max(position, 0)
         self._without_echo = is_speech or self._echo.echo_present is not True
@@ -248,7 +248,7 @@ class Listener:
         """
         if self._endpointer is None:
             return [NobodySpoke(self.position / CAPTURE_RATE)]
-        if not self._looking:
+        if not self._looking():
             return []
         return self._settle(self._endpointer.finish(reason))
 
@@ -271,7 +271,6 @@ class Listener:
         """The last ``seconds`` of the utterance up to now, silence included: 16 kHz mono; empty without speech."""
         return self.utterance().samples[-round(seconds * CAPTURE_RATE) :]
 
-    @property
     def _looking(self) -> bool:
         return self._endpointer is not None and self._endpointer.state is not State.ENDED
 
@@ -326,12 +325,12 @@ class Listener:
 
     def _decide(self, moments: Sequence[_Moment]) -> list[EndpointEvent]:
         endpointer, events = self._endpointer, list[EndpointEvent]()
-        if endpointer is None or not self._looking:
+        if endpointer is None or not self._looking():
             return events
         for moment in moments:
             if moment.start >= self._earliest:
                 events += endpointer.push(moment.facts if self._without_echo else self._beyond_echo(moment))
-            if not self._looking:
+            if not self._looking():
                 break
         return self._settle(events)
 

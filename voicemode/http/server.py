@@ -85,8 +85,8 @@ def _reachable(host: str) -> SettingsError:
 class _WebSocket(WebSocketsSansIOProtocol):
     """uvicorn's, with three differences.
 
-    It reads on while only little waits for us. uvicorn stops reading at each message and starts again when that was taken, which
-    asks the system twice for 20 ms of sound.
+    It reads on while only little waits for us. uvicorn stops reading at each message and starts again when that was taken: two
+    requests to the system for 20 ms of sound.
 
     Who sends too much, or no WebSocket, hears the close code. Closing a connection that still brings data resets it, and the
     client reports that instead of 1009. So what comes is thrown away until nothing more comes, ``close_timeout`` at most.
