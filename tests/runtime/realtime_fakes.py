@@ -70,9 +70,17 @@ class FakeEngine:
     closed: bool = False
     backlog_s: float = 0.0
     broken: asyncio.Event = field(default_factory=asyncio.Event)
+    stubborn_s: float = 0.0
+    """How long it goes on after it was cancelled."""
+    on_close: Callable[[], None] = lambda: None
+    """May raise."""
 
     async def run(self) -> None:
-        await self.broken.wait()
+        try:
+            await self.broken.wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(self.stubborn_s)
+            raise
         raise ZeroDivisionError("a secret")
 
     def command(self, command: Command) -> None:
@@ -81,6 +89,7 @@ class FakeEngine:
 
     async def aclose(self) -> None:
         self.closed = True
+        self.on_close()
 
 
 @dataclass(eq=False)

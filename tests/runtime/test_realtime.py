@@ -203,6 +203,56 @@ def test_a_fault_ends_the_call_and_tells_no_secret(where: str, caplog: pytest.Lo
     assert "secret" not in caplog.text
 
 
+class Watching:
+    """An observer that is told of the end."""
+
+    def __init__(self) -> None:
+        self.ends: list[Ended] = []
+
+    def event(self, *_: object) -> None: ...
+    def command(self, *_: object) -> None: ...
+    def report(self, *_: object) -> None: ...
+    def ended(self, ended: Ended, _: float) -> None:
+        self.ends.append(ended)
+
+
+def test_an_engine_that_breaks_while_it_is_closed_keeps_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    """Peers are closed and observers told all the same, and the log says where it broke, not with which words."""
+    watching = Watching()
+
+    def broken() -> None:
+        raise ZeroDivisionError("a secret")
+
+    async def whole() -> None:
+        talk = Talk(observers=[watching])
+        talk.engine.on_close = broken
+        async with talk.held():
+            pass
+        assert talk.client.ended == [(1000, "the client left")]
+
+    asyncio.run(whole())
+    assert [ended.code for ended in watching.ends] == [1000]
+    assert "ZeroDivisionError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_an_engine_that_will_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its call ends a second later, and its peers with it."""
+    monkeypatch.setattr("voicemode.runtime.realtime._END_S", 0.01)
+
+    async def whole() -> None:
+        talk = Talk()
+        talk.engine.stubborn_s = 3600.0
+        running = asyncio.create_task(talk.call.run())
+        await turns()
+        talk.call.closed()
+        async with asyncio.timeout(5):
+            await running
+        assert talk.client.ended == [(1000, "the client left")]
+
+    asyncio.run(whole())
+
+
 def test_the_protocol_can_close() -> None:
     """What it queued before is still sent."""
 

@@ -204,22 +204,27 @@ class RealtimeCall:
         self._inputs.clear()
         if serving is not None:
             serving.cancel()
-            await asyncio.wait({serving})
+            await asyncio.wait({serving}, timeout=_END_S)
         engine, self._engine = self._engine, None
         if engine is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_END_S):
-                    await engine.aclose()
+            await self._close(engine)
         lines = [self._client, *self._sidebands]
         await asyncio.gather(*(self._hang_up(line, ended.code, ended.reason) for line in lines))
         now = self._clock()
         for observer in self._observers:
             observer.ended(ended, now)
 
+    async def _close(self, engine: DialogueEngineLike) -> None:
+        try:
+            async with asyncio.timeout(_END_S):
+                await engine.aclose()
+        except TimeoutError:
+            _log.error("an engine was not freed within %g s", _END_S)
+        except Exception as error:  # noqa: BLE001  (the boundary: whoever is connected must hear of the end all the same)
+            _log.error("an engine was not freed: %s at %s", type(error).__name__, _place(error))
+
     def _failed(self, error: Exception) -> Ended:
-        place = traceback.extract_tb(error.__traceback__, limit=-1)
-        where = f"{place[0].filename}:{place[0].lineno}" if place else "nowhere"
-        _log.error("a call ended by %s at %s", type(error).__name__, where)
+        _log.error("a call ended by %s at %s", type(error).__name__, _place(error))
         self.end(INTERNAL, "internal error")
         return Ended(INTERNAL, "internal error")
 
@@ -327,3 +332,9 @@ class RealtimeCall:
             async with asyncio.timeout(_END_S):
                 await line.peer.end(code, reason)
         line.over.set()
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised; its words may be a person's."""
+    place = traceback.extract_tb(error.__traceback__, limit=-1)
+    return f"{place[0].filename}:{place[0].lineno}" if place else "nowhere"
