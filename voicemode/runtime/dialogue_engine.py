@@ -72,6 +72,8 @@ class DialogueEngine:
         self._sound: deque[AudioIn | Configure | CommitInput | ClearInput] = deque()
         self._backlog_s = 0.0
         self._quiet = QuietSound()
+        self._commits = 0
+        """Of the client that wait among the sound: all of it up to there is one turn, whatever pauses it has."""
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._closed = False
@@ -117,6 +119,8 @@ class DialogueEngine:
                 self._words.settle(command.item_id, self._ended.popleft())
             case CommitInput():
                 self._words.expect(command.item_id)
+                self._commits += 1
+                self._input.hold(True)
                 self._queue(command)
             case ClearInput():
                 self._queue(command)
@@ -155,7 +159,8 @@ class DialogueEngine:
     def speech_started(self, at_ms: int) -> None:
         self._drop_early()
         self._playing.nobody_idles()
-        self._tell(SpeechStarted(at_ms))
+        if not self._commits:  # else the client has called it a turn already
+            self._tell(SpeechStarted(at_ms))
 
     def words_grew(self, text: str, at_ms: int) -> None:
         if self._options.transcribe:
@@ -227,9 +232,14 @@ class DialogueEngine:
             case CommitInput():
                 self._drop_early()
                 self._words.settle(command.item_id, self._input.commit())
+                self._committed()
             case ClearInput():
                 self._drop_early()
                 self._input.clear()
+
+    def _committed(self) -> None:
+        self._commits -= 1
+        self._input.hold(self._commits > 0)
 
     def _repair(self, command: AudioIn | Configure | CommitInput | ClearInput, error: Exception) -> None:
         """The ear broke: go on with another, and lose nothing that was said silently."""
@@ -237,6 +247,7 @@ class DialogueEngine:
         turn = self._input.recover()
         if isinstance(command, CommitInput):
             self._words.fail(command.item_id, NoWordsError(code, message))
+            self._committed()
         elif turn is not None:
             self.turn_ended(turn, round(self._input.position_s * 1000))
 

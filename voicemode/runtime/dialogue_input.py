@@ -80,6 +80,7 @@ class TurnInput:
         """Where in the session the listener's zero lies, in samples."""
         self._begun = 0
         """Where the turn that is looked for may begin, in samples of the listener."""
+        self._held = False
         self._renew = False
         """Are there options that the next turn is to be looked for with?"""
         self._speaking = False
@@ -167,6 +168,12 @@ class TurnInput:
         self._renew_if_possible()
         self._act(listener, listener.push(clean))
 
+    def hold(self, held: bool) -> None:
+        """While it is, only ``commit`` ends a turn."""
+        self._held = held
+        if self._listener is not None:
+            self._listener.held = held
+
     def commit(self) -> HeardTurn:
         """What was heard since the last turn is one, whatever was decided about it."""
         if self._options.turn_taking is TurnTaking.MANUAL:
@@ -216,6 +223,7 @@ class TurnInput:
     def _start(self, position: int) -> Listener:
         options = endpointing_of(self._options, self._parts, self.said)
         listener = self._listener = Listener(self._parts.make_detector(), options, pauses=self._pauses, rests=True)
+        listener.held = self._held
         self._base = position
         self._next_turn(listener, 0)
         return listener

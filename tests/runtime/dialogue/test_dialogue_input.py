@@ -19,6 +19,7 @@ from voicemode.dialogue import (
     DialogueOptions,
     Eagerness,
     IdleTimedOut,
+    InputTranscribed,
     SpeechStarted,
     SpeechStopped,
     TurnTaking,
@@ -201,6 +202,36 @@ def test_a_change_of_who_ends_turns_loses_nothing(tmp_path: Path) -> None:
         return float(held.transcriber.requests[-1].audio.seconds)
 
     assert talk(story, tmp_path) == pytest.approx(0.3 + 1.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("sounds", "spoken_s"),
+    [
+        ((quiet(0.5), word(0.8), quiet(2.0)), 0.8),
+        (TWO_TURNS, 4.1),
+        ((quiet(0.5), word(0.8)), 0.8),
+        ((word(30.0), quiet(9.0)), 30.0),
+    ],
+    ids=["one turn", "two turns", "no end", "long"],
+)
+def test_a_file_that_is_sent_at_once_and_committed_is_one_turn(
+    tmp_path: Path, sounds: tuple[Samples, ...], spoken_s: float
+) -> None:
+    """Though a silence in it would have ended a turn: whoever committed it will ask for its answer under this name."""
+
+    async def story(held: Talk) -> None:
+        await held.hear(*sounds, pace=0)
+        held.command(CommitInput("item_file"))
+        await held.until(lambda: bool(held.of(InputTranscribed)))
+        await held.hear(quiet(1.0))
+        (words,) = held.of(InputTranscribed)
+        assert (words.item_id, words.text) == ("item_file", "the words")
+        assert not held.of(SpeechStarted, SpeechStopped)
+        assert held.transcriber.requests[-1].audio.seconds >= spoken_s + 0.2
+        await held.hear(word(0.8), quiet(1.5))
+        assert [type(report) for report in held.of(SpeechStarted, SpeechStopped)] == [SpeechStarted, SpeechStopped]
+
+    talk(story, tmp_path, answers=False)
 
 
 def test_sound_that_waited_for_a_commit_is_listened_to_when_the_voice_takes_over(tmp_path: Path) -> None:
