@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,8 @@ class Saying:
     """Each with an instant at which it sounds, in seconds of the sound."""
     pause_s: float = 0.0
     """The pause that was put in; 0 for none."""
+    halt_words: int = 0
+    """How many words are before it."""
 
     @property
     def text(self) -> str:
@@ -91,12 +93,12 @@ def _joined(name: str, parts: Sequence[tuple[Floats, Sequence[Word]]], silence: 
     (before, first), (after, second) = parts
     shift = (len(before) + len(silence)) / CAPTURE_RATE
     words = [*first, *(Word(word.text, word.begin + shift, word.end + shift) for word in second)]
-    return _saying(name, np.concatenate([before, silence, after]), words, pause_s)
+    return replace(_saying(name, np.concatenate([before, silence, after]), words), pause_s=pause_s, halt_words=len(first))
 
 
-def _saying(name: str, sound: Floats, words: Sequence[Word], pause_s: float = 0.0) -> Saying:
+def _saying(name: str, sound: Floats, words: Sequence[Word]) -> Saying:
     spoken = utterance(AudioChunk(_pcm(sound), CAPTURE_RATE), 0.0, len(sound) / CAPTURE_RATE)
-    return Saying(name, spoken, tuple(((word.begin + word.end) / 2, word.text) for word in words), pause_s)
+    return Saying(name, spoken, tuple(((word.begin + word.end) / 2, word.text) for word in words))
 
 
 def _bare(sound: Floats, words: Sequence[Word]) -> tuple[Floats, tuple[Word, ...]]:

@@ -60,3 +60,11 @@ def test_the_stages_that_follow_one_another_are_summed() -> None:
     """What lies inside another is left out; without one of them there is no sum."""
     assert stage_sum_ms(TURN) == 1990.0
     assert stage_sum_ms(replace(TURN, own_ms={"response": 540})) is None
+
+
+def test_only_who_was_cut_off_in_the_pause_that_was_put_in_was_cut_off_there() -> None:
+    """Behind it a recorded person may pause where a sentence can end."""
+    early = replace(TURN, response_ms=-900.0, pause_s=0.7, halt_words=2)
+    assert replace(early, text="seven of").cut_at_halt
+    assert not replace(early, text="and so my fellow americans").cut_at_halt
+    assert not replace(TURN, pause_s=0.7, halt_words=2, text="seven of").cut_at_halt

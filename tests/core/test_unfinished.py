@@ -133,6 +133,20 @@ def test_without_words_or_language_there_is_no_cue() -> None:
     assert text_cue("en tule koska ja", Question(language="fi")) is UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "text", ["ten of", "four queen of", "seven of", "unless to", "we must find a", "the third of", "we could go to"]
+)
+def test_two_words_in_an_unknown_language_are_not_cut_off_either(text: str) -> None:
+    """ "Of" is English and Dutch, and in both more has to come; "seven" and "we" tell which one it is."""
+    assert text_cue(text, NO_QUESTION) is OPEN
+
+
+@pytest.mark.parametrize("text", ["no", "si", "a", "do", "come", "die", "me", "ok"])
+def test_one_word_that_several_languages_have_is_no_beginning(text: str) -> None:
+    """It may be a whole answer in one of them, or in one that is not known here."""
+    assert text_cue(text, NO_QUESTION) is UNKNOWN
+
+
 def test_every_language_is_recognised_by_its_own_words() -> None:
     """The words that it is known by are its own more than any other's."""
     assert [guess_language(tuple(table.tell_tale)) for table in TURN_WORDS.values()] == list(TURN_WORDS)

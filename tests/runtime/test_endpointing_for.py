@@ -39,3 +39,14 @@ def test_a_message_that_tells_no_language_is_in_that_of_the_last_one(tmp_path: P
     assert endpointing_for(TurnRequest(message="Hm?"), parts).question.language == "en"
     assert endpointing_for(TurnRequest(message="Hm?", language="de"), parts).question.language == "de"
     assert endpointing_for(TurnRequest(message="Hm?"), parts).question.language == "de"
+
+
+def test_a_long_enough_answer_tells_the_language_of_the_session(tmp_path: Path) -> None:
+    """A name does not, and a message that tells one has the last word."""
+    parts = Stage(tmp_path).parts
+    parts.session.understood("Paris")
+    parts.session.understood("chez of")
+    assert endpointing_for(TurnRequest(message="Hm?"), parts).question.language == ""
+    parts.session.understood("ich glaube das ist in der Küche")
+    assert endpointing_for(TurnRequest(message="Hm?"), parts).question.language == "de"
+    assert endpointing_for(TurnRequest(message="Where should the robot go now?"), parts).question.language == "en"

@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["TURN_WORDS", "TurnWords", "guess_language"]
+__all__ = ["TURN_WORDS", "TurnWords", "guess_language", "likely_languages"]
+
+
+_FILLERS = frozenset("um umm uh uhm er erm eh ehm em hm hmm mm äh ähm öhm euh heu bah ben alors este pues mmm nou tja né ah oh".split())
+"""People hesitate alike in most languages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,8 @@ class TurnWords:
     @property
     def tell_tale(self) -> frozenset[str]:
         """Words to recognise the language by."""
-        return self.common | self.question_words | self.alternatives
+        told = self.common | self.question_words | self.alternatives | self.open_words | self.stranded
+        return (told | self.to_be | self.pronouns | self.digits | self.code_nouns) - _FILLERS
 
 
 def _words(text: str) -> frozenset[str]:
@@ -278,9 +283,18 @@ TURN_WORDS: Mapping[str, TurnWords] = MappingProxyType(
 """By the language's ISO 639-1 code."""
 
 
-def guess_language(words: tuple[str, ...]) -> str:
-    """The language of ``TURN_WORDS`` that most of these words, in lower case, are common in; empty where two have as many."""
+_TELL_TALE = MappingProxyType({code: table.tell_tale for code, table in TURN_WORDS.items()})
+
+
+def likely_languages(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of ``TURN_WORDS`` of which most of these words, in lower case, are: several where as many are; none without any."""
     parts = [part for word in words for part in word.split("-")]
-    hits = {code: sum(part in table.tell_tale for part in parts) for code, table in TURN_WORDS.items()}
-    best, second = sorted(hits, key=hits.__getitem__)[:-3:-1]
-    return best if hits[best] > hits[second] else ""
+    hits = {code: sum(part in known for part in parts) for code, known in _TELL_TALE.items()}
+    most = max(hits.values())
+    return tuple(code for code in hits if hits[code] == most) if most else ()
+
+
+def guess_language(words: tuple[str, ...]) -> str:
+    """The one that is likely; empty where none is, or several."""
+    likely = likely_languages(words)
+    return likely[0] if len(likely) == 1 else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto, unique
 
 from voicemode.core.questions import Asked, Question, words_of
-from voicemode.core.turn_words import TURN_WORDS, TurnWords, guess_language
+from voicemode.core.turn_words import TURN_WORDS, TurnWords, likely_languages
 
 __all__ = ["TextCue", "text_cue"]
 
@@ -36,12 +36,20 @@ def text_cue(text: str, question: Question) -> TextCue:
     words = words_of(text)
     if not words:
         return TextCue.UNKNOWN
-    table = TURN_WORDS.get(question.language or guess_language(words))
     spoken = " ".join(words)
     if question.asked is Asked.CHOICE and spoken in question.options:
         return TextCue.CLOSED
     if text.rstrip().endswith(_GOING_ON):
         return TextCue.OPEN
+    languages = (question.language,) if question.language else likely_languages(words)
+    if len(languages) > 1 and len(words) == 1:
+        return TextCue.UNKNOWN  # one word may be a whole answer in yet another one
+    # "Ten of" may be English or Dutch: in both more has to come.
+    cues = {_cue_in(TURN_WORDS.get(code), words, spoken, question) for code in languages}
+    return cues.pop() if len(cues) == 1 else TextCue.UNKNOWN
+
+
+def _cue_in(table: TurnWords | None, words: tuple[str, ...], spoken: str, question: Question) -> TextCue:
     if table is None:
         return TextCue.UNKNOWN
     if _ends(spoken, table.closed_endings):

@@ -194,6 +194,8 @@ class Exchange:
             self._thinking = False
             if stop is not None and is_own_voice(transcript.text, self._overlap):
                 transcript = replace(transcript, text="")  # it came back through the microphone: nobody said it
+            if transcript.confidence != "low":
+                self._parts.session.understood(transcript.text)
             self.command = self._command_in(transcript)
             if self.command is Command.WAIT:
                 patience_s, patient_until = _HOLD_ON_S, time.monotonic() + _HOLD_ON_S

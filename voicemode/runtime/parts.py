@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from voicemode.core.commands import Adjustments, SpokenPhrases
 from voicemode.core.failover import Task
 from voicemode.core.pauses import SpeakerPauses
+from voicemode.core.questions import words_of
 from voicemode.core.residual import Residual
 from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.core.timeline import Timeline
+from voicemode.core.turn_words import guess_language
 from voicemode.interfaces import (
     EchoCanceller,
     Microphone,
@@ -26,6 +28,9 @@ from voicemode.interfaces import (
 from voicemode.runtime.journal import Journal
 
 __all__ = ["Session", "TurnParts"]
+
+_TELLING_WORDS = 4
+"""Names and loan words are in any language; of four words in a row, one is an article or a verb."""
 
 
 @dataclass(slots=True)
@@ -41,11 +46,17 @@ class Session:
     residual: Residual = field(default_factory=Residual)
     """How much of the loudspeaker is left in the microphone after echo cancellation."""
     language: str | None = None
-    """What was last spoken, as far as a message told it: short answers do not tell their language."""
+    """What was last spoken, as far as a message or a long enough answer told it: short answers do not tell their language."""
     letter_s: dict[tuple[str | None, float], float] = field(default_factory=dict)
     """The pace of each voice that was heard, by its name and speed: seconds per letter, as in ``core.heard``."""
     adjustments: Adjustments = field(default_factory=Adjustments)
     """What the person asked for: louder, slower."""
+
+    def understood(self, text: str) -> None:
+        """Learn from what the person said."""
+        words = words_of(text)
+        if self.language is None and len(words) >= _TELLING_WORDS:
+            self.language = guess_language(words) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
