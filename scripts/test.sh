@@ -3,7 +3,8 @@
 # clients hold with the realtime server. Arguments go to pytest each time; where they name tests of one side, the others are
 # left out. CLIENTS=no leaves the clients out, which need Node, a browser and 900 MB of packages.
 #
-# Tests with sound come first and have the machine to themselves: a virtual sound card on a busy one tears what it plays.
+# Tests with sound come first and have the machine to themselves: a virtual sound card on a busy one tears what it plays. The
+# others then run in two processes, each file in one of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -41,7 +42,7 @@ if [ $# -gt 0 ]; then
 fi
 
 run own -m sound
-run own -m "not sound"
+run own -m "not sound" -n 2 --dist loadfile
 run services tests_services
 run clients tests_clients
 exit "$status"

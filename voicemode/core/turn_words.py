@@ -13,10 +13,6 @@ from types import MappingProxyType
 __all__ = ["TURN_WORDS", "TurnWords", "guess_language", "likely_languages"]
 
 
-_FILLERS = frozenset("um umm uh uhm er erm eh ehm em hm hmm mm äh ähm öhm euh heu bah ben alors este pues mmm nou tja né ah oh".split())
-"""People hesitate alike in most languages."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnWords:
     """Lower case, without apostrophes' typographic forms."""
@@ -63,6 +59,10 @@ class TurnWords:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+_FILLERS = _words("um umm uh uhm er erm eh ehm em hm hmm mm mmm ah oh äh ähm öhm euh heu bah ben alors este pues nou tja né")
+"""People hesitate alike in most languages."""
 
 
 _ENGLISH = TurnWords(
