@@ -72,6 +72,8 @@ class DialogueEngine:
         self._sound: deque[AudioIn | Configure | CommitInput | ClearInput] = deque()
         self._backlog_s = 0.0
         self._quiet = QuietSound()
+        self._hearing = False
+        """Is a command about the sound being obeyed? What comes meanwhile comes behind it."""
         self._commits = 0
         """Of the client that wait among the sound: all of it up to there is one turn, whatever pauses it has."""
         self._wake = asyncio.Event()
@@ -100,7 +102,9 @@ class DialogueEngine:
         self._running = asyncio.current_task()
         while not self._closed:
             if self._sound:
+                self._hearing = True
                 await self._take(self._next())
+                self._hearing = False
             else:
                 self._wake.clear()
                 await self._wake.wait()
@@ -111,8 +115,9 @@ class DialogueEngine:
             return
         match command:
             case AudioIn():
-                self._backlog_s += len(command.samples) / command.sample_rate
-                self._queue(command)
+                if not self._may_wait(command):
+                    self._backlog_s += len(command.samples) / command.sample_rate
+                    self._queue(command)
             case Configure():
                 self._configure(command)
             case CommitInput() if self._ended:
@@ -251,12 +256,21 @@ class DialogueEngine:
         elif turn is not None:
             self.turn_ended(turn, round(self._input.position_s * 1000))
 
+    def _may_wait(self, audio: AudioIn) -> bool:
+        """Quiet sound behind which nothing is queued, while nothing is being heard: no task need wake up for it."""
+        if self._sound or self._hearing or self._quiet.rate not in (None, audio.sample_rate):
+            return False
+        return self._quiet.keep(audio, self._input.room_dbfs)
+
     async def _attend(self, audio: AudioIn) -> None:
-        """Hear it, now or with what comes."""
+        """Hear it, with what waited."""
         self._backlog_s = max(self._backlog_s - len(audio.samples) / audio.sample_rate, 0.0)
-        if self._quiet.rate not in (None, audio.sample_rate):
-            await self._hear(self._quiet.flush())
-        await self._hear(self._quiet.take(audio, self._input.room_dbfs))
+        waited = self._quiet.flush()
+        if waited is not None and waited.sample_rate == audio.sample_rate:
+            audio = joined([waited, audio])
+        else:
+            await self._hear(waited)
+        await self._hear(audio)
 
     async def _hear(self, audio: AudioIn | None) -> None:
         if audio is None:

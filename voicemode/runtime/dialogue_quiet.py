@@ -30,18 +30,20 @@ class QuietSound:
 
     @property
     def rate(self) -> int | None:
-        """Of what waits, in hertz; None while nothing does. ``take`` wants no other."""
+        """Of what waits, in hertz; None while nothing does. ``keep`` wants no other."""
         return self._waiting[0].sample_rate if self._waiting else None
 
-    def take(self, audio: AudioIn, floor_dbfs: float | None) -> AudioIn | None:
-        """What is to be heard now, the next sound last; None where all of it may wait.
+    def keep(self, audio: AudioIn, floor_dbfs: float | None) -> bool:
+        """Let it wait, if it may: the rest of what makes 0.1 s, and what is louder than the room, is to be heard at once.
 
         ``floor_dbfs`` is the level of the room; None where no sound may wait, since somebody speaks or it is not known.
         """
+        seconds = self._seconds + len(audio.samples) / audio.sample_rate
+        if floor_dbfs is None or seconds >= _MOST_S or rms_dbfs(audio.samples) > floor_dbfs + _MARGIN_DB:
+            return False
         self._waiting.append(audio)
-        self._seconds += len(audio.samples) / audio.sample_rate
-        quiet = floor_dbfs is not None and rms_dbfs(audio.samples) <= floor_dbfs + _MARGIN_DB
-        return None if quiet and self._seconds < _MOST_S else self.flush()
+        self._seconds = seconds
+        return True
 
     def flush(self) -> AudioIn | None:
         """All that waits; None where nothing does."""
