@@ -270,6 +270,8 @@ class TranscriptionRequest:
     """The answers that are expected, if they are known: a grammar for engines that take one, a hint for the others."""
     on_remote: Callable[[str], None] | None = field(default=None, repr=False)
     """As ``SpeechRequest.on_remote``, of the sound."""
+    on_failed: Callable[[str], None] | None = field(default=None, repr=False)
+    """Is told of each endpoint that was tried and failed, with its reason, at once: nobody may be waiting for the transcript."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,12 @@ class Scene:
             self.wait_for_state("transcribing", began)
         if moment == "speaking":
             wait_for(lambda: bool(self.card.playing_clients()))
-        assert self.card.recording_clients()
+        self.wait_for_microphone()
         return number
+
+    def wait_for_microphone(self) -> None:
+        """Wait until somebody records."""
+        wait_for(lambda: bool(self.card.recording_clients()))
 
     def wait_for_state(self, words: str, since: float) -> None:
         """Wait until progress that arrived after ``since`` (``time.monotonic()``) begins with these words."""

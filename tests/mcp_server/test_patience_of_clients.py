@@ -76,7 +76,7 @@ class TestBudget:
         def attempt() -> float:
             scene = Scene(start(call_budget_s="0.5"), sound_card, stub)
             assert scene.server.converse(message="Well?")["structuredContent"]["status"] == "still_listening"
-            assert sound_card.recording_clients()
+            scene.wait_for_microphone()  # a busy machine opens it later than the budget of half a second
             if end == "SIGTERM":
                 scene.server.process.terminate()
             else:

@@ -41,6 +41,17 @@ async def test_the_first_that_works_writes_and_the_result_says_who_failed() -> N
     assert shelf["c"].health.tally.figures().requests == 1
 
 
+async def test_who_failed_is_told_also_to_somebody_who_did_not_wait_for_the_words() -> None:
+    """The next request leaves it alone, and would not know why."""
+    shelf, told = shelf_of("stt", Ear("a", refused("a")), Ear("b", after_s=60.0)), list[str]()
+    request = TranscriptionRequest(AudioChunk.silence(0.1, 16_000), on_failed=told.append)
+    writing = asyncio.create_task(hear(shelf, request))
+    await asyncio.sleep(0.1)
+    writing.cancel()
+    await asyncio.wait({writing})
+    assert told == ["a: connection refused."]
+
+
 async def test_one_that_failed_is_left_alone_and_another_one_prepared() -> None:
     """Preparing follows the same order as asking."""
     shelf = shelf_of("stt", Ear("a", refused("a")), Ear("b"))

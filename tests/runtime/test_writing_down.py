@@ -225,3 +225,18 @@ def test_endpoints_that_failed_an_early_transcription_are_told_with_the_last_one
         return desk
 
     assert list(run(scenario).writing.failed) == ["http://down: refused"]
+
+
+def test_endpoints_that_failed_a_transcription_nobody_waited_for_are_told_too(tmp_path: Path) -> None:
+    """The person went on speaking; the next transcription left the endpoint alone, and knows no reason."""
+
+    async def scenario(desk: Desk) -> None:
+        early = desk.writing.begin(WORD)
+        await asyncio.sleep(0)
+        (request,) = desk.transcriber.requests
+        assert request.on_failed is not None
+        request.on_failed("http://down: refused")
+        early.cancel()
+        await desk.writing.words_of(desk.heard(LONGER, desk.writing.begin(LONGER)))
+
+    assert list(at_desk(tmp_path, scenario).writing.failed) == ["http://down: refused"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from voicemode.core.failover import Choice, Need
 from voicemode.interfaces import Transcriber, Transcript, TranscriptionRequest
-from voicemode.providers.racing import race
+from voicemode.providers.racing import THEIR_FAULT, race
 from voicemode.providers.shelf import Entry, Shelf
 
 __all__ = ["FailoverTranscriber"]
@@ -38,7 +38,12 @@ class FailoverTranscriber:
         """
 
         async def ask(entry: Entry[Transcriber], _: Choice) -> Transcript:
-            return await entry.engine.transcribe(request)
+            try:
+                return await entry.engine.transcribe(request)
+            except THEIR_FAULT as error:
+                if request.on_failed is not None:
+                    request.on_failed(error.problem)
+                raise
 
         need = Need(task="stt", language=request.language)
         won = await race(self._shelf, need, ask, _discard, load=1.0 + request.audio.seconds / LOAD_S)

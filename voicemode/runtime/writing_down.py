@@ -112,7 +112,9 @@ class WritingDown:
         return self.live.transcribe(utterance, usual)
 
     def _request(self, sound: AudioChunk) -> TranscriptionRequest:
-        return TranscriptionRequest(sound, self._language, self._options, self._log.on_remote)
+        return TranscriptionRequest(
+            sound, self._language, self._options, self._log.on_remote, lambda why: self.failed.update({why: None})
+        )
 
     def _note(self, task: asyncio.Task[Transcript], began: float) -> None:
         self._done_at = time.monotonic()
