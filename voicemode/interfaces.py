@@ -271,7 +271,7 @@ class TranscriptionRequest:
     on_remote: Callable[[str], None] | None = field(default=None, repr=False)
     """As ``SpeechRequest.on_remote``, of the sound."""
     on_failed: Callable[[str], None] | None = field(default=None, repr=False)
-    """Is told of each endpoint that was tried and failed, with its reason, at once: nobody may be waiting for the transcript."""
+    """Is told of each endpoint that was tried and failed, with its reason, at once: nobody may wait for the transcript."""
 
 
 @dataclass(frozen=True, slots=True)
