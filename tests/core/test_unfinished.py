@@ -141,6 +141,19 @@ def test_two_words_in_an_unknown_language_are_not_cut_off_either(text: str) -> N
     assert text_cue(text, NO_QUESTION) is OPEN
 
 
+@pytest.mark.parametrize("message", ["Go on.", "Well?", "Paris?", "Encore?", "OK."])
+def test_a_message_of_a_word_or_two_is_in_no_language(message: str) -> None:
+    """ "On" is French as well: what the person says would be read in the wrong language."""
+    assert question_in(message).language == ""
+    assert text_cue("I would like to go to", question_in(message)) is OPEN
+
+
+def test_who_plainly_speaks_another_language_than_was_expected_is_understood() -> None:
+    """Three words of it and none of the other; fewer are names."""
+    assert text_cue("I would like to go to", Question(language="fr")) is OPEN
+    assert text_cue("the third of", Question(language="pt")) is UNKNOWN
+
+
 @pytest.mark.parametrize("text", ["no", "si", "a", "do", "come", "die", "me", "ok"])
 def test_one_word_that_several_languages_have_is_no_beginning(text: str) -> None:
     """It may be a whole answer in one of them, or in one that is not known here."""

@@ -52,9 +52,14 @@ class TurnWords:
 
     @property
     def tell_tale(self) -> frozenset[str]:
-        """Words to recognise the language by."""
-        told = self.common | self.question_words | self.alternatives | self.open_words | self.stranded
-        return (told | self.to_be | self.pronouns | self.digits | self.code_nouns) - _FILLERS
+        """Words to recognise the language by: of one alone it is known, or not at all."""
+        return self.common | self.question_words | self.alternatives
+
+    @property
+    def all_words(self) -> frozenset[str]:
+        """Words that are of this language, and may be of others."""
+        known = self.tell_tale | self.open_words | self.stranded | self.to_be | self.pronouns | self.digits | self.code_nouns
+        return known - _FILLERS
 
 
 def _words(text: str) -> frozenset[str]:
@@ -284,17 +289,30 @@ TURN_WORDS: Mapping[str, TurnWords] = MappingProxyType(
 
 
 _TELL_TALE = MappingProxyType({code: table.tell_tale for code, table in TURN_WORDS.items()})
+_ALL_WORDS = MappingProxyType({code: table.all_words for code, table in TURN_WORDS.items()})
+_SURE = 3
+"""So many words of one language, where none at all is of the one that was expected, are somebody who speaks another one."""
 
 
-def likely_languages(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of ``TURN_WORDS`` of which most of these words, in lower case, are: several where as many are; none without any."""
-    parts = [part for word in words for part in word.split("-")]
-    hits = {code: sum(part in known for part in parts) for code, known in _TELL_TALE.items()}
+def likely_languages(words: tuple[str, ...], expected: str = "") -> tuple[str, ...]:
+    """Those of ``TURN_WORDS`` of which most of these words, in lower case, are: several where as many are; none without any.
+
+    ``expected``, a language's code, is the answer unless the words say plainly that it is another one.
+    """
+    hits = _hits(words, _ALL_WORDS)
     most = max(hits.values())
+    if expected and (hits.get(expected, 1) or most < _SURE):
+        return (expected,)
     return tuple(code for code in hits if hits[code] == most) if most else ()
 
 
 def guess_language(words: tuple[str, ...]) -> str:
-    """The one that is likely; empty where none is, or several."""
-    likely = likely_languages(words)
-    return likely[0] if len(likely) == 1 else ""
+    """The language of ``TURN_WORDS`` that most of these words, in lower case, tell; empty where two have as many."""
+    hits = _hits(words, _TELL_TALE)
+    best, second = sorted(hits, key=hits.__getitem__)[:-3:-1]
+    return best if hits[best] > hits[second] else ""
+
+
+def _hits(words: tuple[str, ...], known: Mapping[str, frozenset[str]]) -> dict[str, int]:
+    parts = [part for word in words for part in word.split("-")]
+    return {code: sum(part in table for part in parts) for code, table in known.items()}

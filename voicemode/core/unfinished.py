@@ -41,7 +41,7 @@ def text_cue(text: str, question: Question) -> TextCue:
         return TextCue.CLOSED
     if text.rstrip().endswith(_GOING_ON):
         return TextCue.OPEN
-    languages = (question.language,) if question.language else likely_languages(words)
+    languages = likely_languages(words, question.language)
     if len(languages) > 1 and len(words) == 1:
         return TextCue.UNKNOWN  # one word may be a whole answer in yet another one
     # "Ten of" may be English or Dutch: in both more has to come.
