@@ -10,6 +10,7 @@ import pytest
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.attention import Attention
 from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, NobodySpoke, SpeechBegan, TurnEnded
+from voicemode.core.level import NoiseFloor
 from voicemode.core.listener import Listener
 from voicemode.engines.silero_vad import SileroDetector
 from voicemode.testing import FakeDetector, tone
@@ -40,7 +41,7 @@ class TestAttention:
         """Dither of a device without a microphone, whatever the floor is."""
         attention = Attention()
         for _ in range(200):
-            attention.push(-80.0, -96.0, 0.01)
+            attention.push(-80.0, NoiseFloor().dbfs, 0.01)
         assert not attention.is_awake
 
     def test_who_speaks_from_the_first_sample_on_is_no_room(self) -> None:

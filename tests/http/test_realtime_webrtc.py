@@ -170,6 +170,7 @@ async def test_the_session_may_end_the_call() -> None:
         async with asyncio.timeout(10):
             while far.channel.readyState != "closed" and far.connection.connectionState != "closed":
                 await asyncio.sleep(0.02)
+        assert server.engines[0].closed
 
 
 async def test_an_event_that_the_channel_cannot_carry_is_told_and_the_call_goes_on() -> None:

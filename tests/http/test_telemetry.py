@@ -36,7 +36,8 @@ def test_a_turn_is_a_span_with_its_own_times(exported: InMemorySpanExporter) -> 
 
 
 def test_without_an_sdk_nothing_happens() -> None:
-    """The API alone is a dependency."""
+    """The API alone is a dependency. Here an SDK is installed, and nobody has switched it on."""
+    assert not trace.get_tracer("voicemode").start_span("any").is_recording()
     observer = span_observer("realtime", clock=lambda: 1.0)
     observer.command(Respond("r", ()), 0.0)
     observer.report(AnswerDone("r"), 1.0)

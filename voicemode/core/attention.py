@@ -9,8 +9,6 @@ __all__ = ["LEAD_FRAMES", "Attention"]
 
 _MARGIN_DB = 3.0
 """Over the noise floor: steady noise scatters as far in 10 ms, so that it is the detector who judges it."""
-_LEAST_DBFS = -72.0
-"""What is softer is digital silence or a microphone's own noise."""
 _LEARNING_S, _LOUDEST_ROOM_DBFS = 1.5, -50.0
 """Whoever speaks from the first sample on is no room: the noise floor needs so long to know."""
 _AWAKE_S = 1.0
@@ -32,9 +30,8 @@ class Attention:
         return self._quiet_s <= _AWAKE_S + _ROUNDING_S
 
     def push(self, level_dbfs: float, floor_dbfs: float, seconds: float) -> None:
-        """The level of the next 10 ms, and of the room."""
+        """The level of the next 10 ms, and of the room as ``NoiseFloor`` has it: never under -75 dBFS, so dither is quiet."""
         self._heard_s += seconds
         if self._heard_s < _LEARNING_S:
             floor_dbfs = min(floor_dbfs, _LOUDEST_ROOM_DBFS)
-        loud = level_dbfs > max(floor_dbfs + _MARGIN_DB, _LEAST_DBFS)
-        self._quiet_s = 0.0 if loud else self._quiet_s + seconds
+        self._quiet_s = 0.0 if level_dbfs > floor_dbfs + _MARGIN_DB else self._quiet_s + seconds

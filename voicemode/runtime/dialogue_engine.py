@@ -204,7 +204,7 @@ class DialogueEngine:
         command = self._sound.popleft()
         if not isinstance(command, AudioIn):
             return command
-        sounds, most = [command], command.sample_rate // 10 - len(command.samples)
+        sounds, most = [command], _SLICE * command.sample_rate // CAPTURE_RATE - len(command.samples)
         while self._sound and isinstance(more := self._sound[0], AudioIn) and more.sample_rate == command.sample_rate:
             most -= len(more.samples)
             if most < 0:

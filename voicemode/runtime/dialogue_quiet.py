@@ -1,7 +1,8 @@
 """Sound in which nobody speaks is heard in longer stretches.
 
-Most of the time a session hears a room. Each stretch of sound costs nearly the same, however long it is, so that 0.1 s at once
-take half the work of 0.02 s five times. Whatever is louder than the room is heard when it comes, with all that waited.
+Most of the time a session hears a room. A stretch of 0.1 s takes two thirds of the work of five times 0.02 s: 7.7 against
+11.6 ms of a processor for each second (protocol, call and engine of one session in a quiet room). Whatever is louder than the
+room is heard when it comes, with all that waited.
 """
 
 from __future__ import annotations
