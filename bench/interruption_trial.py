@@ -12,6 +12,8 @@ import numpy as np
 
 from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
+from voicemode.core.double_talk import DoubleTalk
+from voicemode.core.echo_lag import Echo, EchoLag
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.interruption import (
     DUCK_DB,
@@ -106,7 +108,8 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
     """Play the message, or as much of it as the trial needs. Without ``transcribes`` no words ever come."""
     person = np.concatenate((np.zeros(round(said.at_s * CAPTURE_RATE), np.float32), said.sound))
     room, loudspeaker = Room(path, person), Loudspeaker(message, duck_db=DUCK_DB)
-    canceller, listener = engines.canceller(), Listener(engines.detector(), EndpointingOptions())
+    listener = Listener(engines.detector(), EndpointingOptions())
+    hear = _echo_free(engines.canceller())
     judge, clock = Interruption(engines.is_backchannel), _Clock()
     told: list[InterruptionEvent] = []
     asked: WordsWanted | None = None
@@ -116,7 +119,7 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
             break
         far = loudspeaker.next_block()
         near, far_end = room.hear(far), _pcm(far)
-        events = clock.measure(lambda n=near, f=far_end: judge.push(_heard(listener, n, canceller.process(n, f), f)))  # type: ignore[misc]
+        events = clock.measure(lambda n=near, f=far_end: judge.push(_heard(listener, n, hear(n, f), f)))  # type: ignore[misc]
         answered = asked is not None and transcribes and judge.state is State.WEIGHING
         if asked is not None and answered and block * BLOCK / CAPTURE_RATE >= asked.at + _TRANSCRIPTION_S:
             events = [*events, *judge.words(said.text, asked)]
@@ -125,6 +128,18 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
             asked = event if isinstance(event, WordsWanted) else asked
         told += events
     return _outcome(said, told, clock.frames)
+
+
+def _echo_free(canceller: EchoCanceller) -> Callable[[Samples, Samples], Samples]:
+    """As the ear of a turn does it. The canceller finds the echo by itself, as there is no device that begins anew."""
+    lag, double_talk = EchoLag(), DoubleTalk()
+
+    def hear(near: Samples, far: Samples) -> Samples:
+        lag.align(near, far)
+        delay = round(lag.delay_s * CAPTURE_RATE)
+        return double_talk.process(near, far, canceller.process(near, far), delay=delay, known=lag.echo is Echo.KNOWN)
+
+    return hear
 
 
 def _heard(listener: Listener, near: Samples, cleaned: Samples, far: Samples) -> NearEnd:
