@@ -2,7 +2,9 @@
 
 A ``voicemode serve`` of its own before engines that answer at once (``bench.free_engines``), and people in a third process who
 speak recorded sentences in real time. Added latency counts from the last audible sample of the sentence to the first byte of
-sound at the client, less the silence that ends a turn by agreement (500 ms). The 20 ms of a chunk are in it.
+sound at the client, less the silence that ends a turn by agreement (500 ms). The 20 ms of a chunk are in it. Sessions at one
+time are held by as many processes as there are cores; what one session waits for, and what sessions leave behind, is taken of a
+server of one process.
 
 Leaks decide the exit status; what depends on how fast and how busy the machine is, is shown beside its bar.
 """
@@ -129,6 +131,39 @@ def _measure(arguments: argparse.Namespace, progress: Progress, folder: Path) ->
         task = progress.add_task(title, total=total)
         return lambda done: progress.update(task, completed=done)
 
+    with free_engines() as engines, realtime_server(folder, **engines, serve_max_sessions="1000") as server:
+        talk = _talker(server, outcome, bar)
+        for transport in arguments.transports:
+            talk(transport, 1, 2)  # loads what the first session loads
+            outcome.latencies[transport], _ = talk(transport, 1, arguments.turns)
+        for transport, count in zip(arguments.transports, (arguments.churn, arguments.churn // 10), strict=False):
+            samples, problems = _churn(server, transport, count, bar(f"{transport}: {count} come and go", count))
+            outcome.held[transport] = samples
+            outcome.problems += [f"{transport}, coming and going: {each}" for each in problems]
+    if "ws" in arguments.transports:
+        _steps(arguments, outcome, folder / "many", bar)
+    return outcome
+
+
+def _steps(arguments: argparse.Namespace, outcome: Outcome, folder: Path, bar: Callable[[str, int], Tell]) -> None:
+    """More and more people at once."""
+    folder.mkdir()
+    many = {"serve_max_sessions": "1000", "serve_processes": str(arguments.processes)}
+    with free_engines() as engines, realtime_server(folder, **engines, **many) as server:
+        talk = _talker(server, outcome, bar)
+        for _ in range(arguments.processes):
+            talk("ws", arguments.processes, 2)  # loads in each what its first session loads
+        for sessions in [each for each in _STEPS if each <= arguments.sessions]:
+            before, began = server.settled(), time.monotonic()
+            step, figures = talk("ws", sessions, arguments.step_turns)
+            outcome.steps.append(step)
+            outcome.cpu.append((figures.cpu_s - before.cpu_s) / (time.monotonic() - began))
+            outcome.memory_mb = memory_per_session(before.pss_mb, figures.pss_mb, sessions)
+
+
+def _talker(
+    server: RealtimeProcess, outcome: Outcome, bar: Callable[[str, int], Tell]
+) -> Callable[[str, int, int], tuple[Latency, Figures]]:
     def talk(transport: str, sessions: int, turns: int) -> tuple[Latency, Figures]:
         title = f"{transport}: {sessions} session{'s' * (sessions != 1)}"
         found, figures, told = _people(server, transport, sessions, turns, bar(title, sessions * turns))
@@ -136,27 +171,14 @@ def _measure(arguments: argparse.Namespace, progress: Progress, folder: Path) ->
         outcome.rows += [row | {"transport": transport, "sessions": sessions} for row in told["rows"]]
         return found, figures
 
-    with free_engines() as engines, realtime_server(folder, **engines, serve_max_sessions="1000") as server:
-        for transport in arguments.transports:
-            talk(transport, 1, 2)  # loads what the first session loads
-            outcome.latencies[transport], _ = talk(transport, 1, arguments.turns)
-        # The memory of WebRTC's libraries must not be in that of a session over WebSocket.
-        for sessions in [each for each in _STEPS if each <= arguments.sessions and "ws" in arguments.transports]:
-            before, began = server.settled(), time.monotonic()
-            step, figures = talk("ws", sessions, arguments.step_turns)
-            outcome.steps.append(step)
-            outcome.cpu.append((figures.cpu_s - before.cpu_s) / (time.monotonic() - began))
-            outcome.memory_mb = memory_per_session(before.pss_mb, figures.pss_mb, sessions)
-        for transport, count in zip(arguments.transports, (arguments.churn, arguments.churn // 10), strict=False):
-            samples, problems = _churn(server, transport, count, bar(f"{transport}: {count} come and go", count))
-            outcome.held[transport] = samples
-            outcome.problems += [f"{transport}, coming and going: {each}" for each in problems]
-    return outcome
+    return talk
 
 
 def _parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.realtime", description=__doc__)
     parser.add_argument("--sessions", type=int, default=50, help="the largest step of 1, 10, 25, 50 (default 50)")
+    cores = os.cpu_count() or 1
+    parser.add_argument("--processes", type=int, default=cores, help=f"that hold them (default {cores}: the cores here)")
     parser.add_argument("--turns", type=int, default=30, help="of one session, for the latency (default 30)")
     parser.add_argument("--step-turns", type=int, default=6, help="of each session of a step (default 6)")
     parser.add_argument("--churn", type=int, default=500, help="sessions that come and go (default 500; a tenth over WebRTC)")

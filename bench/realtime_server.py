@@ -25,12 +25,12 @@ KEY = "a-token-of-the-measurements"
 _ROOT = Path(__file__).parents[1]
 _START_S, _STOP_S, _SETTLE_S, _POLL_S = 60.0, 15.0, 10.0, 0.05
 _PORT = re.compile(r":(\d+)/")
-_GAUGE = re.compile(rb"^(voicemode_sessions|voicemode_tasks) ([0-9.e+]+)$", re.MULTILINE)
+_GAUGE = re.compile(rb"^(voicemode_sessions|voicemode_tasks|voicemode_processes) ([0-9.e+]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a process holds at one moment."""
+    """What a server holds at one moment, all its processes together."""
 
     rss_mb: float
     pss_mb: float
@@ -42,7 +42,9 @@ class Figures:
     tasks: int
     """Of asyncio."""
     cpu_s: float
-    """Used since the process began."""
+    """Used since they began."""
+    processes: int
+    """That hold conversations."""
 
 
 class RealtimeProcess:
@@ -79,16 +81,18 @@ class RealtimeProcess:
         """As they are now; a scrape of /metrics among it."""
         with urlopen(Request(f"{self.url}/metrics", headers=self.headers), timeout=10) as answer:
             gauges = {name.decode(): float(value) for name, value in _GAUGE.findall(answer.read())}
-        memory = self._seen.memory_full_info()
-        times = self._seen.cpu_times()
+        processes = [self._seen, *self._seen.children(recursive=True)]
+        memories = [each.memory_full_info() for each in processes]
+        times = [each.cpu_times() for each in processes]
         return Figures(
-            rss_mb=memory.rss / 1e6,
-            pss_mb=getattr(memory, "pss", memory.rss) / 1e6,
-            fds=self._seen.num_fds() - self._pooled(),
-            threads=self._seen.num_threads(),
+            rss_mb=sum(each.rss for each in memories) / 1e6,
+            pss_mb=sum(getattr(each, "pss", each.rss) for each in memories) / 1e6,
+            fds=sum(each.num_fds() - self._pooled(each) for each in processes),
+            threads=sum(each.num_threads() for each in processes),
             sessions=round(gauges["voicemode_sessions"]),
             tasks=round(gauges["voicemode_tasks"]),
-            cpu_s=times.user + times.system,
+            cpu_s=sum(each.user + each.system for each in times),
+            processes=round(gauges["voicemode_processes"]),
         )
 
     def settled(self, tasks: int | None = None) -> Figures:
@@ -101,14 +105,14 @@ class RealtimeProcess:
                 return figures
             time.sleep(_POLL_S)
 
-    def _pooled(self) -> int:
-        ends = (connection.raddr for connection in self._seen.net_connections("tcp"))
+    def _pooled(self, process: psutil.Process) -> int:
+        ends = (connection.raddr for connection in process.net_connections("tcp"))
         return sum(bool(end) and end.port in self._engine_ports for end in ends)
 
 
 @contextlib.contextmanager
 def realtime_server(folder: Path, **settings: str) -> Iterator[RealtimeProcess]:
-    """Ready when the block begins and gone when it ends. ``settings`` are variables without VOICEMODE_, in lower case."""
+    """Ready, all of its processes, while the block runs. ``settings`` are variables without VOICEMODE_, in lower case."""
     port = free_port()
     chosen = {
         "base_dir": str(folder / "base"),
@@ -130,6 +134,7 @@ def realtime_server(folder: Path, **settings: str) -> Iterator[RealtimeProcess]:
         )
         server = RealtimeProcess(process, port, folder, engine_ports)
         _await(server)
+        _await_processes(server, int(chosen.get("serve_processes", "1")))
         yield server
     finally:
         process.terminate()
@@ -177,6 +182,14 @@ def _await(server: RealtimeProcess) -> None:
             time.sleep(_POLL_S)
         else:
             return
+
+
+def _await_processes(server: RealtimeProcess, count: int) -> None:
+    deadline = time.monotonic() + _START_S
+    while server.figures().processes < count:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not all of its {count} processes started: {server.log}")
+        time.sleep(_POLL_S)
 
 
 def free_port() -> int:

@@ -22,7 +22,19 @@ LAYERS = (
     {"engines", "providers"},
     {"transports"},
     {"runtime", "store", "supervise"},
-    {"tools", "serving", "http", "cli", "server", "assemble", "assemble_server", "load_config", "settings_file", "__main__"},
+    {
+        "tools",
+        "serving",
+        "http",
+        "cli",
+        "server",
+        "assemble",
+        "assemble_server",
+        "serve_process",
+        "load_config",
+        "settings_file",
+        "__main__",
+    },
 )
 """From the words at the bottom to the surfaces; "" is the package itself, of which only __version__ is of use."""
 
@@ -36,7 +48,7 @@ PURE_STANDARD_LIBRARY = {
 """What touches no clock, chance, task, file, process or network. Anything else stays out of the core and the codecs."""
 
 ENVIRONMENT_READER = "load_config"
-ENVIRONMENT_GIVERS = ("__main__", "server", "cli")
+ENVIRONMENT_GIVERS = ("__main__", "server", "cli", "serve_process")
 """Where a process begins; they hand the environment on as a whole and look nothing up in it."""
 
 WORKERS = "voicemode.engines.workers"

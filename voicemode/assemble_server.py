@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -30,6 +31,7 @@ from voicemode.http.guard import Access
 from voicemode.http.health import Part, Readiness
 from voicemode.http.limits import Places
 from voicemode.http.metrics import Metrics
+from voicemode.http.processes import Processes, can_hand_over
 from voicemode.http.realtime_webrtc import WebRtcCalls, webrtc_routes
 from voicemode.http.sessions import SessionWish
 from voicemode.http.telemetry import span_observer
@@ -57,8 +59,9 @@ from voicemode.wire.realtime import BetaSession, Playout, RealtimeSession, Sessi
 from voicemode.wire.realtime.beta import session_from_beta
 from voicemode.wire.realtime.errors import ClientError
 
-__all__ = ["RealtimeServer", "build_server"]
+__all__ = ["Conversations", "RealtimeServer", "build_conversations", "build_server"]
 
+_log = logging.getLogger(__name__)
 _REQUESTS = 64
 """Gateway requests at the same time: each may hold an upload in memory."""
 _ENGLISH = Declared(languages=("en",))
@@ -71,26 +74,26 @@ class RealtimeServer:
 
     app: ASGIApp
     token: SecretStr
-    calls: Calls
+    conversations: Conversations
+    processes: Processes
     requests: Places
-    answerer: ChosenAnswerer
     settings: Settings
-    engines: Engines
     webrtc: WebRtcCalls
 
     def started(self) -> None:
         """It listens: find out who is there before anybody calls."""
-        self.engines.watch.touch()
+        self.conversations.engines.watch.touch()
+        self.processes.start()
 
     async def drain(self) -> None:
         """Let nobody new in, and give those who talk the time of the settings."""
-        await drain(self.calls, self.requests, self.settings.serve_drain_s)
+        await drain(self.conversations.calls, self.processes, self.requests, self.settings.serve_drain_s)
 
     async def aclose(self) -> None:
         """End what is left and free everything. Idempotent."""
+        await self.processes.aclose()
         await self.webrtc.aclose()
-        await self.answerer.aclose()
-        await self.engines.aclose()
+        await self.conversations.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,56 +129,96 @@ class Engines:
         await self.pool.aclose()
 
 
-def build_server(
-    loaded: LoadedSettings, environ: Mapping[str, str], *, host: str, wire_log: WireLog | None = None
-) -> RealtimeServer:
-    """Everything but the socket. ``host`` is where it will listen. Raises SettingsError; makes the token if there is none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversations:
+    """What holds them: in each process of the server."""
+
+    calls: Calls
+    make_session: Callable[[SessionWish], SessionLike]
+    engines: Engines
+    answerer: ChosenAnswerer
+    metrics: Metrics
+
+    async def aclose(self) -> None:
+        """Free everything. Idempotent."""
+        await self.answerer.aclose()
+        await self.engines.aclose()
+
+
+def build_conversations(
+    loaded: LoadedSettings, environ: Mapping[str, str], *, wire_log: WireLog | None = None
+) -> Conversations:
+    """Without anybody that is let in. Raises SettingsError."""
     settings = loaded.settings
-    token = install_token(settings.base_dir, settings.serve_token)
     engines = _engines(loaded, environ)
     answerer = choose_answerer(settings, engines.registry, environ)
-    sessions = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
-    requests = Places(_REQUESTS, _REQUESTS // 4, "requests")
-    metrics = Metrics(lambda: sessions.taken, engines.registry)
+    places = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
+    metrics = Metrics(lambda: places.taken, engines.registry)
     defaults = SessionDefaults(voice=settings.voices[0]) if settings.voices else SessionDefaults()
     make_session = _session_maker(settings, defaults)
     calls = Calls(
         make_session,
         _engine_maker(engines, answerer, defaults),
-        sessions,
+        places,
         limits=CallLimits(session_s=settings.serve_session_s, audio_s=2 * settings.serve_session_s),
         observers=lambda wish: [*metrics.observers(wish), span_observer(wish.kind, time.monotonic)],
         wire_log=wire_log,
     )
-    webrtc = WebRtcCalls(calls, host)
+    return Conversations(calls=calls, make_session=make_session, engines=engines, answerer=answerer, metrics=metrics)
+
+
+def build_server(
+    loaded: LoadedSettings, environ: Mapping[str, str], *, host: str, json_logs: bool = False, wire_log: WireLog | None = None
+) -> RealtimeServer:
+    """Everything but the socket. ``host`` is where it will listen. Raises SettingsError; makes the token if there is none."""
+    settings = loaded.settings
+    token = install_token(settings.base_dir, settings.serve_token)
+    conversations = build_conversations(loaded, environ, wire_log=wire_log)
+    engines = conversations.engines
+    requests = Places(_REQUESTS, _REQUESTS // 4, "requests")
+    webrtc = WebRtcCalls(conversations.calls, host)
+    processes = _processes(loaded, engines, json_logs=json_logs)
     hearing = Hearing(
         PatientTranscriber(engines.registry.stt), lambda: choose_detector(settings.vad).detector, settings.serve_max_audio_s
     )
     surface = Surface(
         access=_access(settings, token),
-        calls=calls,
-        make_session=make_session,
+        calls=conversations.calls,
+        make_session=conversations.make_session,
         gateway=Gateway(
             registry=engines.registry,
             synthesizer=engines.synthesizer,
             hearing=hearing,
             places=requests,
             touch=engines.touch,
-            metrics=metrics,
+            metrics=conversations.metrics,
         ),
-        readiness=Readiness(engines.registry, engines.watch.look_now, lambda: _responder(answerer, engines.registry)),
-        more=webrtc_routes(webrtc, calls),
+        readiness=Readiness(
+            engines.registry, engines.watch.look_now, lambda: _responder(conversations.answerer, engines.registry)
+        ),
+        processes=processes,
+        more=webrtc_routes(webrtc, conversations.calls),
     )
     return RealtimeServer(
         app=create_app(surface),
         token=token,
-        calls=calls,
+        conversations=conversations,
+        processes=processes,
         requests=requests,
-        answerer=answerer,
         settings=settings,
-        engines=engines,
         webrtc=webrtc,
     )
+
+
+def _processes(loaded: LoadedSettings, engines: Engines, *, json_logs: bool) -> Processes:
+    # Services are started by one process.
+    settings = loaded.settings.model_copy(update={"start_services": False})
+    first = {"loaded": replace(loaded, settings=settings), "json_logs": json_logs}
+    count = loaded.settings.serve_processes - 1
+    if count and not can_hand_over():
+        _log.warning("this system hands no connection from one process to another: one process holds all conversations")
+        count = 0
+    return Processes(count, first, engines.touch)
 
 
 def _access(settings: Settings, token: SecretStr) -> Access:

@@ -108,6 +108,7 @@ class Settings(BaseModel):
     serve_allowed_hosts: CommaList = Field((), description="Names besides localhost by which it is reached.")
     serve_allowed_origins: CommaList = Field((), description="Origins of other machines' pages that may use it.")
     serve_token: SecretStr | None = Field(None, description="Its token, in the place of the one it makes for itself.")
+    serve_processes: int = Field(1, ge=1, le=64, description="Processes that hold conversations; one for each core is most.")
     serve_max_sessions: int = Field(100, ge=1, le=10_000, description="Conversations at the same time.")
     serve_max_sessions_per_address: int = Field(
         8, ge=1, le=10_000, description="Of which so many from one address of another machine."

@@ -27,7 +27,8 @@ from voicemode.http.guard import Access
 from voicemode.http.health import Part, Readiness
 from voicemode.http.limits import Places
 from voicemode.http.metrics import Metrics
-from voicemode.http.server import Listening, _config, _Server, listen
+from voicemode.http.processes import Processes
+from voicemode.http.server import Listening, Server, listen, server_config
 from voicemode.http.sessions import SessionWish
 from voicemode.playout import PlayoutSink
 from voicemode.providers.any_voice import AnyVoice
@@ -164,10 +165,11 @@ async def served(
                 touch=touch,
                 metrics=metrics,
             ),
+            processes=Processes(0, {}),
             readiness=Readiness(registry, look, lambda: Part(True, ("echo",), "nobody else")),
         )
     )
-    running = _Server(_config(app))
+    running = Server(server_config(app))
     server.connections = lambda: len(running.server_state.connections)
     serving = asyncio.create_task(running.serve(sockets=[listening.socket]))
     while not running.started:

@@ -21,7 +21,7 @@ from tests.transports.webrtc_client import Client, client
 from voicemode.assemble_server import RealtimeServer, build_server
 from voicemode.http.client_secrets import ClientSecrets
 from voicemode.http.guard import Guard
-from voicemode.http.server import _config, _Server, listen
+from voicemode.http.server import Server, listen, server_config
 from voicemode.load_config import load_settings
 
 __all__ = ["CALLS", "DOORS", "SDP", "SECRETS", "Answer", "House", "house", "in_webrtc"]
@@ -126,16 +126,16 @@ class House:
     @contextlib.asynccontextmanager
     async def conversation(self) -> AsyncIterator[str]:
         """One that is under way; its name."""
-        earlier = set(self.server.calls._open)  # a moment ago somebody left one, and it may not have ended yet
+        earlier = set(self.server.conversations.calls._open)  # a moment ago somebody left one, and it may not have ended yet
         async with self.socket() as socket:
             assert json.loads(await socket.recv())["type"] == "session.created"
-            (name,) = set(self.server.calls._open) - earlier
+            (name,) = set(self.server.conversations.calls._open) - earlier
             yield name
 
     @property
     def calls(self) -> int:
         """How many are under way."""
-        return self.server.calls.places.taken
+        return self.server.conversations.calls.places.taken
 
     async def idle(self) -> None:
         """All calls have ended."""
@@ -169,14 +169,15 @@ async def house(home: Path, environ: Mapping[str, str] | None = None, /, **setti
     loaded = load_settings(given, home, home)
     server = build_server(loaded, given, host="127.0.0.1")
     listening = listen(loaded.settings, "127.0.0.1", 0)
-    running = _Server(_config(server.app))
+    running = Server(server_config(server.app))
     serving = asyncio.create_task(running.serve(sockets=[listening.socket]))
-    while not running.started:
+    server.processes.start()
+    while not running.started or server.processes.ready < loaded.settings.serve_processes - 1:
         await asyncio.sleep(0.005)
     try:
         yield House(server, listening.port)
     finally:
-        server.calls.end_all("the test ends")
+        server.conversations.calls.end_all("the test ends")
         running.should_exit = True
         await serving
         await server.aclose()

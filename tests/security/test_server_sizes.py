@@ -87,7 +87,7 @@ async def test_a_message_without_end_is_closed_with_1009_and_is_not_kept(here: H
     """SECURITY 7, over WebSocket: one message of ever more fragments; of sidebands as well."""
     async with here.socket() as first:
         await first.recv()
-        (call,) = here.server.calls._open
+        (call,) = here.server.conversations.calls._open
         async with here.socket(f"{query}{call}" if query.endswith("=") else query) as socket:
             await socket.recv()
             with bounded():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,16 +46,20 @@ def serve(
     if allow_remote:
         settings = loaded.settings.model_copy(update={"serve_allow_remote": True})
         loaded = LoadedSettings(settings, loaded.sources, loaded.warnings, loaded.openai_key_elsewhere, loaded.services)
-    _log_to_stderr(loaded, json_logs=json_logs)
     settings = loaded.settings
     # Here and not above: see TYPE_CHECKING.
     from voicemode.assemble_server import build_server
+    from voicemode.http.logs import log_to_stderr
     from voicemode.http.server import listen
+
+    log_to_stderr(settings.log_level, as_json=json_logs)
+    for warning in loaded.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
 
     chosen_host = settings.serve_host if host is None else host
     listening = listen(settings, chosen_host, settings.serve_port if port is None else port)
     with listening.socket:
-        asyncio.run(_serve(build_server(loaded, os.environ, host=chosen_host), listening))
+        asyncio.run(_serve(build_server(loaded, os.environ, host=chosen_host, json_logs=json_logs), listening))
 
 
 async def _serve(server: RealtimeServer, listening: Listening) -> None:
@@ -80,7 +83,7 @@ async def _serve(server: RealtimeServer, listening: Listening) -> None:
 def _tell(server: RealtimeServer, listening: Listening) -> None:
     """Where it is, and how to come in; to standard error, since nothing was asked for."""
     where = f"http://{listening.address}:{listening.port}"
-    choice = server.answerer.choice
+    choice = server.conversations.answerer.choice
     out = about()
     out.print(f"voicemode listens on {where}", soft_wrap=True)
     out.print("", soft_wrap=True)
@@ -91,20 +94,6 @@ def _tell(server: RealtimeServer, listening: Listening) -> None:
     out.print(f"  answers    {choice.answerer.name}: {choice.reason}", soft_wrap=True)
     if server.settings.serve_allow_remote:
         out.print("Others can reach it, unencrypted: put it behind a proxy with TLS.", soft_wrap=True)
-
-
-def _log_to_stderr(loaded: LoadedSettings, *, json_logs: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    # Here and not above: see TYPE_CHECKING.
-    from voicemode.http.faults import PlainFormatter
-    from voicemode.http.telemetry import JsonFormatter
-
-    handler.setFormatter(JsonFormatter() if json_logs else PlainFormatter())
-    logging.basicConfig(level=loaded.settings.log_level.upper(), handlers=[handler], force=True)
-    for library in ("httpx2", "httpcore2", "uvicorn", "uvicorn.access", "asyncio"):  # they log requests and what is in them
-        logging.getLogger(library).setLevel(logging.WARNING)
-    for warning in loaded.warnings:
-        logging.getLogger(__name__).warning("%s", warning)
 
 
 def token(

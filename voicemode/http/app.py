@@ -15,6 +15,7 @@ from voicemode.http.guard import Access, Guard
 from voicemode.http.health import Readiness, health_routes
 from voicemode.http.metrics import metrics_routes
 from voicemode.http.named import Named
+from voicemode.http.processes import Processes
 from voicemode.http.realtime_secrets import secret_routes
 from voicemode.http.realtime_ws import websocket_routes
 from voicemode.http.sessions import MakeSession
@@ -31,6 +32,8 @@ class Surface:
     make_session: MakeSession
     gateway: Gateway
     readiness: Readiness
+    processes: Processes
+    """That hold conversations too."""
     more: Sequence[BaseRoute] = ()
     """Of transports that are parts of their own, such as WebRTC's ``/v1/realtime/calls``."""
 
@@ -40,15 +43,15 @@ def create_app(surface: Surface) -> ASGIApp:
     metrics = surface.gateway.metrics
     routes: list[BaseRoute] = [
         *health_routes(surface.readiness, surface.calls.places),
-        *metrics_routes(metrics),
-        *websocket_routes(surface.calls),
+        *metrics_routes(metrics, surface.processes),
+        *websocket_routes(surface.calls, surface.processes),
         *secret_routes(surface.access.secrets, surface.make_session),
         *surface.more,
         *gateway_routes(surface.gateway),
     ]
     router = Router(routes, redirect_slashes=False, default=_not_found)
     named = Named(router, surface.gateway.registry)
-    return Guard(named, surface.access, on_refused=lambda status: metrics.refused.labels(str(status)).inc())
+    return Guard(named, surface.access, on_refused=metrics.count_refused)
 
 
 async def _not_found(scope: Scope, _receive: Receive, _send: Send) -> None:

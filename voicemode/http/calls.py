@@ -114,12 +114,6 @@ class Calls:
         for each in tuple(self._open.values()):
             each.call.end(GOING_AWAY, reason)
 
-    async def empty(self) -> None:
-        """Returns when no call is under way."""
-        while self._open:
-            await asyncio.wait([each.running for each in self._open.values()])
-            await asyncio.sleep(0)
-
 
 async def _ended(running: asyncio.Task[Ended]) -> None:
     done, _ = await asyncio.wait({running}, timeout=_ENDING_S)

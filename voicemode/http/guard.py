@@ -27,7 +27,7 @@ from voicemode.http.refusing import refuse
 from voicemode.http.tokens import is_one_of
 from voicemode.providers.address import is_loopback
 
-__all__ = ["CALLER", "CALLS_PATH", "REALTIME_PATH", "Access", "Caller", "Guard", "caller_of"]
+__all__ = ["CALLER", "CALLS_PATH", "REALTIME_PATH", "Access", "Caller", "Guard", "caller_of", "refusing"]
 
 CALLER = "voicemode.caller"
 """Key of the ASGI scope: the ``Caller``."""
@@ -115,25 +115,7 @@ class Guard:
         if scope["type"] == "http":
             await _Exchange(receive, send, limit, allowed(origin)).run(self._app, scope)
         else:
-            await self._socket(scope, receive, send)
-
-    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accepted = False
-
-        async def watched(message: Message) -> None:
-            nonlocal accepted
-            accepted = accepted or message["type"] == "websocket.accept"
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        except HttpError as error:
-            if accepted:
-                raise
-            self._on_refused(error.status)
-            await refuse(scope, None, send, error)
-        except Exception as error:  # noqa: BLE001  (the boundary, as below; the server then breaks the connection off)
-            raise _masked(error) from None
+            await refusing(self._app, self._on_refused, scope, receive, send)
 
     # -- where it came from
 
@@ -195,6 +177,26 @@ class Guard:
         if any(not length.isdigit() or len(length) > _DIGITS or int(length) > limit for length in lengths):
             raise _too_large(limit)
         return limit
+
+
+async def refusing(app: ASGIApp, on_refused: Callable[[int], None], scope: Scope, receive: Receive, send: Send) -> None:
+    """Let ``app`` serve a WebSocket. Its HttpError becomes the answer to the handshake, if that was not answered yet."""
+    accepted = False
+
+    async def watched(message: Message) -> None:
+        nonlocal accepted
+        accepted = accepted or message["type"] == "websocket.accept"
+        await send(message)
+
+    try:
+        await app(scope, receive, watched)
+    except HttpError as error:
+        if accepted:
+            raise
+        on_refused(error.status)
+        await refuse(scope, None, send, error)
+    except Exception as error:  # noqa: BLE001  (the boundary; the server then breaks the connection off)
+        raise _masked(error) from None
 
 
 class _Exchange:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from voicemode.dialogue import Command, Report
+from voicemode.http.processes import Processes
 from voicemode.http.sessions import SessionWish
 from voicemode.http.turn_stages import Stage, TurnStages, TurnTimes
 from voicemode.providers.registry import Registry
 from voicemode.runtime.outbox import Event
 from voicemode.runtime.realtime_parts import Ended, Observer
 
-__all__ = ["Metrics", "metrics_routes"]
+__all__ = ["Metrics", "metrics_routes", "summed"]
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """The targets are 30, 60 and 120 ms over what the engines need; a person waits 4 s at most."""
+
+
+_SESSIONS = "voicemode_sessions"
 
 
 class Metrics:
@@ -31,7 +37,8 @@ class Metrics:
     def __init__(self, sessions: Callable[[], int], registry: Registry | None = None) -> None:
         """``sessions`` says how many are open now; of ``registry`` failures are told by endpoint, as the person named it."""
         self.registry = CollectorRegistry()
-        Gauge("voicemode_sessions", "Realtime sessions that are open.", registry=self.registry).set_function(sessions)
+        Gauge(_SESSIONS, "Realtime sessions that are open.", registry=self.registry).set_function(sessions)
+        Gauge("voicemode_processes", "Processes that hold conversations.", registry=self.registry).set(1)
         Gauge("voicemode_tasks", "Tasks of the event loop.", registry=self.registry).set_function(_tasks)
         self.opened = Counter("voicemode_sessions_opened", "Sessions by transport.", ["transport"], registry=self.registry)
         self.closed = Counter("voicemode_sessions_closed", "Sessions by close code.", ["code"], registry=self.registry)
@@ -48,6 +55,10 @@ class Metrics:
     def observers(self, wish: SessionWish) -> list[Observer]:
         """Those of one call."""
         return [self._stages(), _Opened(self, "webrtc" if wish.server_plays else "websocket")]
+
+    def count_refused(self, status: int) -> None:
+        """Somebody was refused with it."""
+        self.refused.labels(str(status)).inc()
 
     def _stages(self) -> TurnStages:
 
@@ -70,6 +81,34 @@ def _tasks() -> int:
         return len(asyncio.all_tasks())
     except RuntimeError:  # nobody scrapes: a test looks, outside of the loop
         return 0
+
+
+def summed(own: bytes, others: Sequence[str]) -> bytes:
+    """The page for several processes, of which this one counts the open sessions of all."""
+    if not others:
+        return own
+    families: dict[str, Metric] = {}
+    sums: defaultdict[tuple[str, str, tuple[tuple[str, str], ...]], float] = defaultdict(float)
+    for at, text in enumerate((own.decode(), *others)):
+        for family in text_string_to_metric_families(text):
+            families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            if at and (family.name == _SESSIONS or family.name.endswith("_created")):
+                continue  # when a count began is no amount
+            for sample in family.samples:
+                sums[family.name, sample.name, tuple(sample.labels.items())] += sample.value
+    for (family_name, name, labels), value in sums.items():
+        families[family_name].add_sample(name, dict(labels), value)
+    return generate_latest(_Page(list(families.values())))
+
+
+class _Page:
+    """Figures that were taken elsewhere."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
 
 
 class _Opened:
@@ -107,10 +146,10 @@ class _Endpoints:
         return [family]
 
 
-def metrics_routes(metrics: Metrics) -> list[Route]:
+def metrics_routes(metrics: Metrics, processes: Processes) -> list[Route]:
     """``/metrics``; the guard wants the token for it, which Prometheus sends with ``authorization``."""
 
     async def figures(_: Request) -> Response:
-        return Response(metrics.text(), media_type=_CONTENT_TYPE)
+        return Response(summed(metrics.text(), await processes.metrics()), media_type=_CONTENT_TYPE)
 
     return [Route("/metrics", figures)]

@@ -17,11 +17,13 @@ from voicemode.http.client_secrets import ClientSecret
 from voicemode.http.errors import HttpError
 from voicemode.http.faults import kind_and_place
 from voicemode.http.guard import REALTIME_PATH, caller_of
+from voicemode.http.processes import Processes
 from voicemode.http.sessions import SessionWish, for_secret
+from voicemode.http.websocket import CONNECTION
 from voicemode.runtime.realtime import INTERNAL, RealtimeCall
 from voicemode.runtime.realtime_parts import Peer
 
-__all__ = ["websocket_routes", "wish_of"]
+__all__ = ["converse", "websocket_routes", "wish_of"]
 
 _SUBPROTOCOL = "realtime"
 _AHEAD_S = 60.0
@@ -38,7 +40,7 @@ _ENDING_S = 4.0
 _log = logging.getLogger(__name__)
 
 
-def websocket_routes(calls: Calls) -> list[WebSocketRoute]:
+def websocket_routes(calls: Calls, processes: Processes) -> list[WebSocketRoute]:
     """The one route."""
 
     async def realtime(socket: WebSocket) -> None:
@@ -46,15 +48,28 @@ def websocket_routes(calls: Calls) -> list[WebSocketRoute]:
         if call_id:
             await _sideband(socket, calls, call_id)
         else:
-            await _conversation(socket, calls)
+            await _conversation(socket, calls, processes)
 
     return [WebSocketRoute(REALTIME_PATH, realtime)]
 
 
-async def _conversation(socket: WebSocket, calls: Calls) -> None:
+async def _conversation(socket: WebSocket, calls: Calls, processes: Processes) -> None:
     caller = caller_of(socket.scope)
     wish = wish_of(socket, caller.secret)
-    async with calls.open(wish, _peer(socket), caller.address, before=lambda: _accept(socket)) as held:
+    extension = socket.scope["extensions"].get(CONNECTION)
+    if extension is not None:
+        with calls.places.one(caller.address):
+            here = calls.places.taken - 1 - processes.conversations
+            over = processes.take(extension["connection"], wish, caller.address, here)
+            if over is not None:
+                await over
+                return
+    await converse(socket, calls, wish, caller.address)
+
+
+async def converse(socket: WebSocket, calls: Calls, wish: SessionWish, address: str) -> None:
+    """Hold a conversation, in this process. Raises HttpError when it cannot begin."""
+    async with calls.open(wish, _peer(socket), address, before=lambda: _accept(socket)) as held:
         await _until_over(socket, held, held.call.received, held.running)
 
 

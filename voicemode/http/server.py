@@ -13,27 +13,21 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from voicemode.errors import RequestError, SettingsError
 from voicemode.http.faults import log_without_words
+from voicemode.http.websocket import WebSocketConnection
 from voicemode.providers.address import is_loopback
 from voicemode.settings import Settings
 
-__all__ = ["FRAME_BYTES", "Listening", "end_soon", "listen", "serve"]
+__all__ = ["FRAME_BYTES", "Listening", "Server", "end_soon", "listen", "serve", "server_config"]
 
 FRAME_BYTES = 16 << 20
 """Of one WebSocket message: the protocol's 15 MiB of base64 in one append, and what is around it. Longer ones: 1009."""
-_FEW_MESSAGES, _SMALL_BYTES = 16, 16 << 10
-"""So much of one client waits at most while more is read: 256 KiB, or 0.3 s of a browser's sound."""
 _PING_S = 20.0
 """A client that vanished is noticed after twice this long."""
 _KEEP_ALIVE_S = 75
 """Longer than clients keep idle connections, so that the client is the one to close."""
-_QUIET_S = 0.25
-"""Without data for so long, a client has read why it is closed: what is still on its way comes within a round trip."""
-_FLUSH_S = 2.0
-"""How long a client may take to read what was sent before its conversation ended."""
 _CLEANUP_S = 1.0
 _END_S = 1.8
 """Seconds after the drain until the process is gone, whatever hangs: two are allowed."""
@@ -82,67 +76,7 @@ def _reachable(host: str) -> SettingsError:
     )
 
 
-class _WebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's, with three differences.
-
-    It reads on while only little waits for us. uvicorn stops reading at each message and starts again when that was taken: two
-    requests to the system for 20 ms of sound.
-
-    Who sends too much, or no WebSocket, hears the close code. Closing a connection that still brings data resets it, and the
-    client reports that instead of 1009. So what comes is thrown away until nothing more comes, ``close_timeout`` at most.
-
-    Who does not read is cut off. Closing a connection waits until all was sent, for ever if nobody reads.
-    """
-
-    _failed_at: float | None = None
-    """When the client was told; None as long as it keeps to the protocol."""
-
-    def send_receive_event_to_app(self) -> None:
-        few = self.queue.qsize() < _FEW_MESSAGES and sum(map(len, self.frames)) < _SMALL_BYTES
-        if self.read_paused or not few:
-            super().send_receive_event_to_app()
-            return
-        self.read_paused = True  # uvicorn stops reading unless it has already
-        try:
-            super().send_receive_event_to_app()
-        finally:
-            self.read_paused = False
-
-    def handle_parser_exception(self) -> None:
-        close = self.conn.close_sent
-        assert close is not None  # noqa: S101  (the protocol has just failed, and says so to the client)
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
-        self._failed_at = self.loop.time()
-        self._close_when_quiet()
-
-    def data_received(self, data: bytes) -> None:
-        if self._failed_at is None:
-            super().data_received(data)
-        else:
-            self._close_when_quiet()
-
-    def on_task_complete(self, task: asyncio.Task[None]) -> None:
-        super().on_task_complete(task)
-        if not self.disconnected:
-            self.loop.call_later(_FLUSH_S, self._cut_off)
-
-    def _cut_off(self) -> None:
-        if not self.disconnected and self.transport.get_write_buffer_size():
-            self.transport.abort()
-
-    def _close_when_quiet(self) -> None:
-        if self.close_timer is not None:
-            self.close_timer.cancel()
-        left_s = (self._failed_at or 0.0) + self.close_timeout - self.loop.time()
-        self.close_timer = self.loop.call_later(min(_QUIET_S, max(left_s, 0.0)), self.transport.close)
-
-
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Signals are ours."""
 
     @contextlib.contextmanager
@@ -163,7 +97,7 @@ async def serve(
 
     ``leaving`` is called after the drain.
     """
-    server = _Server(_config(app))
+    server = Server(server_config(app))
     stop = asyncio.Event()
     asyncio.get_running_loop().set_exception_handler(log_without_words)
     with _signals(stop):
@@ -185,10 +119,11 @@ async def serve(
                 await ended()
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn serves it."""
     return uvicorn.Config(
         app,
-        ws=_WebSocket,
+        ws=WebSocketConnection,
         lifespan="off",
         log_config=None,
         log_level="warning",  # below it, each frame is logged with what is said in it, and each header with its key
