@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -211,14 +212,19 @@ def build_server(
 
 
 def _processes(loaded: LoadedSettings, engines: Engines, *, json_logs: bool) -> Processes:
-    # Services are started by one process.
-    settings = loaded.settings.model_copy(update={"start_services": False})
-    first = {"loaded": replace(loaded, settings=settings), "json_logs": json_logs}
+    # Services are started by one process. Settings are handed over, since files may have changed meanwhile.
+    settings = {**loaded.settings.model_dump(), "start_services": False}
+    first = {"settings": json.loads(json.dumps(settings, default=_plain)), "json_logs": json_logs}
     count = loaded.settings.serve_processes - 1
     if count and not can_hand_over():
         _log.warning("this system hands no connection from one process to another: one process holds all conversations")
         count = 0
     return Processes(count, first, engines.touch)
+
+
+def _plain(value: object) -> str:
+    """For a process of our own, so keys are shown."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def _access(settings: Settings, token: SecretStr) -> Access:

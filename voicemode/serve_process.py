@@ -11,11 +11,9 @@ import contextlib
 import functools
 import logging
 import os
-import pickle
 import signal
 import socket
 import sys
-from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -30,6 +28,8 @@ from voicemode.http.realtime_ws import converse
 from voicemode.http.server import Server, server_config
 from voicemode.http.sessions import SessionWish
 from voicemode.http.websocket import WebSocketConnection
+from voicemode.load_config import LoadedSettings
+from voicemode.settings import Settings
 
 __all__ = ["main"]
 
@@ -104,10 +104,9 @@ async def _run(lines: socket.socket, connections: socket.socket) -> None:
     asyncio.get_running_loop().set_exception_handler(log_without_words)
     channel = await Channel.over(lines)
     first = await anext(channel.messages())
-    # From the process that started this one, over a socket that nobody else has.
-    known: dict[str, Any] = pickle.loads(base64.b64decode(first["first"]))  # noqa: S301
-    log_to_stderr(known["loaded"].settings.log_level, as_json=known["json_logs"])
-    await _Holder(build_conversations(known["loaded"], os.environ), channel, connections).run()
+    settings = Settings.model_validate(first["settings"])
+    log_to_stderr(settings.log_level, as_json=first["json_logs"])
+    await _Holder(build_conversations(LoadedSettings(settings, {}), os.environ), channel, connections).run()
 
 
 def main() -> int:

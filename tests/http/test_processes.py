@@ -191,3 +191,11 @@ async def test_it_does_not_outlive_the_server(tmp_path: Path) -> None:
             assert (await client.get("/healthz")).status_code == 200
         os.kill(server.process.pid, signal.SIGKILL)
         await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_it_has_the_servers_settings(tmp_path: Path) -> None:
+    """As they were when the server started."""
+    async with house(tmp_path, serve_processes="2", voices="bella,emma") as here, here.socket() as socket:
+        shown = (await event(socket, "session.created"))["session"]
+        assert elsewhere(here) == 1
+        assert shown["audio"]["output"]["voice"] == "bella"

@@ -151,7 +151,7 @@ def test_a_library_that_logs_a_fault_logs_no_words_of_it() -> None:
 _FAULTS = """\
 import asyncio, logging, os, signal, sys
 from voicemode.http.server import listen, serve
-from voicemode.cli.serve import _log_to_stderr
+from voicemode.http.logs import log_to_stderr
 from voicemode.load_config import load_from_process
 
 async def task(text):
@@ -170,7 +170,7 @@ def started():
     loop.call_later(0.3, os.kill, os.getpid(), signal.SIGTERM)
 
 loaded = load_from_process(os.environ)
-_log_to_stderr(loaded, json_logs="json" in sys.argv)
+log_to_stderr(loaded.settings.log_level, as_json="json" in sys.argv)
 asyncio.run(serve(None, listen(loaded.settings, "127.0.0.1", 0), drain=nothing, started=started, ended=nothing))
 """
 

@@ -11,10 +11,9 @@ import base64
 import contextlib
 import itertools
 import logging
-import pickle
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -96,8 +95,8 @@ class _Process:
 class Processes:
     """All but this one. Those that die are started again; what they held is lost, and their clients see a broken connection."""
 
-    def __init__(self, count: int, first_words: Mapping[str, Any], on_taken: Callable[[], None] = lambda: None) -> None:
-        """``count`` of them, each handed ``first_words``, which are pickled. ``on_taken`` is told of each conversation."""
+    def __init__(self, count: int, first_words: Message, on_taken: Callable[[], None] = lambda: None) -> None:
+        """``count`` of them, each told ``first_words``, fit for JSON. ``on_taken`` is told of each conversation."""
         self._count, self._first, self._on_taken = count, first_words, on_taken
         self._alive: list[_Process] = []
         self._keeping: list[asyncio.Task[None]] = []
@@ -176,7 +175,7 @@ class Processes:
                 end.close()
         process = _Process(await Channel.over(lines[0]), connections[0])
         try:
-            process.channel.send({"first": base64.b64encode(pickle.dumps(self._first)).decode()})
+            process.channel.send(self._first)
             await self._listen(process)
         finally:
             process.gone()
