@@ -85,7 +85,7 @@ def test_a_rate_must_be_positive(rates: tuple[int, int]) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(
-    st.sampled_from([(48_000, 16_000), (44_100, 16_000), (22_050, 48_000), (24_000, 48_000), (16_000, 44_100)]),
+    st.sampled_from([(48_000, 16_000), (44_100, 16_000), (22_050, 48_000), (24_000, 16_000), (16_000, 44_100)]),
     st.lists(st.integers(0, 2000), max_size=8),
 )
 def test_cutting_changes_nothing(rates: tuple[int, int], sizes: list[int]) -> None:
