@@ -26,6 +26,7 @@ from voicemode.core.endpointing import (
     TurnEnded,
     next_state,
 )
+from voicemode.core.turn_policy import TurnPolicy
 
 OPTIONS = EndpointingOptions(silence_s=0.5, start_timeout_s=3.0, max_utterance_s=5.0, speculate_after_s=0.2)
 FLOOR = -60.0
@@ -66,6 +67,43 @@ def test_an_utterance_ends_after_the_silence() -> None:
         PauseBegan(about(3.0)),
         TurnEnded(about(1.0), about(3.0), about(3.5), EndReason.SILENCE),
     ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.sampled_from([SPEECH, DECAY, SILENCE, NOISY_SPEECH, NOISE])), max_size=30),
+    st.sampled_from([0.1, 0.25, 0.5]),
+    st.booleans(),
+)
+def test_nothing_happens_while_it_is_calm(parts: list[tuple[int, FrameFacts]], silence_s: float, judged: bool) -> None:
+    """Whatever is heard: nobody misses anything who hears of the next ``calm_s`` at once, but that speech went on."""
+    policy = TurnPolicy() if judged else None
+    endpointer, calm_until, now = Endpointer(replace(OPTIONS, silence_s=silence_s, policy=policy)), 0.0, 0.0
+    for facts in (facts for count, facts in parts for _ in range(count)):
+        if endpointer.state is State.ENDED:
+            break
+        now += facts.seconds
+        happened = endpointer.push(facts)
+        assert now > calm_until - 1e-6 or all(isinstance(event, SpeechResumed) for event in happened)
+        calm_until = max(calm_until, now + endpointer.calm_s)
+
+
+def test_it_is_calm_in_speech_and_in_the_silence_that_is_long_yet() -> None:
+    """Up to the pause that is told; then up to the end of the turn, if nobody judges, but no longer than to the next pause."""
+    calm = {}
+    for name, parts in {
+        "nobody": [(1.0, SILENCE)],
+        "speaking": [(1.0, SPEECH)],
+        "a stop": [(1.0, SPEECH), (0.15, SILENCE)],
+        "a pause": [(1.0, SPEECH), (0.25, SILENCE)],
+        "at its end": [(1.0, SPEECH), (0.45, SILENCE)],
+        "too long": [(4.9, SPEECH)],
+    }.items():
+        endpointer = Endpointer(OPTIONS)
+        for facts in frames(parts):
+            endpointer.push(facts)
+        calm[name] = endpointer.calm_s
+    expected = {"nobody": 0.0, "speaking": 0.2, "a stop": 0.05, "a pause": 0.2, "at its end": 0.05, "too long": 0.1}
+    assert calm == pytest.approx(expected)
 
 
 def test_the_detectors_decay_costs_no_time() -> None:

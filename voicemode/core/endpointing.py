@@ -16,6 +16,7 @@ pushed in whenever they are there (``scored``, ``partial``), and every frame ask
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto, unique
 from types import MappingProxyType
@@ -217,6 +218,18 @@ class Endpointer:
         """
         return None if self._began is None else max(self._faint_until, self._voiced_until)
 
+    @property
+    def calm_s(self) -> float:
+        """In the next so many seconds of sound nothing can happen, whatever it is, but that speech goes on; 0: anything can."""
+        in_speech = self._state is State.SPEAKING
+        if not in_speech and (self._state is not State.PAUSING or self._options.policy is not None):
+            return 0.0
+        assert self._began is not None  # noqa: S101 - somebody has spoken
+        pause_s = self._pause_s()
+        silence_left_s = self._voiced_until + min(self._silence_s(), pause_s if in_speech else math.inf) - self._now
+        cap_left_s = self._began + self._options.max_utterance_s - self._now
+        return max(min(silence_left_s, cap_left_s, pause_s), 0.0)
+
     def push(self, facts: FrameFacts) -> list[EndpointEvent]:
         """Learn from the next frame. Raises IllegalTransitionError after the last event."""
         if self._state is State.ENDED:
@@ -298,15 +311,16 @@ class Endpointer:
         return [SpeechBegan(self._began)]
 
     def _speak(self) -> list[EndpointEvent]:
-        policy = self._options.policy
         ended = self._end_if_due()
-        pause_s = self._options.speculate_after_s if policy is None else _FIRST_SCORE_S
-        if not ended and self._passed(pause_s, since=self._voiced_until):
+        if not ended and self._passed(self._pause_s(), since=self._voiced_until):
             self._move(Signal.PAUSED)
             self._scores, self._cue, self._text_pending = (), TextCue.UNKNOWN, self._options.partials
             self._next_score_s = _FIRST_SCORE_S
             return [PauseBegan(self._voiced_until), *self._want_score()]
         return ended
+
+    def _pause_s(self) -> float:
+        return self._options.speculate_after_s if self._options.policy is None else _FIRST_SCORE_S
 
     def _want_score(self) -> list[EndpointEvent]:
         if self._options.policy is None or not self._passed(self._next_score_s, since=self._voiced_until):

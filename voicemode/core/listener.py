@@ -40,6 +40,9 @@ _LOOK_BACK_S = 6.0
 _ECHO_TAIL_S = 0.2
 """How long a room and the detector go on after the assistant's last word: 0.1 s each."""
 
+_UNJUDGED_S = 0.015
+"""What is judged with the next sound besides: less than 10 ms that fill no frame, and what a resampler held back."""
+
 _GATE_WIDTH = 0.15
 """Between opening and closing: Silero's own pair is 0.5 and 0.35."""
 
@@ -128,6 +131,11 @@ class Listener:
     def latest(self) -> Sequence[FrameFacts]:
         """What is known about each 10 ms that the last ``push`` completed, oldest first; the last ends at ``judged_s``."""
         return self._latest
+
+    @property
+    def calm_s(self) -> float:
+        """The next so many seconds of sound may as well be pushed at once: nothing can come of them but that speech goes on."""
+        return 0.0 if self._endpointer is None else self._endpointer.calm_s - _UNJUDGED_S
 
     @property
     def judged_s(self) -> float:

@@ -257,10 +257,10 @@ class DialogueEngine:
             self.turn_ended(turn, round(self._input.position_s * 1000))
 
     def _may_wait(self, audio: AudioIn) -> bool:
-        """Quiet sound behind which nothing is queued, while nothing is being heard: no task need wake up for it."""
+        """Sound of which nothing can come, nothing being queued or heard: no task need wake up for it."""
         if self._sound or self._hearing or self._quiet.rate not in (None, audio.sample_rate):
             return False
-        return self._quiet.keep(audio, self._input.room_dbfs)
+        return self._quiet.keep(audio, self._input.room_dbfs, self._input.calm_s)
 
     async def _attend(self, audio: AudioIn) -> None:
         """Hear it, with what waited."""

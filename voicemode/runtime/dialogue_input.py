@@ -125,6 +125,11 @@ class TurnInput:
         return None if listener is None or self._speaking or listener.is_stirring else listener.noise_floor_dbfs
 
     @property
+    def calm_s(self) -> float:
+        """The next so many seconds of sound need not be heard as they come; 0 or less: they must."""
+        return 0.0 if self._listener is None else self._listener.calm_s
+
+    @property
     def is_judging(self) -> bool:
         """Is somebody making up their mind whether the turn is over?"""
         if self._options.turn_taking is not TurnTaking.SEMANTIC:

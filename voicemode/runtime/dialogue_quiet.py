@@ -1,8 +1,8 @@
-"""Sound in which nobody speaks is heard in longer stretches.
+"""Sound of which nothing can come yet is heard in longer stretches.
 
-Most of the time a session hears a room. A stretch of 0.1 s takes two thirds of the work of five times 0.02 s: 7.7 against
-11.6 ms of a processor for each second (protocol, call and engine of one session in a quiet room). Whatever is louder than the
-room is heard when it comes, with all that waited.
+A stretch of 0.1 s takes two thirds of the work of five times 0.02 s: 7.7 against 11.6 ms of a processor for each second
+(protocol, call and engine of one session in a quiet room). Most of the time a session hears a room: whatever is louder is
+heard when it comes, with all that waited. And in the midst of speech nothing is decided before there was some silence.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ class QuietSound:
         """Of what waits, in hertz; None while nothing does. ``keep`` wants no other."""
         return self._waiting[0].sample_rate if self._waiting else None
 
-    def keep(self, audio: AudioIn, floor_dbfs: float | None) -> bool:
+    def keep(self, audio: AudioIn, floor_dbfs: float | None, calm_s: float = 0.0) -> bool:
         """Let it wait, if it may: the rest of what makes 0.1 s, and what is louder than the room, is to be heard at once.
 
-        ``floor_dbfs`` is the level of the room; None where no sound may wait, since somebody speaks or it is not known.
+        ``floor_dbfs`` is the level of the room; None where how loud it is says nothing, since somebody speaks or it is not
+        known. Of ``calm_s``, counted from what was heard last, nothing can come, however loud it is.
         """
         seconds = self._seconds + len(audio.samples) / audio.sample_rate
-        if floor_dbfs is None or seconds >= _MOST_S or rms_dbfs(audio.samples) > floor_dbfs + _MARGIN_DB:
+        if seconds >= _MOST_S:
+            return False
+        if seconds >= calm_s and (floor_dbfs is None or rms_dbfs(audio.samples) > floor_dbfs + _MARGIN_DB):
             return False
         self._waiting.append(audio)
         self._seconds = seconds

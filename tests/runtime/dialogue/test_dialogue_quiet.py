@@ -46,6 +46,12 @@ def test_nothing_waits_while_somebody_speaks() -> None:
     assert not QuietSound().keep(chunk(0), None)
 
 
+def test_a_loud_chunk_waits_where_nothing_can_come_of_it() -> None:
+    """In the midst of speech, as long as the silence that would be told is not over with it."""
+    held = QuietSound()
+    assert [held.keep(chunk(20_000), None, calm_s=0.05) for _ in range(3)] == [True, True, False]
+
+
 def test_what_waits_can_be_had_at_any_time_and_once() -> None:
     """Before a commit, say."""
     held = QuietSound()
@@ -109,8 +115,34 @@ def test_a_turn_after_a_long_quiet_is_told_at_the_moment_at_which_it_would_be_to
     sounds = (quiet(5.0), tone(1.0), quiet(1.0))
     decided = said(tmp_path, *sounds, chunk_s=0.02)
     monkeypatch.setattr(TurnInput, "room_dbfs", None)
+    monkeypatch.setattr(TurnInput, "calm_s", 0.0)
     assert [name for name, *_ in decided] == ["SpeechStarted", "SpeechStopped"]
     assert said(tmp_path, *sounds, chunk_s=0.02) == decided
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@given(st.lists(st.integers(5, 130), min_size=1, max_size=12), st.sampled_from([0.01, 0.02, 0.03]))
+def test_speech_that_waits_ends_no_turn_later(tmp_path: Path, hundredths: list[int], chunk_s: float) -> None:
+    """However long the words and the pauses are: what is told, and when, is as if nothing had ever waited."""
+    sounds = [(tone, quiet)[at % 2](length / 100) for at, length in enumerate(hundredths)]
+    decided = said(tmp_path, quiet(2.0), *sounds, quiet(1.0), chunk_s=chunk_s)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TurnInput, "calm_s", 0.0)
+        assert said(tmp_path, quiet(2.0), *sounds, quiet(1.0), chunk_s=chunk_s) == decided
+
+
+def test_speech_is_heard_in_few_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds in chunks of 20 ms: a third of the hundred pieces that they are."""
+    pieces = list[int]()
+    hear = TurnInput.hear
+
+    def counted(self: TurnInput, samples: Samples) -> None:
+        pieces.append(len(samples))
+        hear(self, samples)
+
+    monkeypatch.setattr(TurnInput, "hear", counted)
+    said(tmp_path, tone(2.0), chunk_s=0.02)
+    assert len(pieces) < 33
 
 
 def test_a_commit_takes_along_what_waits(tmp_path: Path) -> None:
