@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 from voicemode.wire.realtime.errors import ClientError, missing, wrong_type, wrong_value
 
-__all__ = ["Fields", "parse_event"]
+__all__ = ["Fields", "appended_base64", "parse_event"]
 
 _DEEPEST = 100
 """Levels of nesting; a JSON schema of a tool has some ten. Python's own encoder gives up at about a thousand."""
@@ -27,6 +28,22 @@ def parse_event(message: str | bytes) -> dict[str, object]:
         raise wrong_type("event", "an object", event)
     _check_depth(event)
     return event
+
+
+_APPEND = re.compile(r'\{(?:"event_id": ?"[^"\\\x00-\x1f]*", ?)?"type": ?"input_audio_buffer\.append", ?"audio": ?"')
+"""As Python's and JavaScript's encoders begin it."""
+_APPEND_END = '"}'
+
+
+def appended_base64(message: str | bytes) -> str | None:
+    """What an append event carries, if it has the usual form and if this is base64; None: only JSON can tell.
+
+    Fifty messages a second of each client are of this kind, and to read them as JSON takes three times as long.
+    """
+    if not isinstance(message, str) or not message.endswith(_APPEND_END):
+        return None
+    head = _APPEND.match(message)
+    return None if head is None else message[head.end() : -len(_APPEND_END)]
 
 
 def _no_number(name: str) -> NoReturn:

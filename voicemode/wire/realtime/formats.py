@@ -28,18 +28,11 @@ class WireFormat(Enum):
     ULAW = "audio/pcmu"
     ALAW = "audio/pcma"
 
-    @property
-    def rate(self) -> int:
-        """Hertz."""
-        return ANSWER_RATE if self is WireFormat.PCM else G711_RATE
-
-    @property
-    def sample_bytes(self) -> int:
-        return 2 if self is WireFormat.PCM else 1
-
-    @property
-    def bytes_per_ms(self) -> int:
-        return self.rate * self.sample_bytes // 1000
+    def __init__(self, kind: str) -> None:
+        """``rate`` is in hertz."""
+        # Attributes, since they are asked for several times with each message.
+        self.rate, self.sample_bytes = (ANSWER_RATE, 2) if kind == "audio/pcm" else (G711_RATE, 1)
+        self.bytes_per_ms = self.rate * self.sample_bytes // 1000
 
     def wire(self) -> dict[str, object]:
         return {"type": self.value, "rate": self.rate} if self is WireFormat.PCM else {"type": self.value}
@@ -68,7 +61,7 @@ class WireFormat(Enum):
 def read_format(fields: Fields | None) -> WireFormat:
     """An ``audio.*.format`` object; PCM where it is null. Raises ClientError."""
     kind = fields and fields.choice("type", tuple(each.value for each in WireFormat))
-    if fields is None or kind is None:
+    if fields is None or not isinstance(kind, str):
         return WireFormat.PCM
     wire_format = WireFormat(kind)
     rate = fields.integer("rate", 1, 1_000_000)

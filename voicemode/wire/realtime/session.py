@@ -27,7 +27,7 @@ from voicemode.dialogue import (
 )
 from voicemode.wire.realtime.answers import Answers
 from voicemode.wire.realtime.errors import ClientError, wrong_value
-from voicemode.wire.realtime.fields import Fields, parse_event
+from voicemode.wire.realtime.fields import Fields, appended_base64, parse_event
 from voicemode.wire.realtime.item_events import ItemEvents
 from voicemode.wire.realtime.response_request import read_request
 from voicemode.wire.realtime.session_config import SessionConfig, SessionDefaults, merged
@@ -118,6 +118,13 @@ class RealtimeSession:
 
     def receive(self, message: str | bytes, now_ms: float) -> Step:
         """One client event, as it came."""
+        audio = appended_base64(message)
+        try:
+            if audio is not None and not self._closed:
+                sound = self._turns.append(audio)
+                return Step() if sound is None else Step(commands=(sound,))
+        except ClientError:
+            pass  # who reads it as JSON knows what is wrong with it
         try:
             event = parse_event(message)
         except ClientError as error:
@@ -206,7 +213,9 @@ class RealtimeSession:
         out.command(Configure(self.config.options()))
 
     def _append(self, out: Outbox, event: Fields, _: float) -> None:
-        self._turns.append(out, event.need_text("audio"))
+        sound = self._turns.append(event.need_text("audio"))
+        if sound is not None:
+            out.command(sound)
 
     def _commit(self, out: Outbox, _: Fields, now_ms: float) -> None:
         self._turns.commit(out, now_ms)

@@ -56,15 +56,15 @@ class Turns:
         """The session opens: where the sound does not come through us, it flows from now on."""
         self._turn_ended_ms = now_ms
 
-    def append(self, out: Outbox, audio: str) -> None:
-        """Sound in an event. Raises ClientError, and then took nothing."""
+    def append(self, audio: str) -> AudioIn | None:
+        """Sound in an event, for the engine, if it has any. Raises ClientError, and then took nothing."""
         wire_format = self._state.config.input_format
         data = read_base64(audio, wire_format)
         if not data:
-            return
+            return None
         waits = self._speech is not None or self._state.config.turn_detection is None
         self._buffer.append(data, wire_format, speaking=waits)
-        out.command(AudioIn(wire_format.decode(data), wire_format.rate))
+        return AudioIn(wire_format.decode(data), wire_format.rate)
 
     def commit(self, out: Outbox, now_ms: float) -> None:
         """The client says that the turn is over; nothing answers it by itself. Raises ClientError."""
