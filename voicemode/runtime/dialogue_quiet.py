@@ -18,6 +18,8 @@ __all__ = ["QuietSound", "joined"]
 
 _MOST_S = 0.1
 """What waits for so long is heard, so that a session knows its room, and how long nobody has spoken."""
+_ALONE_S = 0.04
+"""With the last two chunks before something can come nothing waits, so that what comes need not wait for that to be heard."""
 _MARGIN_DB = 3.0
 """Over the noise floor: the level of a quiet room in 20 ms scatters by less."""
 
@@ -43,7 +45,7 @@ class QuietSound:
         seconds = self._seconds + len(audio.samples) / audio.sample_rate
         if seconds >= _MOST_S:
             return False
-        if seconds >= calm_s and (floor_dbfs is None or rms_dbfs(audio.samples) > floor_dbfs + _MARGIN_DB):
+        if seconds + _ALONE_S >= calm_s and (floor_dbfs is None or rms_dbfs(audio.samples) > floor_dbfs + _MARGIN_DB):
             return False
         self._waiting.append(audio)
         self._seconds = seconds

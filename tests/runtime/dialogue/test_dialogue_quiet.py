@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from tests.runtime.dialogue.stage import SILENCE, Talk, quiet, talk
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.dialogue import AudioIn, CommitInput, SpeechStarted, SpeechStopped
+from voicemode.runtime.dialogue_engine import DialogueEngine
 from voicemode.runtime.dialogue_input import TurnInput
 from voicemode.runtime.dialogue_quiet import QuietSound
+from voicemode.runtime.dialogue_words import HeardTurn
 from voicemode.testing import tone
 
 RATE = 24_000
@@ -49,7 +51,7 @@ def test_nothing_waits_while_somebody_speaks() -> None:
 def test_a_loud_chunk_waits_where_nothing_can_come_of_it() -> None:
     """In the midst of speech, as long as the silence that would be told is not over with it."""
     held = QuietSound()
-    assert [held.keep(chunk(20_000), None, calm_s=0.05) for _ in range(3)] == [True, True, False]
+    assert [held.keep(chunk(20_000), None, calm_s=0.09) for _ in range(3)] == [True, True, False]
 
 
 def test_what_waits_can_be_had_at_any_time_and_once() -> None:
@@ -129,6 +131,25 @@ def test_speech_that_waits_ends_no_turn_later(tmp_path: Path, hundredths: list[i
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TurnInput, "calm_s", 0.0)
         assert said(tmp_path, quiet(2.0), *sounds, quiet(1.0), chunk_s=chunk_s) == decided
+
+
+def test_nothing_waits_that_would_be_heard_while_a_turn_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chunk with which it is over is heard alone."""
+    pieces = list[int]()
+    hear, ended = TurnInput.hear, DialogueEngine.turn_ended
+
+    def heard(self: TurnInput, samples: Samples) -> None:
+        pieces.append(len(samples))
+        hear(self, samples)
+
+    def over(self: DialogueEngine, turn: HeardTurn, at_ms: int) -> None:
+        pieces.append(-pieces[-1])
+        ended(self, turn, at_ms)
+
+    monkeypatch.setattr(TurnInput, "hear", heard)
+    monkeypatch.setattr(DialogueEngine, "turn_ended", over)
+    said(tmp_path, tone(1.0), quiet(1.0), chunk_s=0.02)
+    assert [piece for piece in pieces if piece < 0] == [-320]
 
 
 def test_speech_is_heard_in_few_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
