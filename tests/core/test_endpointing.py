@@ -114,13 +114,13 @@ def test_the_detectors_decay_costs_no_time() -> None:
 
 def test_in_noise_the_gate_decides() -> None:
     """At 8 dB over the noise, quieter frames with an open gate are speech."""
-    told = events((1.0, NOISY_SPEECH), (0.8, replace(NOISE, gate_open=True, probability=0.6)), (2.0, NOISE))
+    told = events((1.0, NOISY_SPEECH), (0.8, NOISE._replace(gate_open=True, probability=0.6)), (2.0, NOISE))
     assert told[-1] == TurnEnded(about(0.0), about(1.8), about(2.3), EndReason.SILENCE)
 
 
 def test_a_sure_detector_is_never_cut_off_in_noise() -> None:
     """Two seconds at the level of the noise, with a sure detector, are still the same turn."""
-    told = events((1.0, NOISY_SPEECH), (2.0, replace(NOISE, gate_open=True, probability=0.85)), (2.0, NOISE))
+    told = events((1.0, NOISY_SPEECH), (2.0, NOISE._replace(gate_open=True, probability=0.85)), (2.0, NOISE))
     assert told[-1] == TurnEnded(about(0.0), about(3.0), about(3.5), EndReason.SILENCE)
 
 
@@ -190,29 +190,29 @@ def test_a_short_gap_is_not_told() -> None:
 
 def test_resumption_is_dated_back_to_its_first_frame() -> None:
     """The gate was sure 60 ms late."""
-    late = replace(SPEECH, gate_age_s=0.07)
+    late = SPEECH._replace(gate_age_s=0.07)
     told = events((1.0, SPEECH), (0.4, SILENCE), (0.01, late), (1.0, SPEECH), (1.0, SILENCE))
     assert told[2] == SpeechResumed(about(1.34))
 
 
 def test_the_beginning_is_dated_back_but_not_before_the_turn() -> None:
     """Speech that was under way when the endpointer began, began with it."""
-    told = events((0.5, SILENCE), (0.5, replace(SPEECH, gate_age_s=0.07)), (1.0, SILENCE))
+    told = events((0.5, SILENCE), (0.5, SPEECH._replace(gate_age_s=0.07)), (1.0, SILENCE))
     assert told[0] == SpeechBegan(about(0.44))
-    told = events((0.5, replace(SPEECH, gate_age_s=0.3)), (1.0, SILENCE))
+    told = events((0.5, SPEECH._replace(gate_age_s=0.3)), (1.0, SILENCE))
     assert told[0] == SpeechBegan(about(0.0))
 
 
 def test_sound_at_the_last_moment_gets_the_detectors_verdict() -> None:
     """Somebody goes on 30 ms before the end: the detector, 60 ms late, still keeps the turn."""
-    rising = replace(SPEECH, gate_open=False, probability=0.3)
+    rising = SPEECH._replace(gate_open=False, probability=0.3)
     told = events((1.0, SPEECH), (0.47, SILENCE), (0.06, rising), (1.0, SPEECH), (1.0, SILENCE))
     assert told[-1] == TurnEnded(about(0.0), about(2.53), about(3.03), EndReason.SILENCE)
 
 
 def test_noise_at_the_last_moment_delays_the_end_by_a_tenth_at_most() -> None:
     """A vacuum cleaner that starts in the silence is no reason to wait longer."""
-    vacuum = replace(SPEECH, gate_open=False, probability=0.1)
+    vacuum = SPEECH._replace(gate_open=False, probability=0.1)
     told = events((1.0, SPEECH), (0.4, SILENCE), (3.0, vacuum))
     assert told[-1] == TurnEnded(about(0.0), about(1.0), about(1.6), EndReason.SILENCE)
 

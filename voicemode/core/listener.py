@@ -318,18 +318,13 @@ class Listener:
     def _moment(self, level_dbfs: float, far_end_active: bool) -> _Moment:
         self._level_dbfs = level_dbfs
         floor_dbfs = self._noise_floor.push(level_dbfs, _LEVEL_FRAME / CAPTURE_RATE)
-        self._echo.push(level_dbfs, floor_dbfs, far_end_active)
+        if far_end_active:
+            self._echo.push(level_dbfs, floor_dbfs, far_end_active)
         start, self._heard = self._heard, self._heard + _LEVEL_FRAME
         opened_at = self._gate.opened_at
-        facts = FrameFacts(
-            seconds=_LEVEL_FRAME / CAPTURE_RATE,
-            level_dbfs=level_dbfs,
-            noise_floor_dbfs=floor_dbfs,
-            gate_open=opened_at is not None,
-            probability=self._probability,
-            gate_age_s=0.0 if opened_at is None else self._heard / CAPTURE_RATE - opened_at,
-        )
-        return _Moment(start, facts)
+        age_s = 0.0 if opened_at is None else self._heard / CAPTURE_RATE - opened_at
+        # By position: a hundred times a second, names cost more than all else in here.
+        return _Moment(start, FrameFacts(level_dbfs, floor_dbfs, opened_at is not None, self._probability, age_s))
 
     def _decide(self, moments: Sequence[_Moment]) -> list[EndpointEvent]:
         endpointer, events = self._endpointer, list[EndpointEvent]()
@@ -347,7 +342,7 @@ class Listener:
         since_begin_s = (moment.start + _LEVEL_FRAME - self._begun_at) / CAPTURE_RATE
         opened_before = moment.facts.gate_age_s > since_begin_s
         if opened_before and since_begin_s < _ECHO_TAIL_S:
-            return replace(moment.facts, gate_open=False, gate_age_s=0.0)
+            return moment.facts._replace(gate_open=False, gate_age_s=0.0)
         return moment.facts
 
     def _settle(self, events: list[EndpointEvent]) -> list[EndpointEvent]:
