@@ -109,6 +109,50 @@ def test_blocks_of_any_size_give_the_same_samples(frames: list[int]) -> None:
     assert np.concatenate(parts).tolist() == whole.tolist()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_beginning_that_passed_before_the_proof_is_recalled(seed: int) -> None:
+    """What was said until then is in it, where the canceller had left nothing, and what differs from it is softer."""
+    person = somebody(seed, 0.1 * 0.3 / 2)
+    begins, sound = recalls(DoubleTalk(), *scene(seed, person=person))[0]
+    assert begins >= (SPOKEN_S - 0.15) * CAPTURE_RATE
+    voiced = np.concatenate([np.zeros(round(SPOKEN_S * CAPTURE_RATE), np.float32), person])[begins : begins + len(sound)]
+    loud = np.abs(voiced).reshape(-1, FRAME).max(axis=1) > 0.01
+    said, got = as_pcm(voiced).reshape(-1, FRAME)[loud], sound.reshape(-1, FRAME)[loud]
+    assert level_db(got - said) < level_db(said) - 3
+
+
+def recalls(double_talk: DoubleTalk, near: Samples, far: Samples, frames: int = 1) -> list[tuple[int, Samples]]:
+    """Where each begins, and its sound; of blocks of so many frames."""
+    found = []
+    for at in range(0, len(near), frames * FRAME):
+        part = slice(at, at + frames * FRAME)
+        silence_where_cancelled(near[part], far[part], double_talk=double_talk)
+        if double_talk.recalled is not None:
+            found.append((min(part.stop, len(near)) - double_talk.recalled.age, double_talk.recalled.sound))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_recalled_where_nobody_spoke(seed: int) -> None:
+    """Of an echo alone."""
+    assert not recalls(DoubleTalk(), *scene(seed))
+
+
+@pytest.mark.parametrize("frames", [3, 7])
+def test_what_is_recalled_does_not_depend_on_the_blocks(frames: int) -> None:
+    """But that of one block only the last is told."""
+    near, far = scene(2, person=somebody(2, 0.015))
+    single = dict(recalls_by_end(recalls(DoubleTalk(), near, far)))
+    found = recalls_by_end(recalls(DoubleTalk(), near, far, frames))
+    assert found
+    for end, sound in found:
+        assert single[end] == sound
+
+
+def recalls_by_end(found: list[tuple[int, Samples]]) -> list[tuple[int, list[int]]]:
+    return [(begins + len(sound), sound.tolist()) for begins, sound in found]
+
+
 def test_the_cancellers_sound_is_not_changed_in_place() -> None:
     """Whoever hands it over may keep it."""
     near, far = scene(1, person=somebody(1, 0.03))

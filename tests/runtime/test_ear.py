@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -157,6 +157,12 @@ class TestDoubleTalk:
         def process(self, near: Samples, far: Samples) -> Samples:
             return np.zeros_like(near)
 
+    class Murmur(FakeEchoCanceller):
+        """Leaves what tells that the microphone is not muted."""
+
+        def process(self, near: Samples, far: Samples) -> Samples:
+            return np.ones_like(near)
+
     FAR = voice(8.0, 1)
     SPOKEN = slice(5 * CAPTURE_RATE, 8 * CAPTURE_RATE)
     PERSON = voice(3.0, 2, 0.02)
@@ -191,6 +197,33 @@ class TestDoubleTalk:
         assert out[: 600 * 160].any()
         assert not out[601 * 160 : 604 * 160].any()
 
+    @pytest.mark.parametrize("size", [100, 480])
+    def test_an_interruption_has_the_word_that_passed_before_anybody_knew(self, size: int) -> None:
+        """It is known too late to be heard, but not too late to be transcribed: the utterance begins with it."""
+        word = np.zeros(CAPTURE_RATE, np.float32)
+        word[: CAPTURE_RATE // 4] = self.PERSON[: CAPTURE_RATE // 4]  # 0.25 s, and a pause of 0.75 s
+        near = self.echo(0.1)
+        near[5 * CAPTURE_RATE : 6 * CAPTURE_RATE] += word
+        near[6 * CAPTURE_RATE :] += self.PERSON[: 2 * CAPTURE_RATE]
+        notes, snippets = Notes(), list[Samples]()
+
+        async def scenario() -> None:
+            listener = Listener(FakeDetector(), EndpointingOptions())
+            ear = Ear(self.Murmur(), FarSound(as_pcm(self.FAR)))
+            listening = Listening(Recorded(blocks_of(as_pcm(near), [size])), listener, notes, ear=ear)
+            notes.after(7.5, lambda: snippets.append(listening.speech_since(6.1).samples))
+            notes.after(7.5, lambda: listening.begin_with_speech(6.1))
+            await listening.run()
+
+        asyncio.run(scenario())
+        snippet = snippets[0]
+        begins = len(snippet) - round(7.5 * CAPTURE_RATE)
+        assert 0 <= 5 * CAPTURE_RATE + begins < 0.15 * CAPTURE_RATE
+        assert notes.utterances[-1][:1_600].tolist() == snippet[:1_600].tolist()
+        heard_word = snippet[5 * CAPTURE_RATE + begins :][: CAPTURE_RATE // 4]
+        said = as_pcm(word)[: CAPTURE_RATE // 4]
+        assert level_db(heard_word - said) < level_db(said) - 3
+
     def test_where_nothing_was_audible_for_half_a_second_the_microphone_is_handed_on(self) -> None:
         """To the bit, and the next message is cancelled as the one before."""
         far = np.concatenate([self.FAR, np.zeros(CAPTURE_RATE, np.float32), self.FAR])
@@ -209,6 +242,11 @@ class Notes:
         self.ends: list[tuple[int, float]] = []
         """After how many frames of 10 ms, and when the last of them ended."""
         self.utterances: list[Samples] = []
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def after(self, seconds: float, act: Callable[[], None]) -> None:
+        """When so much has been heard."""
+        self._due.append((BEGAN_AT + seconds, act))
 
     def transcribe(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
         self.utterances.append(utterance.samples)
@@ -221,6 +259,8 @@ class Notes:
         assert len(facts) == len(overheard)
         self.frames += len(facts)
         self.ends.append((self.frames, ends_at))
+        while self._due and ends_at >= self._due[0][0]:
+            self._due.pop(0)[1]()
 
     def heard_event(self, event: EndpointEvent, anchor: float) -> None:
         assert anchor == pytest.approx(BEGAN_AT)

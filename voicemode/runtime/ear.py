@@ -10,6 +10,7 @@ import numpy as np
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.double_talk import DoubleTalk
 from voicemode.core.echo_lag import Echo, EchoLag
+from voicemode.core.hindsight import Recalled
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
 from voicemode.interfaces import CapturedBlock, EchoCanceller, FarEndReader
 
@@ -41,14 +42,24 @@ class Ear:
         self._rest: Samples = np.zeros(0, dtype=np.int16)
         self._audible_until = -1.0
         """The end of the last block in which the loudspeaker sounded."""
+        self._recalled: Recalled | None = None
 
     @property
     def pending(self) -> int:
         """Samples of earlier blocks that go before the next one: less than 10 ms."""
         return len(self._rest)
 
+    @property
+    def recalled(self) -> Recalled | None:
+        """Where a voice was found in the last block: what it had said, in the place of what was handed out until now.
+
+        Who was listening has decided on what was handed out; it is for whoever writes the words down.
+        """
+        return self._recalled
+
     def hear(self, block: CapturedBlock) -> tuple[Samples, Sequence[Overheard]]:
         """Whole frames of 16 kHz mono PCM without echo, and what is known about each. Blocks come in order."""
+        self._recalled = None
         began = block.captured_at - len(self._rest) / CAPTURE_RATE
         near = np.concatenate([self._rest, block.chunk.samples])
         whole = len(near) - len(near) % _FRAME
@@ -72,6 +83,7 @@ class Ear:
         cleaned = self._canceller.process(near, far)
         delay = round(self._lag.delay_s * CAPTURE_RATE)
         cleaned = self._double_talk.process(near, ahead, cleaned, delay=delay, known=echo is Echo.KNOWN).reshape(-1, _FRAME)
+        self._recalled = self._double_talk.recalled
         # A canceller may put noise there; whoever looks for a muted microphone must see that it delivers nothing.
         cleaned = np.where(near.reshape(-1, _FRAME).any(axis=1, keepdims=True), cleaned, 0).astype(np.int16)
         return cleaned.reshape(-1), heard
