@@ -57,6 +57,16 @@ def test_another_utterance_reaches_no_further_back() -> None:
     assert listener.utterance().seconds == pytest.approx(2.0, abs=0.05)
 
 
+def test_another_utterance_is_not_found_in_it() -> None:
+    """Nor is speech there an answer."""
+    listener = Listener(ScriptedDetector((2.1, 2.5)), OPTIONS)
+    sound = room(5.0, (2.1, 2.5))
+    hear(listener, sound[: at(2.6)], begin=None)
+    listener.amend(WORD, at(0.6))
+    hear(listener, sound[at(2.6) : at(3.5)], begin=None)
+    assert listener.begin(at(3.3)) == []
+
+
 def test_what_was_said_long_before_is_another_matter() -> None:
     """More than a second."""
     listener, _ = heard(begin=3.7)

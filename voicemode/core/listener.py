@@ -231,7 +231,6 @@ class Listener:
     def drop(self) -> None:
         """Forget the utterance under way, and all sound so far; the room stays known. ``begin`` is due next."""
         self._endpointer, self._whole = None, None
-        self._amended.clear()
         self._taken_until = self.position
         self._moments.clear()
         self._ring.release()
