@@ -179,6 +179,24 @@ async def test_a_sideband_of_no_call_is_404() -> None:
         assert server.engines == []
 
 
+async def test_messages_keep_their_order() -> None:
+    """However they come: a few at a time, more at once than are taken at once, in pieces, as text and as bytes."""
+    async with served() as server, server.socket() as socket:
+        await event(socket)
+        for number in range(60):
+            text = json.dumps({"type": f"n{number}"})
+            match number % 7:
+                case 3:
+                    await socket.send(text.encode())
+                case 5:
+                    await socket.send([text[:4], text[4:]])
+                case _:
+                    await socket.send(text)
+            if number in (1, 2, 40):
+                await asyncio.sleep(0.01)
+        assert [(await event(socket))["type"] for _ in range(60)] == [f"echo.n{number}" for number in range(60)]
+
+
 async def test_a_client_that_sends_faster_than_it_is_heard_is_read_no_further() -> None:
     """Until the engine has caught up."""
     async with served() as server, server.socket() as socket:

@@ -112,6 +112,15 @@ def _fault(task: asyncio.Task[Any]) -> BaseException | None:
 
 
 async def _read(socket: WebSocket, call: RealtimeCall, received: Callable[[str | bytes], None]) -> None:
+    def take(text: str) -> bool:
+        if call.backlog_s > _AHEAD_S:
+            return False
+        received(text)
+        return True
+
+    extension = socket.scope["extensions"].get(CONNECTION)
+    if extension is not None:
+        extension["connection"].taker = take  # until the connection ends: a call that is over passes over what it receives
     for number in itertools.count(1):
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":

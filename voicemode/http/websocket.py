@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
@@ -13,6 +14,8 @@ CONNECTION = "voicemode.connection"
 """Key of the ASGI scope's extensions: {"connection": the WebSocketConnection}."""
 _FEW_MESSAGES, _SMALL_BYTES = 16, 16 << 10
 """So much of one client waits at most while more is read: 256 KiB, or 0.3 s of a browser's sound."""
+_IN_A_ROW = 8
+"""Messages of one client are taken at once, 1 ms of work with 20 ms of sound each; the others are not to wait for more."""
 _QUIET_S = 0.25
 """Without data for so long, a client has read why it is closed: what is still on its way comes within a round trip."""
 _FLUSH_S = 2.0
@@ -20,7 +23,9 @@ _FLUSH_S = 2.0
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
-    """uvicorn's, with four differences.
+    """uvicorn's, with five differences.
+
+    It may hand texts on by itself (``taker``): a task that wakes up for each is a third of the work of receiving it.
 
     It reads on while only little waits for us. uvicorn stops reading at each message and starts again when that was taken: two
     requests to the system for 20 ms of sound.
@@ -33,12 +38,18 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     Before the handshake is answered, the application may take the connection away (``CONNECTION``).
     """
 
+    taker: Callable[[str], bool] | None = None
+    """Takes a text at once, without a task that wakes up for it; False: it is to wait for ``receive``, as what follows does."""
+    _taken = 0
+    """Texts of what came last."""
     _opening = b""
     """What came until the handshake was answered."""
     _failed_at: float | None = None
     """When the client was told; None as long as it keeps to the protocol."""
 
     def send_receive_event_to_app(self) -> None:
+        if self._took_it():
+            return
         few = self.queue.qsize() < _FEW_MESSAGES and sum(map(len, self.frames)) < _SMALL_BYTES
         if self.read_paused or not few:
             super().send_receive_event_to_app()
@@ -48,6 +59,20 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             super().send_receive_event_to_app()
         finally:
             self.read_paused = False
+
+    def _took_it(self) -> bool:
+        if self.taker is None or self.curr_msg_data_type != "text" or self._taken >= _IN_A_ROW:
+            return False
+        if self.read_paused or self.close_sent or not self.queue.empty():
+            return False
+        self._taken += 1
+        try:
+            if not self.taker(b"".join(self.frames).decode()):
+                return False
+        except Exception:  # noqa: BLE001  (a fault of ours, or no UTF-8: whoever calls ``receive`` meets it, too, and tells)
+            return False
+        self.frames = []
+        return True
 
     def handle_parser_exception(self) -> None:
         close = self.conn.close_sent
@@ -67,6 +92,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             return
         if not self.handshake_complete:
             self._opening += data
+        self._taken = 0
         super().data_received(data)
 
     def handle_connect(self, event: Request) -> None:
