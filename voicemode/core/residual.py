@@ -8,8 +8,10 @@ canceller still learns the room, what it leaves is at most the echo itself, whic
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
+from itertools import accumulate
 
 from voicemode.core.echo_lag import Echo
 from voicemode.core.level import LOWEST_DBFS
@@ -51,27 +53,30 @@ class _Ratios:
     """A histogram of levels relative to the far end, in bins of 1 dB; constant memory."""
 
     _LOWEST_DB, _HIGHEST_DB = -80, 20
+    _MOST_UNIT = 1e9
 
     def __init__(self) -> None:
-        self._seconds = [0.0] * (self._HIGHEST_DB - self._LOWEST_DB + 1)
-        self.total_s = 0.0
+        self._bins = [0.0] * (self._HIGHEST_DB - self._LOWEST_DB + 1)
+        """In units that grow, so that what was added earlier fades."""
+        self._unit, self._total = 1.0, 0.0
+        self._quantile_db: float | None = None
 
     def add(self, ratio_db: float, seconds: float, fading: float) -> None:
         at = min(max(round(ratio_db), self._LOWEST_DB), self._HIGHEST_DB) - self._LOWEST_DB
-        self._seconds = [bin_s * fading for bin_s in self._seconds]
-        self._seconds[at] += seconds
-        self.total_s = self.total_s * fading + seconds
+        self._unit /= fading
+        self._bins[at] += seconds * self._unit
+        self._total += seconds * self._unit
+        self._quantile_db = None
+        if self._unit > self._MOST_UNIT:
+            self._bins = [each / self._unit for each in self._bins]
+            self._unit, self._total = 1.0, sum(self._bins)
 
     def quantile_db(self) -> float | None:
         """None with less than ``_ENOUGH_S``."""
-        if self.total_s < _ENOUGH_S:
-            return None
-        below = 0.0
-        for index, seconds in enumerate(self._seconds):
-            below += seconds
-            if below >= _QUANTILE * self.total_s:
-                return float(index + self._LOWEST_DB)
-        return float(self._HIGHEST_DB)  # sums of fading seconds miss the total by a rounding error
+        if self._quantile_db is None and self._total >= _ENOUGH_S * self._unit:
+            at = bisect_left(list(accumulate(self._bins)), _QUANTILE * self._total)
+            self._quantile_db = float(at + self._LOWEST_DB)
+        return self._quantile_db
 
 
 @dataclass(slots=True)
