@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.security.assembled import SECRETS, House, house
+from voicemode.http.processes import Processes
+from voicemode.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +32,7 @@ async def two(tmp_path: Path) -> AsyncIterator[House]:
         yield here
 
 
-def other(here: House) -> psutil.Process:
+def other() -> psutil.Process:
     """The one that holds conversations and nothing else."""
     (child,) = (each for each in psutil.Process().children() if "voicemode.serve_process" in each.cmdline())
     return child
@@ -96,7 +99,7 @@ async def test_nobody_comes_to_another_process_without_the_token(two: House) -> 
 
 async def test_the_other_process_listens_nowhere(two: House) -> None:
     """It has the connections that it was handed, and inherited no other."""
-    child = other(two)
+    child = other()
     assert [each for each in child.net_connections("inet") if each.status == psutil.CONN_LISTEN] == []
     before = len(child.net_connections("tcp"))
     async with two.socket() as socket:
@@ -135,7 +138,7 @@ async def test_a_process_that_dies_takes_nobody_along_but_its_own(two: House) ->
         await event(there, "session.created")
         await event(here, "session.created")
         assert elsewhere(two) == 1
-        other(two).kill()
+        other().kill()
         with pytest.raises(ConnectionClosed):
             await event(there, "never")
         await until(lambda: two.calls == 1)
@@ -154,7 +157,7 @@ def fill(connection: socket.socket) -> None:
 
 async def test_one_that_takes_nothing_costs_nobody_a_conversation(two: House) -> None:
     """When its channel is full, conversations stay in this process."""
-    child = other(two)
+    child = other()
     child.suspend()
     (process,) = two.server.processes._alive
     with pytest.raises(BlockingIOError):
@@ -163,6 +166,46 @@ async def test_one_that_takes_nothing_costs_nobody_a_conversation(two: House) ->
         assert "hello" in await ask(socket, "hello")
         assert elsewhere(two) == 0
     child.kill()
+
+
+@contextlib.asynccontextmanager
+async def one_more(base: Path, hung_s: float = 10.0) -> AsyncIterator[Processes]:
+    """A process beside this one, without a server."""
+    settings = Settings.model_validate({"base_dir": base, "discovery": False, "builtin": False, "start_services": False})
+    processes = Processes(1, {"settings": json.loads(settings.model_dump_json()), "json_logs": False}, hung_s=hung_s)
+    processes.start()
+    try:
+        yield processes
+    finally:
+        await processes.aclose()
+
+
+async def test_one_that_hangs_is_killed_and_started_again(tmp_path: Path) -> None:
+    """Those who talk to it would wait for ever."""
+    async with one_more(tmp_path, hung_s=0.5) as processes:
+        await until(lambda: processes.ready == 1)
+        child = other()
+        await asyncio.sleep(1.2)  # one that answers is left alone
+        assert child.is_running()
+        child.suspend()
+        await until(lambda: not child.is_running())
+        await until(lambda: processes.ready == 1)
+        assert other().pid != child.pid
+
+
+async def test_one_that_cannot_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may be short of something for a moment."""
+    start, failures = asyncio.create_subprocess_exec, [OSError("no memory")]
+
+    async def fails_once(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        if failures:
+            raise failures.pop()
+        return await start(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", fails_once)
+    async with one_more(tmp_path) as processes:
+        await until(lambda: processes.ready == 1)
+    assert failures == []
 
 
 async def test_the_end_is_told_everywhere(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ _MODULE = "voicemode.serve_process"
 _START_S = 60.0
 """A slow disk takes long over the libraries."""
 _ANSWER_S = 1.0
+"""How long whoever scrapes the figures waits for those of another process."""
+_LOOK_S, _HUNG_S = 10.0, 10.0
+"""Between two looks whether a process still answers, and how long it may take for that."""
 _END_S = 1.0
 """So long a process may take to free everything once its channel is closed."""
 _AGAIN_S, _AGAIN_MOST_S = 1.0, 60.0
@@ -63,14 +66,14 @@ class _Process:
         self.held[number] = over = asyncio.get_running_loop().create_future()
         return over
 
-    async def metrics(self) -> str:
+    async def metrics(self, within_s: float = _ANSWER_S) -> str:
         """Its figures in Prometheus' text format. Raises TimeoutError."""
         number = next(self._numbers)
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
         self.channel.send({"metrics": number})
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(within_s):
                 return await answer
         finally:
             del self._asked[number]
@@ -95,9 +98,14 @@ class _Process:
 class Processes:
     """All but this one. Those that die are started again; what they held is lost, and their clients see a broken connection."""
 
-    def __init__(self, count: int, first_words: Message, on_taken: Callable[[], None] = lambda: None) -> None:
-        """``count`` of them, each told ``first_words``, fit for JSON. ``on_taken`` is told of each conversation."""
-        self._count, self._first, self._on_taken = count, first_words, on_taken
+    def __init__(
+        self, count: int, first_words: Message, on_taken: Callable[[], None] = lambda: None, *, hung_s: float = _HUNG_S
+    ) -> None:
+        """``count`` of them, each told ``first_words``, fit for JSON. ``on_taken`` is told of each conversation.
+
+        One that does not answer for ``hung_s`` is killed: those who talk to it would wait for ever.
+        """
+        self._count, self._first, self._on_taken, self._hung_s = count, first_words, on_taken, hung_s
         self._alive: list[_Process] = []
         self._keeping: list[asyncio.Task[None]] = []
 
@@ -152,7 +160,10 @@ class Processes:
         loop, pause_s = asyncio.get_running_loop(), _AGAIN_S
         while True:
             began = loop.time()
-            await self._live()
+            try:
+                await self._live()
+            except OSError as error:  # no memory, or no descriptors
+                _log.error("a process that is to hold conversations does not start: %s", error)
             if loop.time() - began > _AGAIN_MOST_S:
                 pause_s = _AGAIN_S
             _log.error("a process that held conversations has ended; the next one starts in %g s", pause_s)
@@ -162,6 +173,7 @@ class Processes:
     async def _live(self) -> None:
         lines, connections = socket_pairs()
         theirs = (lines[1], connections[1])
+        process = _Process(await Channel.over(lines[0]), connections[0])
         try:
             child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", _MODULE, *(str(end.fileno()) for end in theirs)),
@@ -170,14 +182,18 @@ class Processes:
                 stdout=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for this process, which gives them the time of the drain
             )
+        except OSError:
+            process.gone()
+            raise
         finally:
             for end in theirs:
                 end.close()
-        process = _Process(await Channel.over(lines[0]), connections[0])
+        watching = asyncio.create_task(self._watch(process, child))
         try:
             process.channel.send(self._first)
             await self._listen(process)
         finally:
+            watching.cancel()
             process.gone()
             with contextlib.suppress(ValueError):
                 self._alive.remove(process)
@@ -191,6 +207,19 @@ class Processes:
             self._alive.append(process)
             async for message in messages:
                 process.told(message)
+
+    async def _watch(self, process: _Process, child: asyncio.subprocess.Process) -> None:
+        while True:
+            await asyncio.sleep(min(_LOOK_S, self._hung_s))
+            if process not in self._alive:
+                continue  # it is about to start, which has a deadline of its own
+            try:
+                await process.metrics(self._hung_s)
+            except TimeoutError:
+                _log.error("a process that holds conversations has not answered for %g s: it is killed", self._hung_s)
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()
+                return
 
 
 async def _ended(child: asyncio.subprocess.Process) -> None:
