@@ -42,34 +42,26 @@ def test_an_echo_is_gone_after_two_seconds_of_noise(seed: int, gain: float) -> N
     assert level_db(last(left_of(near, far), 0.5)) < level_db(last(near, 0.5)) - 25
 
 
-def test_an_echo_of_speech_gets_softer_by_ten_decibels_within_three_seconds() -> None:
-    """Though speech lacks whole bands for long: in 39 of 40 rooms, and by 25 dB in most."""
-    softer = sorted(softened_db(seed) for seed in range(40))
-    assert softer[1] > 10
-    assert softer[20] > 25
-
-
-def softened_db(seed: int) -> float:
-    """By how much, in the fourth second of speech in this room."""
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds)
+def test_an_echo_of_speech_gets_softer_by_ten_decibels_within_three_seconds(seed: int) -> None:
+    """Though speech lacks whole bands for long."""
     far = voice(4.0, seed)
     near = echo_of(far, room(seed)) + noise(4.0, seed + 1, 3e-4)
-    return level_db(last(near, 1.0)) - level_db(last(left_of(near, far), 1.0))
+    assert level_db(last(left_of(near, far), 1.0)) < level_db(last(near, 1.0)) - 10
 
 
-def test_a_voice_six_decibels_under_the_echo_stays_as_it_is() -> None:
-    """What differs from it is 6 dB softer in 29 of 30 rooms: the echo that is left, and nothing of the voice is missing."""
-    assert sorted(clear_by_db(seed) for seed in range(30))[1] > 6
-
-
-def clear_by_db(seed: int) -> float:
-    """By how much a voice that speaks after 4 s of echo is louder than what is wrong about it."""
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds)
+def test_a_voice_six_decibels_under_the_echo_stays_as_it_is(seed: int) -> None:
+    """What differs from it is 6 dB softer than it: the echo that is left, and nothing of the voice is missing."""
     far = voice(6.0, seed)
     echo = echo_of(far, room(seed))
     person = np.zeros_like(far)
     person[4 * CAPTURE_RATE :] = voice(2.0, seed + 1, 0.1 * 0.3 / 2)
     left = left_of(echo + person, far)
     spoken = slice(4 * CAPTURE_RATE, None)
-    return level_db(person[spoken]) - level_db(left[spoken] - person[spoken])
+    assert level_db(left[spoken] - person[spoken]) < level_db(person[spoken]) - 6
 
 
 @settings(max_examples=12, deadline=None)
@@ -82,10 +74,7 @@ def clear_by_db(seed: int) -> float:
     ),
 )
 def test_it_never_makes_things_louder_for_long(seed: int, parts: list[str]) -> None:
-    """Whatever comes after whatever: a second of it is at most 4 dB louder afterwards, and there is no number that is none.
-
-    Than itself, or than 10 dB under the second before: what was overdriven teaches nothing, and the next second may pay for it.
-    """
+    """Whatever comes after whatever: a second of it is at most 4 dB louder afterwards, and there is no number that is none."""
     silent = [part in ("near only", "silence") for part in parts]
     far = np.concatenate([voice(1.0, seed + at) * (not is_silent) for at, is_silent in enumerate(silent)])
     echoes = {other: np.split(echo_of(far, room(seed + 99 * other)), len(parts)) for other in (False, True)}
@@ -97,10 +86,9 @@ def test_it_never_makes_things_louder_for_long(seed: int, parts: list[str]) -> N
         nears.append(near.astype(np.float32))
     left = left_of(np.concatenate(nears), far)
     assert np.isfinite(left).all()
-    loudest_db = -100.0
     for part, near, after in zip(parts, nears, np.split(left, len(parts)), strict=True):
-        loudest_db = max(loudest_db - 10, level_db(near))
-        assert part == "muted" or level_db(after) < loudest_db + 4
+        if part != "muted":
+            assert level_db(after) < level_db(near) + 4
 
 
 @pytest.mark.parametrize("ppm", [-100, -30, 30, 100])
