@@ -381,7 +381,7 @@ class _Deaf:
 
     anchor = 0.0
 
-    def speech_since(self, seconds: float) -> AudioChunk:
+    def sound_since(self, seconds: float) -> AudioChunk:
         raise AssertionError(f"nothing was heard since {seconds}")
 
 
