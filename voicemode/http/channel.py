@@ -5,7 +5,6 @@ Descriptors go over a socket of their own, one per line with ``take`` and before
 
 from __future__ import annotations
 
-import array
 import asyncio
 import json
 import socket
@@ -68,12 +67,9 @@ def send_connection(over: socket.socket, descriptor: int) -> None:
 
 def receive_connection(over: socket.socket) -> socket.socket:
     """The one that was sent first. Raises OSError when there is none."""
-    # Not recv_fds, which takes as many as there are: one byte is one descriptor.
-    size = array.array("i").itemsize
-    data, ancillary, _, _ = over.recvmsg(len(_PADDING), socket.CMSG_SPACE(size))
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            connection = socket.socket(fileno=array.array("i", content[:size])[0])
-            connection.setblocking(False)
-            return connection
-    raise OSError("no connection came" if data else "the other end is gone")
+    data, descriptors, _, _ = socket.recv_fds(over, len(_PADDING), 1)
+    if not descriptors:
+        raise OSError("no connection came" if data else "the other end is gone")
+    connection = socket.socket(fileno=descriptors[0])
+    connection.setblocking(False)
+    return connection

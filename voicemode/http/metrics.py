@@ -24,11 +24,9 @@ from voicemode.runtime.realtime_parts import Ended, Observer
 __all__ = ["Metrics", "metrics_routes", "summed"]
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SESSIONS = "voicemode_sessions"
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """The targets are 30, 60 and 120 ms over what the engines need; a person waits 4 s at most."""
-
-
-_SESSIONS = "voicemode_sessions"
 
 
 class Metrics:

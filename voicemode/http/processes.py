@@ -124,7 +124,7 @@ class Processes:
         return sum(len(each.held) for each in self._alive)
 
     def take(self, connection: WebSocketConnection, wish: SessionWish, address: str, here: int) -> asyncio.Future[None] | None:
-        """Hand the conversation to one that has fewer than the ``here`` of this process, if there is one.
+        """Hand the conversation to one that has no more than the ``here`` of this process, if there is one.
 
         The future is done when the conversation is over. None: it is to be held here.
         """
@@ -162,11 +162,12 @@ class Processes:
             began = loop.time()
             try:
                 await self._live()
+                ended = "has ended"
             except OSError as error:  # no memory, or no descriptors
-                _log.error("a process that is to hold conversations does not start: %s", error)
+                ended = f"does not start ({error})"
             if loop.time() - began > _AGAIN_MOST_S:
                 pause_s = _AGAIN_S
-            _log.error("a process that held conversations has ended; the next one starts in %g s", pause_s)
+            _log.error("a process that is to hold conversations %s; the next one starts in %g s", ended, pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _AGAIN_MOST_S)
 
