@@ -84,9 +84,9 @@ class _Holder:
 
     def _application(self, message: Message) -> ASGIApp:
         async def converse_once(scope: Scope, receive: Receive, send: Send) -> None:
-            socket = WebSocket(scope, receive, send)
+            client = WebSocket(scope, receive, send)
             try:
-                await converse(socket, self._conversations.calls, SessionWish(**message["wish"]), message["address"])
+                await converse(client, self._conversations.calls, SessionWish(**message["wish"]), message["address"])
             finally:
                 self._over(message)
 

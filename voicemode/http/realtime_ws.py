@@ -19,7 +19,7 @@ from voicemode.http.faults import kind_and_place
 from voicemode.http.guard import REALTIME_PATH, caller_of
 from voicemode.http.processes import Processes
 from voicemode.http.sessions import SessionWish, for_secret
-from voicemode.http.websocket import CONNECTION
+from voicemode.http.websocket import CONNECTION, IN_A_ROW
 from voicemode.runtime.realtime import INTERNAL, RealtimeCall
 from voicemode.runtime.realtime_parts import Peer
 
@@ -29,8 +29,6 @@ _SUBPROTOCOL = "realtime"
 _AHEAD_S = 60.0
 """So much sound of a client waits to be heard at most, besides one message."""
 _AHEAD_POLL_S = 0.02
-_IN_A_ROW = 8
-"""Messages of one client, 1 ms of work with 20 ms of sound each."""
 _REASON_BYTES = 123
 """RFC 6455, 5.5: a control frame has 125 bytes, of which two are the code."""
 _FAULT = "internal error"
@@ -127,7 +125,7 @@ async def _read(socket: WebSocket, call: RealtimeCall, received: Callable[[str |
             return
         text = message.get("text")
         received(text if text is not None else message.get("bytes") or b"")
-        if number % _IN_A_ROW == 0:
+        if number % IN_A_ROW == 0:
             await asyncio.sleep(0)  # a client that sends without pause must not keep the others waiting
         while call.backlog_s > _AHEAD_S:  # noqa: ASYNC110  (nor fill the memory: nothing more is read until it is asked for)
             await asyncio.sleep(_AHEAD_POLL_S)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-__all__ = ["CONNECTION", "WebSocketConnection"]
+__all__ = ["CONNECTION", "IN_A_ROW", "WebSocketConnection"]
 
 CONNECTION = "voicemode.connection"
 """Key of the ASGI scope's extensions: {"connection": the WebSocketConnection}."""
 _FEW_MESSAGES, _SMALL_BYTES = 16, 16 << 10
 """So much of one client waits at most while more is read: 256 KiB, or 0.3 s of a browser's sound."""
-_IN_A_ROW = 8
+IN_A_ROW = 8
 """Messages of one client are taken at once, 1 ms of work with 20 ms of sound each; the others are not to wait for more."""
 _QUIET_S = 0.25
 """Without data for so long, a client has read why it is closed: what is still on its way comes within a round trip."""
@@ -61,7 +61,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.read_paused = False
 
     def _took_it(self) -> bool:
-        if self.taker is None or self.curr_msg_data_type != "text" or self._taken >= _IN_A_ROW:
+        if self.taker is None or self.curr_msg_data_type != "text" or self._taken >= IN_A_ROW:
             return False
         if self.read_paused or self.close_sent or not self.queue.empty():
             return False
