@@ -17,7 +17,20 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "voicemode"
 
 LAYERS = (
-    {"", "errors", "audio", "events", "dialogue", "interfaces", "answers", "playout", "settings", "testing"},
+    {
+        "",
+        "errors",
+        "audio",
+        "events",
+        "dialogue",
+        "dialogue_tools",
+        "record",
+        "interfaces",
+        "answers",
+        "playout",
+        "settings",
+        "testing",
+    },
     {"core", "wire"},
     {"engines", "providers"},
     {"transports"},

@@ -11,12 +11,12 @@ Identifiers are the adapter's. Milliseconds count from the first sample of the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Literal, TypeAlias
 
 from voicemode.audio import Samples
+from voicemode.dialogue_tools import Tool, ToolCall, ToolHostCommand, ToolHostReport, ToolResult
 
 __all__ = [
     "AnswerAudio",
@@ -120,34 +120,6 @@ class UserTurn:
     item_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A function that the assistant wanted called."""
-
-    call_id: str
-    name: str
-    arguments: str
-    """JSON, as the responder wrote it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolResult:
-    """What came of it."""
-
-    call_id: str
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A function that the client offers."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, object]
-    """A JSON schema."""
-
-
 # -- commands: the adapter tells the engine
 
 
@@ -232,7 +204,10 @@ class FlushPlayout:
     """Where the engine owns the playout (WebRTC): be silent now. ``PlayoutCleared`` tells how much had been heard."""
 
 
-Command: TypeAlias = Configure | AudioIn | CommitInput | ClearInput | Respond | Expect | CancelAnswer | FlushPlayout
+Command: TypeAlias = (
+    Configure | AudioIn | CommitInput | ClearInput | Respond | Expect | CancelAnswer | FlushPlayout | ToolHostCommand
+)
+"""Those about a server's tools are for whoever hosts tools, and for no engine."""
 
 
 # -- reports: the engine tells the adapter
@@ -397,4 +372,5 @@ Report: TypeAlias = (
     | PlayoutStarted
     | PlayoutStopped
     | PlayoutCleared
+    | ToolHostReport
 )

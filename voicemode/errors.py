@@ -23,6 +23,7 @@
     │   ├── DownloadError          its download ended early (kept_bytes)
     │   └── ModelInUseError        somebody works with it (holder)
     ├── TimelineError              the record of a turn cannot be read (turn, problem)
+    ├── RecordError ...            what is kept of conversations; in voicemode.record
     ├── ServiceError               a local service cannot be managed; with its children in voicemode.supervise.errors
     └── EngineError                a built-in engine broke (engine, problem); with its child in voicemode.engines.command_error
 

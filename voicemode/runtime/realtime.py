@@ -25,16 +25,20 @@ from dataclasses import dataclass, field
 
 from voicemode.audio import Samples
 from voicemode.dialogue import AudioIn, Command, Report
+from voicemode.dialogue_tools import ToolHostCommand
+from voicemode.record import Entry
 from voicemode.runtime.outbox import Event, Outbox, SlowPeerError
 from voicemode.runtime.realtime_parts import (
     CallLimits,
     DialogueEngineLike,
     Ended,
     MakeEngine,
+    MakeToolHost,
     Observer,
     Peer,
     SessionLike,
     StepLike,
+    ToolHost,
     WireLog,
 )
 
@@ -95,11 +99,15 @@ class RealtimeCall:
         clock: Callable[[], float] = time.monotonic,
         observers: Sequence[Observer] = (),
         wire_log: WireLog | None = None,
+        make_tools: MakeToolHost | None = None,
+        record: Callable[[Entry], None] | None = None,
     ) -> None:
-        """``call_id`` is what sidebands name. Opens nothing and starts nothing."""
+        """``call_id`` is what sidebands name. ``record`` is told what was said. Opens nothing and starts nothing."""
         self.call_id = call_id
         self._session, self._make_engine, self._limits, self._clock = session, make_engine, limits or CallLimits(), clock
         self._observers, self._wire_log = tuple(observers), wire_log
+        self._tools = make_tools(self._reported) if make_tools is not None else None
+        self._record = record
         self._client = self._line(peer)
         self._sidebands: list[_Line] = []
         self._began = clock()
@@ -208,13 +216,15 @@ class RealtimeCall:
         engine, self._engine = self._engine, None
         if engine is not None:
             await self._close(engine)
+        if self._tools is not None:
+            await self._close(self._tools)
         lines = [self._client, *self._sidebands]
         await asyncio.gather(*(self._hang_up(line, ended.code, ended.reason) for line in lines))
         now = self._clock()
         for observer in self._observers:
             observer.ended(ended, now)
 
-    async def _close(self, engine: DialogueEngineLike) -> None:
+    async def _close(self, engine: DialogueEngineLike | ToolHost) -> None:
         try:
             async with asyncio.timeout(_END_S):
                 await engine.aclose()
@@ -259,6 +269,9 @@ class RealtimeCall:
             self._tell(event, now)
         for command in step.commands:
             self._command(command)
+        if self._record is not None:
+            for entry in step.entries:
+                self._record(entry)
         if step.close is not None:
             self.end(*step.close)
 
@@ -288,7 +301,10 @@ class RealtimeCall:
                 return
         for observer in self._observers:
             observer.command(command, now)
-        self._engine.command(command)
+        if not isinstance(command, ToolHostCommand):
+            self._engine.command(command)
+        elif self._tools is not None:
+            self._tools.command(command)
 
     def _now_ms(self) -> int:
         return int((self._clock() - self._began) * 1000)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from voicemode.dialogue import Command, Report
+from voicemode.dialogue_tools import ToolHostCommand, ToolHostReport
+from voicemode.record import Entry
 from voicemode.runtime.outbox import MAX_BYTES, STALL_S, Event, Send
 
 __all__ = [
@@ -14,10 +16,12 @@ __all__ = [
     "DialogueEngineLike",
     "Ended",
     "MakeEngine",
+    "MakeToolHost",
     "Observer",
     "Peer",
     "SessionLike",
     "StepLike",
+    "ToolHost",
     "WireLog",
 ]
 
@@ -36,6 +40,8 @@ class StepLike(Protocol):
     def commands(self) -> Sequence[Command]: ...
     @property
     def close(self) -> tuple[int, str] | None: ...
+    @property
+    def entries(self) -> Sequence[Entry]: ...
 
 
 class SessionLike(Protocol):
@@ -66,6 +72,20 @@ class DialogueEngineLike(Protocol):
 
 MakeEngine: TypeAlias = Callable[[Callable[[Report], None]], DialogueEngineLike]
 """Given where it reports to. May raise VoicemodeError, which ends the call."""
+
+
+class ToolHost(Protocol):
+    """Who asks servers of tools on behalf of one call."""
+
+    def command(self, command: ToolHostCommand) -> None:
+        """Do it; returns at once, and reports later."""
+
+    async def aclose(self) -> None:
+        """Give up what runs for this call alone. Idempotent."""
+
+
+MakeToolHost: TypeAlias = Callable[[Callable[[ToolHostReport], None]], ToolHost]
+"""Given where it reports to."""
 
 WireLog: TypeAlias = Callable[[Literal["in", "out"], str | bytes | Event], None]
 """Told every message: for tests and for nobody else, since they are what people say."""

@@ -120,7 +120,7 @@ def event_to_beta(event: Mapping[str, object]) -> dict[str, object] | None:
 
 def _step_to_beta(step: Step) -> Step:
     events = (event_to_beta(event) for event in step.events)
-    return Step(tuple(event for event in events if event is not None), step.commands, step.close)
+    return Step(tuple(event for event in events if event is not None), step.commands, step.close, step.entries)
 
 
 def _over(value: object, translate: Translate) -> object:

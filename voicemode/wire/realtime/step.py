@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 
 from voicemode.dialogue import Command
+from voicemode.record import Entry
 
 __all__ = ["NewId", "Outbox", "Playout", "Step"]
 
@@ -33,6 +34,8 @@ class Step:
     commands: tuple[Command, ...] = ()
     close: tuple[int, str] | None = None
     """A WebSocket close code and its reason, after the events; None: stay open."""
+    entries: tuple[Entry, ...] = ()
+    """For the record: what was said, as far as it is known now."""
 
 
 class Outbox:
@@ -42,6 +45,7 @@ class Outbox:
         self.new_id = new_id
         self._events: list[dict[str, object]] = []
         self._commands: list[Command] = []
+        self._entries: list[Entry] = []
 
     def event(self, kind: str, **fields: object) -> None:
         self._events.append({"type": kind, "event_id": self.new_id("event"), **fields})
@@ -49,5 +53,8 @@ class Outbox:
     def command(self, command: Command) -> None:
         self._commands.append(command)
 
+    def entry(self, entry: Entry) -> None:
+        self._entries.append(entry)
+
     def step(self, close: tuple[int, str] | None = None) -> Step:
-        return Step(tuple(self._events), tuple(self._commands), close)
+        return Step(tuple(self._events), tuple(self._commands), close, tuple(self._entries))
