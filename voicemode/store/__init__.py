@@ -1,0 +1,1 @@
+"""Where conversations are kept: on disk (SQLite) for whoever wants that, else in memory."""
