@@ -56,20 +56,8 @@ PURE_LIBRARIES = {"numpy", "soxr", "markdown_it", "num2words"}
 PURE_STANDARD_LIBRARY = {
     *("__future__", "abc", "array", "base64", "binascii", "bisect", "codecs", "collections", "copy", "dataclasses", "decimal"),
     *("difflib", "enum", "fractions", "functools", "hashlib", "heapq", "hmac", "html", "io", "itertools", "json", "math"),
-    *(
-        "numbers",
-        "operator",
-        "re",
-        "statistics",
-        "string",
-        "struct",
-        "textwrap",
-        "types",
-        "typing",
-        "unicodedata",
-        "urllib.parse",
-        "wave",
-    ),
+    *("numbers", "operator", "re", "statistics", "string", "struct", "textwrap", "types", "typing", "unicodedata"),
+    *("urllib.parse", "wave"),
 }
 """What touches no clock, chance, task, file, process or network. Anything else stays out of the core and the codecs."""
 

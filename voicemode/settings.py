@@ -101,6 +101,20 @@ class Settings(BaseModel):
     )
     floor_wait_s: float = Field(10.0, ge=0, le=600, description="Seconds to wait while another agent is talking.")
 
+    # -- what is kept
+    memory: Literal["incognito", "persistent"] = Field(
+        "incognito", description="Whether conversations are kept on disk; incognito: nothing of them is."
+    )
+    thread: str = Field(
+        "",
+        max_length=200,
+        description="Conversation that 'converse' and the command line go on with; empty: a new one each time.",
+    )
+    retention_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days after which kept conversations are deleted; empty: never."
+    )
+    keep_audio: bool = Field(False, description="Keep also the sound of what you said in kept conversations.")
+
     # -- the realtime server ('voicemode serve')
     serve_host: str = Field("127.0.0.1", description="Address the realtime server listens on; others need ALLOW_REMOTE.")
     serve_port: int = Field(8765, ge=0, le=65_535, description="Its port; 0: a free one, which it prints.")
@@ -117,6 +131,18 @@ class Settings(BaseModel):
     serve_max_audio_s: float = Field(3600.0, gt=0, le=86_400, description="Longest upload in seconds of sound.")
     serve_session_s: float = Field(3600.0, gt=0, le=86_400, description="Seconds a session may last.")
     serve_drain_s: float = Field(8.0, ge=0, le=3600, description="Seconds that calls may go on once it is told to end.")
+
+    # -- the telephone, and other agents
+    public_url: str = Field("", description="Where the server is reached from outside: https://example.org, without a path.")
+    twilio_account_sid: str = Field("", description="Account of Twilio that carries telephone calls (AC...); empty: none.")
+    twilio_auth_token: SecretStr | None = Field(None, description="Its auth token, which signs what Twilio sends.")
+    twilio_number: str = Field("", description="The number of ours that calls are made from: +4930123456.")
+    twilio_allowed_numbers: CommaList = Field((), description="Who may call and be called: +4917012345; empty: nobody.")
+    twilio_max_calls: int = Field(4, ge=1, le=1000, description="Telephone calls at the same time.")
+    twilio_call_s: float = Field(1800.0, gt=0, le=14_400, description="Seconds a telephone call may last.")
+    twilio_api_url: str = Field("https://api.twilio.com", description="Where Twilio's REST API is.")
+    handoff_secret: SecretStr | None = Field(None, description="Signs sessions handed to other agents; empty: it is made.")
+    handoff_agents: CommaList = Field(("voicemode",), description="Agents that this server is; the first hands sessions on.")
 
     # -- the program
     models_url: str = Field("", description="Mirror that models are downloaded from; empty: where they are published.")
