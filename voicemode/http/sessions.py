@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from voicemode.dialogue import Report
 from voicemode.http.errors import HttpError
 from voicemode.playout import PlayoutSink
+from voicemode.record import OWNER, Entry
 from voicemode.runtime.realtime_parts import DialogueEngineLike, SessionLike
 
 __all__ = ["MakeEngine", "MakeSession", "SessionWish", "effective_session", "for_secret"]
@@ -31,6 +32,16 @@ class SessionWish:
     """The server owns the playout (WebRTC)."""
     session: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What is asked for besides, as ``session.update`` has it."""
+    identity: str = OWNER
+    """Whose conversation it is. Of whoever was let in, never of what they asked."""
+    thread: str = ""
+    """Which one is gone on with; empty: a new one."""
+    memory: Literal["", "incognito", "persistent"] = ""
+    """Whether it is kept; empty: as the settings have it."""
+    surface: str = ""
+    """A ``record.Surface``; empty: WebSocket, or WebRTC where the server plays."""
+    history: Sequence[Entry] = field(default=(), repr=False)
+    """What was said in the thread before, once its record was opened."""
 
     @classmethod
     def of_session(cls, session: Mapping[str, Any], **known: Any) -> SessionWish:
