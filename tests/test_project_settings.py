@@ -113,6 +113,15 @@ class TestProjects:
             f"VOICEMODE_SERVE_HOST ({project}:2) is not heeded: a project's file does not set it"
         ]
 
+    @pytest.mark.parametrize("line", ["MEMORY=persistent", "THREAD=another", "RETENTION_DAYS=1", "KEEP_AUDIO=true"])
+    def test_a_project_does_not_say_what_is_kept(self, machine: Machine, line: str) -> None:
+        """Neither that conversations are put on disk, nor that old ones are deleted, nor which of them its endpoints get to read."""
+        machine.projects(f"VOICEMODE_{line}\n")
+        loaded = machine.load()
+        kept = loaded.settings
+        assert (kept.memory, kept.thread, kept.retention_days, kept.keep_audio) == ("incognito", "", None, False)
+        assert ["is not heeded" in warning for warning in loaded.warnings] == [True]
+
     @pytest.mark.parametrize("name", ["COMMAND", "RESUME_COMMAND", "ENV", "INTERRUPT"])
     def test_a_project_cannot_say_what_is_run(self, machine: Machine, name: str) -> None:
         """To clone it would be enough to run anything."""
