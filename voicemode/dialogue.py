@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 
 from voicemode.audio import Samples
 from voicemode.dialogue_tools import Tool, ToolCall, ToolHostCommand, ToolHostReport, ToolResult
+from voicemode.playout import PlayoutSound
 
 __all__ = [
     "AnswerAudio",
@@ -372,5 +373,6 @@ Report: TypeAlias = (
     | PlayoutStarted
     | PlayoutStopped
     | PlayoutCleared
+    | PlayoutSound
     | ToolHostReport
 )

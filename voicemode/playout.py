@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from voicemode.audio import Samples
 
-__all__ = ["PlayoutListener", "PlayoutSink"]
+__all__ = ["PlayoutListener", "PlayoutSink", "PlayoutSound"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlayoutSound:
+    """Sound that is due at the person, where the protocol's own messages carry it: 24 kHz mono int16."""
+
+    samples: Samples
 
 
 class PlayoutListener(Protocol):

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voicemode.dialogue import AnswerAudio, CancelAnswer, CancelReason, Command, Report, Respond, SpeechStarted
+from voicemode.playout import PlayoutSound
+from voicemode.record import Entry
 from voicemode.runtime.realtime_parts import Peer
 
 
 @dataclass(frozen=True)
 class Step:
-    events: tuple[dict[str, Any], ...] = ()
+    events: tuple[dict[str, Any] | bytes, ...] = ()
     commands: tuple[Command, ...] = ()
     close: tuple[int, str] | None = None
+    entries: tuple[Entry, ...] = ()
 
 
 class EchoSession:
@@ -53,6 +56,8 @@ class EchoSession:
                 return Step(({"type": "response.output_audio.delta", "response_id": name, "delta": "A" * len(samples)},))
             case SpeechStarted():
                 return Step(({"type": "speech_started"},))
+            case PlayoutSound(samples=samples):
+                return Step((samples.tobytes(),))
             case _:
                 return Step(({"type": type(report).__name__},))
 
@@ -97,15 +102,20 @@ class FakePeer:
     """Keeps what it is sent; reads only while ``reads`` is set."""
 
     got: list[dict[str, Any]] = field(default_factory=list)
+    frames: list[bytes] = field(default_factory=list)
+    """The binary ones."""
     ended: list[tuple[int, str]] = field(default_factory=list)
     reads: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.reads.set()
 
-    async def send(self, text: str) -> None:
+    async def send(self, frame: str | bytes) -> None:
         await self.reads.wait()
-        self.got.append(json.loads(text))
+        if isinstance(frame, bytes):
+            self.frames.append(frame)
+        else:
+            self.got.append(json.loads(frame))
 
     async def end(self, code: int, reason: str) -> None:
         self.ended.append((code, reason))

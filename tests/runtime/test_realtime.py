@@ -334,3 +334,14 @@ def test_sidebands_are_closed_with_the_call() -> None:
         assert side.ended == [(1000, "hung up")]
 
     asyncio.run(story())
+
+
+def test_sound_that_is_due_goes_to_the_client_as_the_protocol_has_it() -> None:
+    """In binary frames, between the messages, in the order in which they were said."""
+
+    @held()
+    async def _(talk: Talk, _running: asyncio.Task[Ended]) -> None:
+        talk.call.playout(np.array([1, 2], np.int16))
+        await turns()
+        assert talk.client.frames == [b"\x01\x00\x02\x00"]
+        assert ("out", b"\x01\x00\x02\x00") in talk.wire

@@ -191,7 +191,8 @@ def _session(text: str) -> dict[str, Any]:
 def _peer(peer: WebRtcPeer) -> Peer:
     """The call's view of it. WebRTC has no close codes; the last messages say why."""
 
-    async def send(text: str) -> None:
+    async def send(text: str | bytes) -> None:
+        assert isinstance(text, str)  # noqa: S101  (OpenAI's protocol has no other messages)
         most = peer.max_message_bytes
         await peer.send(text if not most or len(text) <= most else _too_long(most))
 

@@ -132,8 +132,8 @@ async def _read(socket: WebSocket, call: RealtimeCall, received: Callable[[str |
 
 
 def _peer(socket: WebSocket) -> Peer:
-    async def send(text: str) -> None:
-        await socket.send_text(text)
+    async def send(frame: str | bytes) -> None:
+        await (socket.send_text(frame) if isinstance(frame, str) else socket.send_bytes(frame))
 
     async def end(code: int, reason: str) -> None:
         await _close(socket, code, reason)

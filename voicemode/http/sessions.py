@@ -69,7 +69,8 @@ MakeEngine: TypeAlias = Callable[[SessionWish, PlayoutSink | None, Callable[[Rep
 
 def effective_session(make: MakeSession, wish: SessionWish) -> Mapping[str, Any]:
     """The whole session object that a client with this wish would see. Raises HttpError."""
-    shown = next((event["session"] for event in make(wish).open(0).events if isinstance(event.get("session"), Mapping)), None)
+    events = [event for event in make(wish).open(0).events if not isinstance(event, bytes)]
+    shown = next((event["session"] for event in events if isinstance(event.get("session"), Mapping)), None)
     return dict(shown) if shown is not None else {}
 
 

@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["MAX_BYTES", "STALL_S", "Event", "Outbox", "Send", "SlowPeerError"]
+__all__ = ["MAX_BYTES", "STALL_S", "Event", "Frame", "Outbox", "Send", "SlowPeerError"]
 
 Event: TypeAlias = Mapping[str, Any]
 """One message of the protocol, ready to be JSON."""
-Send: TypeAlias = Callable[[str], Awaitable[None]]
-"""Returns when the transport has taken the text, which may wait for the peer; may raise when the peer is gone."""
+Frame: TypeAlias = Event | bytes
+"""A message, or what a protocol sends as it is: sound in binary frames."""
+Send: TypeAlias = Callable[[str | bytes], Awaitable[None]]
+"""Returns when the transport has taken the text or frame, which may wait for the peer; may raise when the peer is gone."""
 
 MAX_BYTES = 16 << 20
 """Four minutes of 24 kHz speech in base64: engines are that much faster than a person listens, at the very most."""
@@ -32,7 +34,7 @@ class SlowPeerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    text: str
+    content: str | bytes
     sound_of: str
     """The response whose sound it is; empty for everything else."""
 
@@ -49,21 +51,24 @@ class Outbox:
 
     @property
     def waiting_bytes(self) -> int:
-        """Characters, to be exact; the protocol's JSON is ASCII."""
+        """Of texts the characters, to be exact; the protocol's JSON is ASCII."""
         return self._bytes
 
-    def put(self, event: Event) -> None:
+    def put(self, frame: Frame) -> None:
         """Queue it. Raises SlowPeerError when more waits than anyone should have to keep."""
-        kind = event.get("type")
-        sound_of = str(event.get("response_id", "")) if kind in (_SOUND, _BETA_SOUND) else ""
-        if kind == "response.done":
-            self._withdraw(event)
-        waiting = _Waiting(json.dumps(event, separators=(",", ":")), sound_of)
-        if self._bytes + len(waiting.text) > self._max_bytes:
+        waiting = _Waiting(frame, "") if isinstance(frame, bytes) else self._written(frame)
+        if self._bytes + len(waiting.content) > self._max_bytes:
             raise SlowPeerError(f"more than {self._max_bytes >> 20} MiB wait to be read")
         self._waiting.append(waiting)
-        self._bytes += len(waiting.text)
+        self._bytes += len(waiting.content)
         self._changed.set()
+
+    def _written(self, event: Event) -> _Waiting:
+        kind = event.get("type")
+        if kind == "response.done":
+            self._withdraw(event)
+        sound_of = str(event.get("response_id", "")) if kind in (_SOUND, _BETA_SOUND) else ""
+        return _Waiting(json.dumps(event, separators=(",", ":")), sound_of)
 
     def _withdraw(self, done: Event) -> None:
         """Sound of an answer that was cancelled is not sent after all: nobody would play it, and what follows would wait."""
@@ -72,7 +77,7 @@ class Outbox:
             return
         kept = [each for each in self._waiting if each.sound_of != response.get("id") or not each.sound_of]
         self._waiting = deque(kept)
-        self._bytes = sum(len(each.text) for each in kept)
+        self._bytes = sum(len(each.content) for each in kept)
 
     def close(self) -> None:
         """Nothing more is put; ``run`` returns when all was sent. Idempotent."""
@@ -93,7 +98,7 @@ class Outbox:
             self._changed.clear()
             await self._changed.wait()
 
-    def _pop(self) -> str:
+    def _pop(self) -> str | bytes:
         waiting = self._waiting.popleft()
-        self._bytes -= len(waiting.text)
-        return waiting.text
+        self._bytes -= len(waiting.content)
+        return waiting.content

@@ -26,8 +26,9 @@ from dataclasses import dataclass, field
 from voicemode.audio import Samples
 from voicemode.dialogue import AudioIn, Command, Report
 from voicemode.dialogue_tools import ToolHostCommand
+from voicemode.playout import PlayoutSound
 from voicemode.record import Entry
-from voicemode.runtime.outbox import Event, Outbox, SlowPeerError
+from voicemode.runtime.outbox import Event, Frame, Outbox, SlowPeerError
 from voicemode.runtime.realtime_parts import (
     CallLimits,
     DialogueEngineLike,
@@ -140,6 +141,10 @@ class RealtimeCall:
     def audio(self, samples: Samples, sample_rate: int) -> None:
         """The person's sound, mono int16, where it comes beside the messages."""
         self._command(AudioIn(samples, sample_rate))
+
+    def playout(self, samples: Samples) -> None:
+        """Sound that is due at the client, 24 kHz mono int16, where the protocol's own messages carry it at our pace."""
+        self._take(lambda: self._session.report(PlayoutSound(samples), self._now_ms()))
 
     def closed(self) -> None:
         """The client is gone. Idempotent."""
@@ -265,8 +270,8 @@ class RealtimeCall:
 
     def _do(self, step: StepLike) -> None:
         now = self._clock()
-        for event in step.events:
-            self._tell(event, now)
+        for frame in step.events:
+            self._tell(frame, now)
         for command in step.commands:
             self._command(command)
         if self._record is not None:
@@ -275,18 +280,19 @@ class RealtimeCall:
         if step.close is not None:
             self.end(*step.close)
 
-    def _tell(self, event: Event, now: float) -> None:
-        if event.get("type") in ("session.created", "session.updated"):
-            self._shown = event
+    def _tell(self, frame: Frame, now: float) -> None:
         if self._wire_log is not None:
-            self._wire_log("out", event)
-        for observer in self._observers:
-            observer.event(event, now)
+            self._wire_log("out", frame)
+        if not isinstance(frame, bytes):
+            if frame.get("type") in ("session.created", "session.updated"):
+                self._shown = frame
+            for observer in self._observers:
+                observer.event(frame, now)
         for line in [self._client, *self._sidebands]:
             if line.failure:
                 continue
             try:
-                line.outbox.put(event)
+                line.outbox.put(frame)
             except SlowPeerError as error:
                 self._give_up(line, str(error))
 

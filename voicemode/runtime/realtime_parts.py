@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 from voicemode.dialogue import Command, Report
 from voicemode.dialogue_tools import ToolHostCommand, ToolHostReport
 from voicemode.record import Entry
-from voicemode.runtime.outbox import MAX_BYTES, STALL_S, Event, Send
+from voicemode.runtime.outbox import MAX_BYTES, STALL_S, Event, Frame, Send
 
 __all__ = [
     "CallLimits",
@@ -35,7 +35,7 @@ class StepLike(Protocol):
     """What follows from an input: ``wire.realtime.Step``."""
 
     @property
-    def events(self) -> Sequence[Event]: ...
+    def events(self) -> Sequence[Frame]: ...
     @property
     def commands(self) -> Sequence[Command]: ...
     @property
@@ -87,7 +87,7 @@ class ToolHost(Protocol):
 MakeToolHost: TypeAlias = Callable[[Callable[[ToolHostReport], None]], ToolHost]
 """Given where it reports to."""
 
-WireLog: TypeAlias = Callable[[Literal["in", "out"], str | bytes | Event], None]
+WireLog: TypeAlias = Callable[[Literal["in", "out"], str | Frame], None]
 """Told every message: for tests and for nobody else, since they are what people say."""
 
 
