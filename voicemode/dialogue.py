@@ -112,6 +112,8 @@ class Message:
     role: Literal["system", "user", "assistant"]
     text: str
     item_id: str = ""
+    response_id: str = field(default="", compare=False)
+    """The ``Respond`` that these words came of; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,8 @@ class Respond:
     speed: float = 1.0
     max_tokens: int | None = None
     model: str = ""
+    in_conversation: bool = True
+    """Whether ``history`` is that of the conversation, of which the answer becomes a part; else it stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,8 @@ class Answer:
         out.event(kind, **self._at(message), content_index=0, delta=delta)
 
     def sound(self, out: Outbox, report: AnswerAudio, now_ms: float) -> None:
-        """More sound; none is wanted where the answer is text."""
-        if not self.config.speaks or not len(report.samples):
+        """More sound, or words that lie behind all of it; none is wanted where the answer is text."""
+        if not self.config.speaks or not (len(report.samples) or report.text):
             return
         message = self._open_message(out)
         if message.spoken is None:
@@ -134,7 +134,7 @@ class Answer:
     def _open_message(self, out: Outbox) -> AnswerItem:
         if self.message is None:
             spoken = SpokenWords(self._state.letter_s) if self.config.speaks else None
-            self.message = AnswerItem(out.new_id("item"), "in_progress", spoken=spoken)
+            self.message = AnswerItem(out.new_id("item"), "in_progress", spoken=spoken, response_id=self.id)
             self._add(out, self.message)
             out.event("response.content_part.added", **self._at(self.message), content_index=0, part=self.message.part())
         return self.message

@@ -83,7 +83,7 @@ class Answers:
         if in_conversation:
             self._turn_waits = False
         answer.begin(out)
-        out.command(_respond(answer.id, config, whole))
+        out.command(_respond(answer.id, config, whole, in_conversation=in_conversation))
 
     def answer_turn(self, out: Outbox) -> None:
         """The person's turn is over. If a response is under way that may not be interrupted, theirs comes after it."""
@@ -242,7 +242,9 @@ def _failed(code: str, message: str) -> Ending:
     return Ending("failed", error={"type": "server_error", "code": code, "message": message})
 
 
-def _respond(response_id: str, config: SessionConfig, history: tuple[HistoryEntry, ...]) -> Respond:
+def _respond(
+    response_id: str, config: SessionConfig, history: tuple[HistoryEntry, ...], *, in_conversation: bool = True
+) -> Respond:
     return Respond(
         response_id,
         history,
@@ -255,4 +257,5 @@ def _respond(response_id: str, config: SessionConfig, history: tuple[HistoryEntr
         speed=config.speed,
         max_tokens=config.max_output_tokens,
         model=config.model,
+        in_conversation=in_conversation,
     )

@@ -128,6 +128,8 @@ class AnswerItem(Item):
 
     spoken: SpokenWords | None = None
     """None: it is text only."""
+    response_id: str = ""
+    """Of which it is the words."""
     text: str = ""
     """All words so far, as they were sent."""
     cut_ms: float | None = None
@@ -170,7 +172,7 @@ class AnswerItem(Item):
 
     def history(self) -> HistoryEntry | None:
         heard = self.heard
-        return Message("assistant", heard, self.id) if heard.strip() else None
+        return Message("assistant", heard, self.id, self.response_id) if heard.strip() else None
 
 
 @dataclass(slots=True)
