@@ -72,6 +72,23 @@ class Settings(BaseModel):
     )
     responder_env: CommaList = Field((), description="Variables the command gets besides PATH, HOME and their like.")
 
+    # -- tools of servers in continuous conversations, and jobs that outlast an answer
+    mcp_servers: str = Field(
+        "", description="MCP servers by label: label=command argument, label2=https://host/mcp; a client names the label."
+    )
+    mcp_tokens: SecretStr | None = Field(None, description="Bearer tokens for those with an address: label=token, label2=token.")
+    mcp_env: CommaList = Field((), description="Variables that a started one gets besides PATH, HOME and their like: label:NAME.")
+    mcp_allowed_hosts: CommaList = Field(
+        (), description="Hosts of MCP servers that clients may bring: host, host:port, *.host or *; empty: none."
+    )
+    mcp_call_timeout_s: float = Field(60.0, gt=0, le=3600, description="Seconds a tool of an MCP server may take.")
+    job_command: str = Field(
+        "", description="Command that does long jobs; {text} and {session} stand for the task and its session; empty: no jobs."
+    )
+    job_timeout_s: float = Field(600.0, gt=0, le=86_400, description="Seconds a job may take.")
+    job_max: int = Field(4, ge=1, le=64, description="Jobs of one conversation at the same time.")
+    job_env: CommaList = Field((), description="Variables the command gets besides PATH, HOME and their like.")
+
     # -- sound
     input_device: str = Field("", description="Microphone by name, part of a name, or index; empty is the default.")
     output_device: str = Field("", description="Loudspeaker by name, part of a name, or index; empty is the default.")
