@@ -16,7 +16,7 @@ from voicemode.http.limits import Places
 from voicemode.http.sessions import MakeEngine, MakeSession, SessionWish
 from voicemode.playout import PlayoutSink
 from voicemode.runtime.realtime import GOING_AWAY, RealtimeCall
-from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, Ended, Observer, Peer, WireLog
+from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, Ended, Observer, Peer, SessionLike, WireLog
 
 __all__ = ["Calls", "OpenCall"]
 
@@ -76,10 +76,12 @@ class Calls:
         call_id: str = "",
         playout: PlayoutSink | None = None,
         before: Callable[[], Awaitable[None]] | None = None,
+        seen_as: Callable[[SessionLike], SessionLike] = lambda session: session,
     ) -> AsyncIterator[OpenCall]:
         """Hold a call for the length of the block; leaving it ends it, and returns when everything was freed.
 
-        ``before`` is awaited when it is certain that it is served, and before anything is sent.
+        ``before`` is awaited when it is certain that it is served, and before anything is sent. ``seen_as`` puts another protocol
+        in front of the session.
 
         Raises HttpError when there is no place for it, or its session is not allowed.
         """
@@ -90,7 +92,7 @@ class Calls:
         name = call_id or self.new_id()
         with self.places.one(address):
             call = RealtimeCall(
-                self._make_session(wish),
+                seen_as(self._make_session(wish)),
                 make_engine,
                 peer,
                 call_id=name,
