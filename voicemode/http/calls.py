@@ -80,8 +80,8 @@ class Calls:
     ) -> AsyncIterator[OpenCall]:
         """Hold a call for the length of the block; leaving it ends it, and returns when everything was freed.
 
-        ``before`` is awaited when it is certain that it is served, and before anything is sent. ``seen_as`` puts another protocol
-        in front of the session.
+        ``before`` is awaited when it is certain that it is served, and before anything is sent. ``seen_as`` puts another
+        protocol in front of the session.
 
         Raises HttpError when there is no place for it, or its session is not allowed.
         """

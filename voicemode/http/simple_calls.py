@@ -36,7 +36,7 @@ async def open_simple(
             opened[0].call.playout(samples)
 
     def seen_as(session: SessionLike) -> SessionLike:
-        return SimpleSession(cast(InnerSession, session), protocol)
+        return SimpleSession(cast("InnerSession", session), protocol)
 
     asked = replace(wish, server_plays=True, beta=False, session=_with(wish.session, INNER_OPTIONS))
     async with calls.open(asked, peer, address, playout=PacedPlayout(send, pacing), before=before, seen_as=seen_as) as held:
