@@ -19,6 +19,7 @@ from voicemode.core.endpointing import (
     IllegalTransitionError,
     NobodySpoke,
     PauseBegan,
+    ScoreWanted,
     Signal,
     SpeechBegan,
     SpeechResumed,
@@ -112,10 +113,28 @@ def test_the_detectors_decay_costs_no_time() -> None:
     assert told[-1] == TurnEnded(about(0.0), about(2.0), about(2.5), EndReason.SILENCE)
 
 
-def test_in_noise_the_gate_decides() -> None:
-    """At 8 dB over the noise, quieter frames with an open gate are speech."""
-    told = events((1.0, NOISY_SPEECH), (0.8, NOISE._replace(gate_open=True, probability=0.6)), (2.0, NOISE))
+def test_in_noise_the_detector_decides() -> None:
+    """At 8 dB over the noise, frames as soft as the noise are speech where the detector is certain."""
+    told = events((1.0, NOISY_SPEECH), (0.8, NOISE._replace(gate_open=True, probability=0.9)), (2.0, NOISE))
     assert told[-1] == TurnEnded(about(0.0), about(1.8), about(2.3), EndReason.SILENCE)
+
+
+def test_in_noise_the_detectors_decay_costs_no_time() -> None:
+    """A gate that is still open for 0.2 s after the last word, on a detector in doubt, is no speech; its sound is kept."""
+    endpointer, decay = Endpointer(OPTIONS), NOISE._replace(gate_open=True, probability=0.6)
+    told = [event for facts in frames([(1.0, NOISY_SPEECH), (0.2, decay), (0.3, NOISE)]) for event in endpointer.push(facts)]
+    assert told[-1] == TurnEnded(about(0.0), about(1.0), about(1.5), EndReason.SILENCE)
+    assert endpointer.faint_until == pytest.approx(1.2)
+
+
+def test_no_score_is_wanted_in_noise() -> None:
+    """Judges hear the noise, too, and are sure of what they cannot know; words and silence decide."""
+    policy = EndpointingOptions(policy=TurnPolicy())
+    wanted = {
+        name: any(isinstance(event, ScoreWanted) for event in events((1.0, speech), (0.4, silence), options=policy))
+        for name, speech, silence in (("quiet", SPEECH, SILENCE), ("noise", NOISY_SPEECH, NOISE))
+    }
+    assert wanted == {"quiet": True, "noise": False}
 
 
 def test_a_sure_detector_is_never_cut_off_in_noise() -> None:

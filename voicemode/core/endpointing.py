@@ -195,6 +195,8 @@ class Endpointer:
         """Of this silence; they mean nothing unless PAUSING."""
         self._next_score_s = _FIRST_SCORE_S
         """The silence at which the next score is wanted; it means nothing unless PAUSING."""
+        self._wait_s: float | None = None
+        """The silence that ends the turn as things stand; None until it is asked for."""
 
     @property
     def state(self) -> State:
@@ -264,6 +266,7 @@ class Endpointer:
             raise ValueError(f"a score is 0 to 1, not {probability}")
         if self._still_silent_since(silence_since):
             self._scores = (*self._scores, probability)
+            self._wait_s = None
 
     def partial(self, text: str, silence_since: float) -> None:
         """The words of the turn up to the silence since ``silence_since``; empty where they could not be told.
@@ -273,6 +276,7 @@ class Endpointer:
         if self._still_silent_since(silence_since):
             self._cue = text_cue(text, self._options.question)
             self._text_pending = False
+            self._wait_s = None
 
     def finish(self, reason: EndReason = EndReason.SOURCE_ENDED) -> list[EndpointEvent]:
         """The source has ended, or the key was released. Raises IllegalTransitionError after the last event."""
@@ -323,7 +327,11 @@ class Endpointer:
         return self._options.speculate_after_s if self._options.policy is None else _FIRST_SCORE_S
 
     def _want_score(self) -> list[EndpointEvent]:
-        if self._options.policy is None or not self._passed(self._next_score_s, since=self._voiced_until):
+        if (
+            self._options.policy is None
+            or not self._voicing.clean
+            or not self._passed(self._next_score_s, since=self._voiced_until)
+        ):
             return []
         self._next_score_s += _NEXT_SCORE_S
         return [ScoreWanted(self._now, self._voiced_until)]
@@ -344,8 +352,10 @@ class Endpointer:
         return Evidence(self._scores, self._cue, self._text_pending, self._pauses.usual_s)
 
     def _silence_s(self) -> float:
-        policy = self._options.policy
-        return self._options.silence_s if policy is None else policy.wait_s(self._evidence())
+        if self._wait_s is None:
+            policy = self._options.policy
+            self._wait_s = self._options.silence_s if policy is None else policy.wait_s(self._evidence())
+        return self._wait_s
 
     def _end_if_due(self) -> list[EndpointEvent]:
         silence_s = self._silence_s()
@@ -360,7 +370,7 @@ class Endpointer:
     def _end(self, signal: Signal, reason: EndReason) -> list[EndpointEvent]:
         policy = self._options.policy
         evidence = None if policy is None else self._evidence()
-        wait_s = None if policy is None or evidence is None else policy.wait_s(evidence)
+        wait_s = None if policy is None else self._silence_s()
         self._move(signal)
         assert self._began is not None  # noqa: S101 - the table lets nobody end who has not begun
         return [TurnEnded(self._began, self._voiced_until, self._now, reason, wait_s, evidence)]
@@ -372,6 +382,7 @@ class Endpointer:
 
     def _move(self, signal: Signal) -> None:
         self._state = next_state(self._state, signal)
+        self._wait_s = None
 
     def _passed(self, seconds: float, *, since: float) -> bool:
         return self._now - since >= seconds - _ROUNDING_S

@@ -8,10 +8,8 @@ canceller still learns the room, what it leaves is at most the echo itself, whic
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
-from itertools import accumulate
 
 from voicemode.core.echo_lag import Echo
 from voicemode.core.level import LOWEST_DBFS
@@ -59,24 +57,32 @@ class _Ratios:
         self._bins = [0.0] * (self._HIGHEST_DB - self._LOWEST_DB + 1)
         """In units that grow, so that what was added earlier fades."""
         self._unit, self._total = 1.0, 0.0
-        self._quantile_db: float | None = None
+        self._at, self._below = 0, 0.0
+        """The bin of the quantile when it was last asked for, and the sum of those below it."""
 
     def add(self, ratio_db: float, seconds: float, fading: float) -> None:
         at = min(max(round(ratio_db), self._LOWEST_DB), self._HIGHEST_DB) - self._LOWEST_DB
         self._unit /= fading
         self._bins[at] += seconds * self._unit
         self._total += seconds * self._unit
-        self._quantile_db = None
+        if at < self._at:
+            self._below += seconds * self._unit
         if self._unit > self._MOST_UNIT:
             self._bins = [each / self._unit for each in self._bins]
-            self._unit, self._total = 1.0, sum(self._bins)
+            self._unit, self._total, self._below = 1.0, sum(self._bins), sum(self._bins[: self._at])
 
     def quantile_db(self) -> float | None:
         """None with less than ``_ENOUGH_S``."""
-        if self._quantile_db is None and self._total >= _ENOUGH_S * self._unit:
-            at = bisect_left(list(accumulate(self._bins)), _QUANTILE * self._total)
-            self._quantile_db = float(at + self._LOWEST_DB)
-        return self._quantile_db
+        if self._total < _ENOUGH_S * self._unit:
+            return None
+        wanted = _QUANTILE * self._total
+        while self._at < len(self._bins) - 1 and self._below + self._bins[self._at] < wanted:
+            self._below += self._bins[self._at]
+            self._at += 1
+        while self._at > 0 and self._below >= wanted:
+            self._at -= 1
+            self._below -= self._bins[self._at]
+        return float(self._at + self._LOWEST_DB)
 
 
 @dataclass(slots=True)
@@ -128,14 +134,15 @@ class Residual:
         That of the raw echo, too, where the canceller may miss it; and no less than the loudest open speakers make where none
         was known: who took headphones off just now has taught that there is none.
         """
+        known = self._echo is Echo.KNOWN
+        cleaned_db = self._cleaned.quantile_db() if known and self._converged else None
+        if cleaned_db is not None:
+            return cleaned_db
         raw_db = self._raw.quantile_db()
-        cleaned_db = self._cleaned.quantile_db()
         if self._echo is Echo.LOST and raw_db is not None:
             return raw_db
-        if self._echo is not Echo.KNOWN:
+        if not known:
             return _UNKNOWN_DB if raw_db is None else max(raw_db, _UNKNOWN_DB)
-        if self._converged and cleaned_db is not None:
-            return cleaned_db
         return _UNKNOWN_DB if raw_db is None else min(raw_db, _UNKNOWN_DB)
 
     @property

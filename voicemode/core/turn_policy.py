@@ -58,9 +58,9 @@ class TurnPolicy:
 
     shortest_s: float = 0.46
     """When the scorer is as sure as can be that the turn is over, > 0. Words are hardly ever there sooner."""
-    longest_s: float = 0.64
+    longest_s: float = 0.61
     """When it is as sure that it is not, >= ``shortest_s``."""
-    unscored_s: float = 0.55
+    unscored_s: float = 0.54
     """Before its first score, or without a scorer."""
     sure_of_end: float = 0.7
     """From this score on the wait is ``shortest_s``, <= 1; ``SCALES`` has each scorer's."""
