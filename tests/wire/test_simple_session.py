@@ -244,3 +244,17 @@ def test_a_session_that_lasted_too_long_says_so() -> None:
     assert step.close is not None
     assert step.close[0] == 1001
     assert [each.code for each in talk.told if isinstance(each, Problem)] == ["session_expired"]
+
+
+def test_who_types_interrupts() -> None:
+    """What is being said ends, and what was typed is answered."""
+    talk = Talk()
+    first = talk.turn()
+    talk.hear(*spoken(first), PlayoutStarted(first))
+    talk.send(Typed("Stop."))
+    assert talk.count(FlushPlayout) == 1
+    second = talk.last(Respond).response_id
+    assert second != first
+    assert AnswerCut() in talk.hear(PlayoutCleared(first, 100))
+    assert [each.text for each in talk.last(Respond).history if isinstance(each, Message)][-1] == "Stop."
+    assert not any(isinstance(each, Problem) for each in talk.told)

@@ -26,6 +26,7 @@ __all__ = [
     "AnswerHeard",
     "AnswerNow",
     "ClientInput",
+    "Cue",
     "EndTurn",
     "Frame",
     "HangUp",
@@ -70,7 +71,7 @@ class EndTurn:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """The person wrote instead of speaking."""
+    """The person wrote instead of speaking; what is being said to them ends."""
 
     text: str
 
@@ -112,6 +113,13 @@ class AnswerCut:
 
 
 @dataclass(frozen=True, slots=True)
+class Cue:
+    """A tool of a server works, or failed to: a sound can say so while nobody speaks."""
+
+    kind: Literal["dispatch", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
 class PersonSpeaks:
     """They began, or ended."""
 
@@ -136,7 +144,7 @@ class Problem:
     message: str
 
 
-Output: TypeAlias = PlayoutSound | AnswerBegan | AnswerHeard | AnswerCut | PersonSpeaks | Transcript | Problem
+Output: TypeAlias = PlayoutSound | AnswerBegan | AnswerHeard | AnswerCut | Cue | PersonSpeaks | Transcript | Problem
 
 
 class SimpleProtocol(Protocol):
@@ -235,6 +243,8 @@ class SimpleSession:
                 case Typed(text=text):
                     content = [{"type": "input_text", "text": text}]
                     item = {"type": "message", "role": "user", "content": content}
+                    # Who types (or presses a key) while the assistant speaks interrupts it, as whoever speaks does.
+                    self._ask(out, {"type": "output_audio_buffer.clear"}, now_ms)
                     self._ask(out, {"type": "conversation.item.create", "item": item}, now_ms)
                     self._ask(out, {"type": "response.create"}, now_ms)
                 case AnswerNow(instructions=instructions):
@@ -313,6 +323,10 @@ class SimpleSession:
                 out.tell(AnswerBegan())
             case {"type": "output_audio_buffer.stopped" | "output_audio_buffer.cleared" as kind}:
                 self._silent(out, response_id, now_ms, cut=kind == "output_audio_buffer.cleared")
+            case {"type": "response.mcp_call.in_progress"}:
+                out.tell(Cue("dispatch"))
+            case {"type": "response.mcp_call.failed"}:
+                out.tell(Cue("timeout"))
             case {"type": "conversation.item.input_audio_transcription.completed", "transcript": str(text)} if text.strip():
                 out.tell(Transcript("user", text))
             case {"type": "error" | "conversation.item.input_audio_transcription.failed", "error": error}:
