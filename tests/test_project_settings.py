@@ -115,7 +115,7 @@ class TestProjects:
 
     @pytest.mark.parametrize("line", ["MEMORY=persistent", "THREAD=another", "RETENTION_DAYS=1", "KEEP_AUDIO=true"])
     def test_a_project_does_not_say_what_is_kept(self, machine: Machine, line: str) -> None:
-        """Neither that conversations are put on disk, nor that old ones are deleted, nor which of them its endpoints get to read."""
+        """Neither that they go to disk, nor that old ones are deleted, nor which of them its endpoints get to read."""
         machine.projects(f"VOICEMODE_{line}\n")
         loaded = machine.load()
         kept = loaded.settings
