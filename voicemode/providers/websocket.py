@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 import voicemode
 from voicemode.errors import EndpointError
 
-__all__ = ["CLOSE_S", "open_socket"]
+__all__ = ["CLOSE_S", "dial", "open_socket"]
 
 CLOSE_S = 0.1
 """Seconds that a goodbye may take: the person waits."""
@@ -38,26 +38,40 @@ class _Straight(connect):
         return exc
 
 
-async def open_socket(
-    url: str, name: str, *, headers: Mapping[str, str], connect_s: float, use_proxy: bool
+async def dial(
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    connect_s: float,
+    use_proxy: bool,
+    ping_s: float | None = None,
+    most_bytes: int = _MOST_BYTES,
 ) -> ClientConnection:
-    """``url`` is http or https; ``name`` is what errors call the endpoint. Raises EndpointError."""
+    """``url`` is http or https. With ``ping_s`` whoever answers none for so long is gone. Raises what the library does."""
     context = await asyncio.to_thread(httpx2.create_ssl_context) if url.startswith("https:") else None
-    connecting = _Straight(
+    return await _Straight(
         "ws" + url.removeprefix("http"),
         additional_headers=headers,
         user_agent_header=f"voicemode/{voicemode.__version__}",
         compression=None,  # of sound it saves nothing
         proxy=True if use_proxy else None,
         open_timeout=connect_s,
-        ping_interval=None,  # who waits for words has a deadline
+        ping_interval=ping_s,
+        ping_timeout=ping_s,
         close_timeout=CLOSE_S,
-        max_size=_MOST_BYTES,
+        max_size=most_bytes,
         logger=_LOGGER,
         ssl=context,
     )
+
+
+async def open_socket(
+    url: str, name: str, *, headers: Mapping[str, str], connect_s: float, use_proxy: bool
+) -> ClientConnection:
+    """``url`` is http or https; ``name`` is what errors call the endpoint. Raises EndpointError."""
     try:
-        return await connecting
+        # No pings: who waits for words has a deadline.
+        return await dial(url, headers=headers, connect_s=connect_s, use_proxy=use_proxy)
     except InvalidStatus as error:
         raise EndpointError(name, "opens no stream", error.response.status_code) from error
     except TimeoutError as error:
