@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.echo_room import EchoPath, Signal, draw_path, impulse_response, scaled
+from bench.first_word import WORD_KEPT
 from bench.interruption_sounds import Clip, backchannels, clips, cough, messages
 from bench.interruption_trial import Engines, Kind, Outcome, Said, run
 from voicemode.audio import CAPTURE_RATE
@@ -181,14 +182,16 @@ def _of(kind: Kind, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _of_level(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    heard = [each.speech_began_s for each in outcomes if each.speech_began_s is not None]
+    began = [each.speech_began_s for each in outcomes if each.speech_began_s is not None]
+    shares = [each.first_word_share for each in outcomes if each.first_word_share is not None]
     return {
         "n": len(outcomes),
         "missed": sum(each.stop_s is None for each in outcomes),
         "duck_or_stop": _times([each.yield_s for each in outcomes]),
         "pause": _times([each.pause_s for each in outcomes]),
         "stop": _times([each.stop_s for each in outcomes]),
-        "first_word_kept": sum(began <= _PREROLL_S for began in heard),
+        "first_word_kept": sum(share >= WORD_KEPT for share in shares),
+        "first_word_within_preroll": sum(at_s <= _PREROLL_S for at_s in began),
     }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Literal
 
 import numpy as np
 
 from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
+from bench.first_word import first_word_share
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.interruption import (
@@ -77,6 +78,8 @@ class Outcome:
     resume_s: float | None
     speech_began_s: float | None
     """When the judge says that the speech began, on stopping."""
+    first_word_share: float | None
+    """Of the first word, what is in the sound that would be transcribed: 0 to 1. None where it was not stopped."""
     ducks: int
     """All of them, in the whole trial; as with the next two."""
     pauses: int
@@ -87,6 +90,9 @@ class Outcome:
     """Of sound."""
     frame_s: tuple[float, ...]
     """CPU time of each 10 ms."""
+
+
+_PREROLL_S = EndpointingOptions().preroll_s
 
 
 class _Clock:
@@ -106,7 +112,7 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
     """Play the message, or as much of it as the trial needs. Without ``transcribes`` no words ever come."""
     person = np.concatenate((np.zeros(round(said.at_s * CAPTURE_RATE), np.float32), said.sound))
     room, loudspeaker = Room(path, person), Loudspeaker(message, duck_db=DUCK_DB)
-    canceller, listener = engines.canceller(), Listener(engines.detector(), EndpointingOptions())
+    hearing = _Hearing(engines)
     judge, clock = Interruption(engines.is_backchannel), _Clock()
     told: list[InterruptionEvent] = []
     asked: WordsWanted | None = None
@@ -116,7 +122,7 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
             break
         far = loudspeaker.next_block()
         near, far_end = room.hear(far), _pcm(far)
-        events = clock.measure(lambda n=near, f=far_end: judge.push(_heard(listener, n, canceller.process(n, f), f)))  # type: ignore[misc]
+        events = clock.measure(lambda n=near, f=far_end: judge.push(hearing.hear(n, f)))  # type: ignore[misc]
         answered = asked is not None and transcribes and judge.state is State.WEIGHING
         if asked is not None and answered and block * BLOCK / CAPTURE_RATE >= asked.at + _TRANSCRIPTION_S:
             events = [*events, *judge.words(said.text, asked)]
@@ -124,21 +130,36 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
             _obey(loudspeaker, event)
             asked = event if isinstance(event, WordsWanted) else asked
         told += events
-    return _outcome(said, told, clock.frames)
+    stop = next((event for event in told if isinstance(event, Stop)), None)
+    share = None if stop is None or not len(said.sound) else hearing.first_word_share(stop, said, path.noise_dbfs)
+    return replace(_outcome(said, told, clock.frames), first_word_share=share)
 
 
-def _heard(listener: Listener, near: Samples, cleaned: Samples, far: Samples) -> NearEnd:
-    """The facts of one frame, as a turn hands them on."""
-    listener.push(cleaned)
-    frame = listener.latest[-1]
-    return NearEnd(
-        seconds=frame.seconds,
-        probability=frame.probability,
-        cleaned_dbfs=frame.level_dbfs,
-        raw_dbfs=rms_dbfs(near),
-        far_end_dbfs=rms_dbfs(far),
-        noise_floor_dbfs=frame.noise_floor_dbfs,
-    )
+class _Hearing:
+    """As the ear and the listening of a turn do it."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._canceller = engines.canceller()
+        self._listener = Listener(engines.detector(), EndpointingOptions())
+
+    def hear(self, near: Samples, far: Samples) -> NearEnd:
+        """The facts of one frame, as a turn hands them on."""
+        self._listener.push(self._canceller.process(near, far))
+        frame = self._listener.latest[-1]
+        return NearEnd(
+            seconds=frame.seconds,
+            probability=frame.probability,
+            cleaned_dbfs=frame.level_dbfs,
+            raw_dbfs=rms_dbfs(near),
+            far_end_dbfs=rms_dbfs(far),
+            noise_floor_dbfs=frame.noise_floor_dbfs,
+        )
+
+    def first_word_share(self, stop: Stop, said: Said, noise_dbfs: float) -> float:
+        """Of the utterance that begins with the stop, as a turn hands it to the transcriber."""
+        utterance = self._listener.sound_since(stop.speech_began - _PREROLL_S).samples
+        begins = round(said.at_s * CAPTURE_RATE) - (self._listener.position - len(utterance))
+        return first_word_share(said.sound, utterance, begins, noise_dbfs=noise_dbfs)
 
 
 def _pcm(sound: Signal) -> Samples:
@@ -176,6 +197,7 @@ def _outcome(said: Said, told: list[InterruptionEvent], frames: list[float]) -> 
         stop_s=first(Stop),
         resume_s=first(Resume),
         speech_began_s=None if stop is None else stop.speech_began - said.at_s,
+        first_word_share=None,
         ducks=number(Duck),
         pauses=number(Pause),
         stops=number(Stop),

@@ -52,6 +52,7 @@ def outcome(trial: Trial) -> Outcome:
         stop_s=1.0 if talks else None,
         resume_s=None,
         speech_began_s=0.1 if talks else None,
+        first_word_share=0.9 if talks else None,
         ducks=int(talks),
         pauses=int(talks),
         stops=int(talks),
@@ -94,6 +95,16 @@ def test_an_interruption_that_was_missed_counts_as_later_than_all_others() -> No
     assert broken == {"duck_or_stop_at_6_db_below_ms", "interruptions_missed"}
 
 
+def test_a_first_word_that_is_not_in_the_sound_breaks_its_bar() -> None:
+    """Though the speech was noticed within the pre-roll, which is counted beside it."""
+    results = [outcome(each) for each in planned()]
+    results[0] = replace(results[0], first_word_share=0.4)
+    report = summary(planned(), results)
+    level = report["interruptions"]["+12 dB"]
+    assert (level["first_word_kept"], level["first_word_within_preroll"]) == (1, 2)
+    assert {name for name, bar in report["bars"].items() if not bar["kept"]} == {"first_words_lost"}
+
+
 def test_one_self_interruption_breaks_its_bar() -> None:
     """In 30 minutes or in one."""
     results = [outcome(each) for each in planned()]
@@ -108,7 +119,27 @@ def test_a_trial_is_heard_through_to_the_stop() -> None:
     assert result.yield_s == pytest.approx(0.06, abs=0.05)
     assert result.stop_s == pytest.approx(0.95, abs=0.1)
     assert result.speech_began_s == pytest.approx(0.03, abs=0.04)
+    assert result.first_word_share == 1.0
     assert not result.false_stop
+
+
+def test_a_canceller_that_takes_the_first_word_away_is_found_out() -> None:
+    """The speech is noticed at once all the same, but that word cannot be transcribed."""
+
+    class Late(Ideal):
+        """Leaves little of the first 0.4 s of the person."""
+
+        heard = 0
+
+        def process(self, near: Samples, far: Samples) -> Samples:
+            self.heard += len(near)
+            return near if self.heard > 1.4 * CAPTURE_RATE else near // 30
+
+    said = Said(kind="interruption", text="stop it now", sound=VOICE, at_s=1.0)
+    result = run(DRY, np.zeros(4 * CAPTURE_RATE, np.float32), said, replace(ENGINES, canceller=Late))
+    assert result.speech_began_s == pytest.approx(0.03, abs=0.04)
+    assert result.first_word_share is not None
+    assert result.first_word_share < 0.1
 
 
 def test_a_backchannel_is_followed_by_the_rest_of_the_message() -> None:
