@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from voicemode.errors import SettingsError
-from voicemode.http.tokens import install_token, is_one_of, new_install_token
+from voicemode.http.tokens import install_secret, install_token, is_one_of, new_install_token
 
 
 def test_it_is_made_at_the_first_start_and_kept(tmp_path: Path) -> None:
@@ -66,3 +66,19 @@ def test_every_key_is_compared() -> None:
     assert is_one_of([b"x", b"0123456789abcdef"], token)
     assert not is_one_of([b"0123456789abcde", b""], token)
     assert not is_one_of([], token)
+
+
+def test_other_secrets_are_kept_as_the_token_is(tmp_path: Path) -> None:
+    """Each in a file of its own, 0600; a setting wins; and one that others can read is refused with its own remedy."""
+    made = install_secret(tmp_path, "handoff-secret", None, "VOICEMODE_HANDOFF_SECRET").get_secret_value()
+    path = tmp_path / "handoff-secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert made == install_secret(tmp_path, "handoff-secret", None, "VOICEMODE_HANDOFF_SECRET").get_secret_value()
+    assert made != install_token(tmp_path).get_secret_value()
+    given = SecretStr("0123456789abcdef")
+    assert install_secret(tmp_path, "handoff-secret", given, "VOICEMODE_HANDOFF_SECRET") is not None
+    with pytest.raises(SettingsError, match="VOICEMODE_HANDOFF_SECRET"):
+        install_secret(tmp_path, "handoff-secret", SecretStr("short"), "VOICEMODE_HANDOFF_SECRET")
+    path.chmod(0o644)
+    with pytest.raises(SettingsError, match="remove it"):
+        install_secret(tmp_path, "handoff-secret", None, "VOICEMODE_HANDOFF_SECRET")

@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from voicemode.errors import SettingsError
 from voicemode.supervise.private import make_folder, write_private
 
-__all__ = ["MIN_TOKEN", "TOKEN_FILE", "install_token", "is_one_of", "new_install_token"]
+__all__ = ["MIN_TOKEN", "TOKEN_FILE", "install_secret", "install_token", "is_one_of", "new_install_token"]
 
 TOKEN_FILE = "token"  # noqa: S105  (the name of the file)
 MIN_TOKEN = 16
@@ -26,6 +27,17 @@ _MOST = 4096
 """Bytes of the file that are read."""
 
 
+@dataclass(frozen=True, slots=True)
+class _What:
+    """What a file holds, in errors."""
+
+    name: str
+    remedy: str
+
+
+_TOKEN = _What("the token", "'voicemode token --new' makes another one")
+
+
 def install_token(base_dir: Path, given: SecretStr | None = None) -> SecretStr:
     """The token: ``given`` by a setting, else the one on disk, made (0600, in one step) if there is none.
 
@@ -33,14 +45,14 @@ def install_token(base_dir: Path, given: SecretStr | None = None) -> SecretStr:
     """
     if given is not None:
         return _checked(given.get_secret_value(), "VOICEMODE_SERVE_TOKEN", "environment")
-    path = base_dir / TOKEN_FILE
-    try:
-        if not path.exists():
-            make_folder(base_dir)
-            _make(path)
-        return _read(path)
-    except OSError as error:
-        raise SettingsError("the token", f"it cannot be read or made: {error.strerror}", where=str(path)) from error
+    return _kept(base_dir / TOKEN_FILE, _TOKEN)
+
+
+def install_secret(base_dir: Path, file: str, given: SecretStr | None, setting: str) -> SecretStr:
+    """Another secret of this installation, kept in a file as the token is. Raises SettingsError as ``install_token``."""
+    if given is not None:
+        return _checked(given.get_secret_value(), setting, "environment")
+    return _kept(base_dir / file, _What(f"the secret '{file}'", "remove it, and another one is made"))
 
 
 def new_install_token(base_dir: Path) -> SecretStr:
@@ -51,7 +63,7 @@ def new_install_token(base_dir: Path) -> SecretStr:
         write_private(path, f"{_new()}\n")
     except OSError as error:
         raise SettingsError("the token", f"it cannot be made: {error.strerror}", where=str(path)) from error
-    return _read(path)
+    return _read(path, _TOKEN)
 
 
 def is_one_of(given: Iterable[bytes], token: SecretStr) -> bool:
@@ -62,6 +74,16 @@ def is_one_of(given: Iterable[bytes], token: SecretStr) -> bool:
 
 def _new() -> str:
     return f"vm_{secrets.token_urlsafe(_BYTES)}"
+
+
+def _kept(path: Path, what: _What) -> SecretStr:
+    try:
+        if not path.exists():
+            make_folder(path.parent)
+            _make(path)
+        return _read(path, what)
+    except OSError as error:
+        raise SettingsError(what.name, f"it cannot be read or made: {error.strerror}", where=str(path)) from error
 
 
 def _make(path: Path) -> None:
@@ -86,17 +108,14 @@ def _link(source: Path, target: Path) -> None:
             file.write(source.read_bytes())
 
 
-def _read(path: Path) -> SecretStr:
+def _read(path: Path, what: _What) -> SecretStr:
     with path.open("rb") as file:
         data = file.read(_MOST)
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     if os.name == "posix" and mode & 0o077:
-        raise SettingsError(
-            "the token",
-            "others can read it, so it is no secret any more; 'voicemode token --new' makes another one",
-            where=str(path),
-        )
-    return _checked(data.decode("ascii", "replace").strip(), "the token", str(path))
+        problem = f"others can read it, so it is no secret any more; {what.remedy}"
+        raise SettingsError(what.name, problem, where=str(path))
+    return _checked(data.decode("ascii", "replace").strip(), what.name, str(path))
 
 
 def _checked(token: str, key: str, where: str) -> SecretStr:
