@@ -57,6 +57,8 @@ class Tool:
     description: str
     parameters: Mapping[str, object]
     """A JSON schema."""
+    read_only: bool = False
+    """Its server says that it changes nothing (MCP's ``readOnlyHint``); nobody has checked it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def test_a_response_may_differ_from_the_session() -> None:
         ({"input": {}}, "response.input"),
         ({"modalities": ["text"]}, "response.modalities"),
         ({"output_modalities": ["image"]}, "response.output_modalities"),
-        ({"tools": [{"type": "mcp"}]}, "response.tools[0].type"),
+        ({"tools": [{"type": "mcp"}]}, "response.tools[0].server_label"),
     ],
 )
 def test_a_wrong_create_names_its_field(given: dict[str, object], param: str) -> None:

@@ -200,9 +200,9 @@ def test_hearing_is_told_to_the_engine() -> None:
         ({"instructions": 7}, "invalid_type", "session.instructions"),
         ({"max_output_tokens": True}, "invalid_type", "session.max_output_tokens"),
         ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
-        ({"tools": [{"type": "mcp", "server_label": "x"}]}, "not_supported", "session.tools[0].type"),
+        ({"tools": [{"type": "mcp"}]}, "missing_required_parameter", "session.tools[0].server_label"),
         ({"tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
-        ({"tool_choice": {"type": "mcp", "server_label": "x"}}, "not_supported", "session.tool_choice"),
+        ({"tool_choice": {"type": "mcp"}}, "missing_required_parameter", "session.tool_choice.server_label"),
         ({"tool_choice": "perhaps"}, "invalid_value", "session.tool_choice"),
         ({"turn_detection": None}, "unknown_parameter", "session.turn_detection"),
         ({"modalities": ["audio"]}, "unknown_parameter", "session.modalities"),
@@ -218,10 +218,9 @@ def test_a_wrong_update_names_its_field_and_changes_nothing(given: dict[str, obj
     assert client.update() == before
 
 
-def test_mcp_and_flat_fields_are_refused_in_words_that_help() -> None:
-    """What is not supported yet is named, and where the beta's fields went."""
+def test_flat_fields_are_refused_in_words_that_help() -> None:
+    """It is told where the beta's fields went."""
     client = WireClient()
-    assert "does not support tools of type 'mcp' yet" in client.update(tools=[{"type": "mcp"}])["message"]
     assert "session.audio.input.turn_detection" in client.update(turn_detection=None)["message"]
 
 

@@ -68,6 +68,9 @@ class BetaSession:
     def expire(self) -> Step:
         return _step_to_beta(self._session.expire())
 
+    def leave(self, now_ms: float) -> Step:
+        return self._session.leave(now_ms)
+
 
 def event_from_beta(event: Mapping[str, object]) -> dict[str, object]:
     """A client event under GA's names. What has the wrong type is left as it is, for the session to refuse."""

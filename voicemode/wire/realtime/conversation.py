@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from voicemode.dialogue import ToolResult
+from voicemode.dialogue import ToolCall, ToolResult
 from voicemode.wire.realtime.errors import ClientError
 from voicemode.wire.realtime.items import CallItem, HistoryEntry, Item, OutputItem, TurnItem
 from voicemode.wire.realtime.session_config import SessionConfig
@@ -20,8 +20,10 @@ _ITEM_CHARACTERS = 256
 class Conversation:
     """The items. The record is kept whole, within a limit that only a client's own items can reach."""
 
-    def __init__(self, most_characters: int) -> None:
+    def __init__(self, most_characters: int, earlier: Sequence[Item] = ()) -> None:
+        """``earlier`` was said before this session: a responder is told of it, and the client is not shown it."""
         self._most = most_characters
+        self._earlier = tuple(earlier)
         self._items: dict[str, Item] = {}
         self._order: list[str] = []
         self._created: dict[str, int] = {}
@@ -86,28 +88,30 @@ class Conversation:
 
     def history(self, config: SessionConfig) -> tuple[tuple[HistoryEntry, ...], int]:
         """What a responder is told, oldest first, and about how many tokens it is; cut as the session's truncation says."""
-        told = [item for item in self if item.id not in self._forgotten]
+        told = [*self._earlier, *(item for item in self if item.id not in self._forgotten)]
         limit, keep = _limits(config)
         total = sum(item.tokens for item in told)
         if limit is not None and total > limit:
             # The newest item is always told, whatever its length.
-            while len(told) > 1 and total > limit * keep:
-                total -= told[0].tokens
-                self._forgotten.add(told.pop(0).id)
+            gone = 0
+            while gone < len(told) - 1 and total > limit * keep:
+                total -= told[gone].tokens
+                gone += 1
+            self._forgotten.update(item.id for item in told[len(self._earlier) : gone])
+            self._earlier = self._earlier[gone:]
+            told = told[gone:]
         return history_of(told), total
 
     def _has_call(self, call_id: str) -> bool:
-        return any(isinstance(item, CallItem) and item.call_id == call_id for item in self)
+        return any(isinstance(item, CallItem) and item.call_id == call_id for item in (*self._earlier, *self))
 
 
 def history_of(items: Iterable[Item]) -> tuple[HistoryEntry, ...]:
     """What a responder is told of these. A result whose call is not among them would mean nothing, and is left out."""
-    told = list(items)
-    calls = {item.call_id for item in told if isinstance(item, CallItem) and item.status == "completed"}
-    entries = [item.history() for item in told if not (isinstance(item, TurnItem) and item.transcript == "" and not item.idle)]
-    return tuple(
-        entry for entry in entries if entry is not None and not (isinstance(entry, ToolResult) and entry.call_id not in calls)
-    )
+    told = [item for item in items if not (isinstance(item, TurnItem) and item.transcript == "" and not item.idle)]
+    entries = [entry for item in told for entry in item.told()]
+    calls = {entry.call_id for entry in entries if isinstance(entry, ToolCall)}
+    return tuple(entry for entry in entries if not (isinstance(entry, ToolResult) and entry.call_id not in calls))
 
 
 def _limits(config: SessionConfig) -> tuple[int | None, float]:

@@ -7,11 +7,12 @@ from typing import Literal
 from voicemode.wire.realtime.errors import ClientError, missing, not_supported, wrong_value
 from voicemode.wire.realtime.fields import Fields
 from voicemode.wire.realtime.items import CallItem, Item, MessageItem, OutputItem
+from voicemode.wire.realtime.mcp_items import ApprovalItem
 from voicemode.wire.realtime.step import NewId
 
 __all__ = ["read_item"]
 
-_KINDS = ("message", "function_call", "function_call_output")
+_KINDS = ("message", "function_call", "function_call_output", "mcp_approval_response")
 _PARTS = {
     "user": ("input_text", "input_audio", "input_image"),
     "assistant": ("output_text", "output_audio"),
@@ -24,8 +25,6 @@ _ROLES: dict[str, Literal["system", "user", "assistant"]] = {"user": "user", "as
 def read_item(fields: Fields, new_id: NewId) -> Item:
     """A new item with the client's id, or one of ours. Raises ClientError."""
     kind = fields.need_text("type")
-    if kind.startswith("mcp_"):
-        raise not_supported(fields.path_of("type"), f"items of type '{kind}' yet", "Use functions instead.")
     fields.choice("type", _KINDS)
     item_id = fields.name("id") or new_id("item")
     match kind:
@@ -39,6 +38,11 @@ def read_item(fields: Fields, new_id: NewId) -> Item:
         case "function_call_output":
             fields.need_text("call_id")
             return OutputItem(item_id, call_id=fields.name("call_id") or "", output=fields.need_text("output"))
+        case "mcp_approval_response":
+            request_id, approve = fields.name("approval_request_id"), fields.flag("approve")
+            if request_id is None or approve is None:
+                raise missing(fields.path_of("approval_request_id" if request_id is None else "approve"))
+            return ApprovalItem(item_id, request_id=request_id, approve=approve, reason=fields.text("reason"))
         case _:
             return _read_message(fields, item_id)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from voicemode.dialogue import Message, ToolCall, ToolResult, UserTurn
+from voicemode.record import Entry, Role, Standing
 from voicemode.wire.realtime.sound import SpokenWords
 
 __all__ = ["AnswerItem", "CallItem", "HistoryEntry", "Item", "MessageItem", "OutputItem", "TurnItem", "tokens_of_text"]
@@ -40,7 +41,10 @@ class Item:
         content = body.get("content")
         if audio is not None and isinstance(content, list) and content:
             body["content"] = [{**content[0], "audio": base64.b64encode(audio).decode()}, *content[1:]]
-        return {"id": self.id, "object": "realtime.item", "type": self.kind, "status": self.status, **body}
+        return {**self.head(), **body}
+
+    def head(self) -> dict[str, object]:
+        return {"id": self.id, "object": "realtime.item", "type": self.kind, "status": self.status}
 
     @property
     def kind(self) -> str:
@@ -62,6 +66,15 @@ class Item:
     def history(self) -> HistoryEntry | None:
         """None: nothing of it is told."""
         raise NotImplementedError
+
+    def told(self) -> tuple[HistoryEntry, ...]:
+        """All that a responder is told of it."""
+        entry = self.history()
+        return () if entry is None else (entry,)
+
+    def entry(self) -> Entry | None:
+        """As the record has it now, under the item's id; None: it is none of its own."""
+        return None
 
 
 @dataclass(slots=True)
@@ -86,6 +99,9 @@ class MessageItem(Item):
     def history(self) -> HistoryEntry | None:
         return Message(self.role, self.text, self.id) if self.text.strip() else None
 
+    def entry(self) -> Entry | None:
+        return Entry(self.id, Role(self.role), self.text)
+
 
 @dataclass(slots=True)
 class TurnItem(Item):
@@ -99,6 +115,8 @@ class TurnItem(Item):
     """Whether the client wants to see it."""
     idle: bool = False
     """A wait that timed out: nothing was said."""
+    failed: bool = False
+    """Nobody could write it down."""
 
     @property
     def characters(self) -> int:
@@ -121,6 +139,14 @@ class TurnItem(Item):
             return Message("system", f"The user has been silent for {self.seconds:.0f} seconds.", self.id)
         return UserTurn(self.id)
 
+    def entry(self) -> Entry | None:
+        if self.idle:
+            return None
+        if self.transcript is None and not self.failed:
+            return Entry(self.id, Role.USER, "", Standing.IN_FLIGHT)
+        text = (self.transcript or "").strip()
+        return Entry(self.id, Role.USER, text, Standing.WHOLE if text else Standing.FAILED)
+
 
 @dataclass(slots=True)
 class AnswerItem(Item):
@@ -136,6 +162,10 @@ class AnswerItem(Item):
     """So much of its sound was heard, and no more will be; None: it was not interrupted."""
     plays_until_ms: float = 0.0
     """When the last of its sound so far will have been played, on the session's clock."""
+    was_heard: bool = False
+    """All of its sound that there is was played."""
+    failed: bool = False
+    """It broke off by a fault."""
 
     def heard_ms(self, now_ms: float) -> float:
         """How much of its sound had been played by then, if it plays without a pause from when it was sent."""
@@ -174,6 +204,18 @@ class AnswerItem(Item):
         heard = self.heard
         return Message("assistant", heard, self.id, self.response_id) if heard.strip() else None
 
+    def entry(self) -> Entry | None:
+        return Entry(self.id, Role.ASSISTANT, self.heard, self._standing())
+
+    def _standing(self) -> Standing:
+        if self.status == "in_progress":
+            return Standing.IN_FLIGHT
+        if self.failed:
+            return Standing.FAILED
+        if self.status == "incomplete" or self.cut_ms is not None:
+            return Standing.INTERRUPTED
+        return Standing.WHOLE if self.was_heard or not (self.spoken and self.spoken.length_ms) else Standing.IN_FLIGHT
+
 
 @dataclass(slots=True)
 class CallItem(Item):
@@ -183,6 +225,8 @@ class CallItem(Item):
     name: str = ""
     pieces: list[str] = field(default_factory=list)
     """The arguments, as they came."""
+    output: str | None = None
+    """What came of it, for the record; None: nothing yet."""
 
     @property
     def kind(self) -> str:
@@ -202,6 +246,18 @@ class CallItem(Item):
     def history(self) -> HistoryEntry | None:
         # A call that broke off has no result and never will.
         return ToolCall(self.call_id, self.name, self.arguments) if self.status == "completed" else None
+
+    def entry(self) -> Entry | None:
+        broke_off = Standing.FAILED if self.status == "incomplete" else Standing.IN_FLIGHT
+        return Entry(
+            self.id,
+            Role.TOOL,
+            self.output or "",
+            broke_off if self.output is None else Standing.WHOLE,
+            tool=self.name,
+            call_id=self.call_id,
+            arguments=self.arguments,
+        )
 
 
 @dataclass(slots=True)

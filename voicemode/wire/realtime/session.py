@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from voicemode.dialogue import (
@@ -25,10 +25,21 @@ from voicemode.dialogue import (
     ToolCallDone,
     ToolCallGrew,
 )
+from voicemode.dialogue_tools import (
+    ServerToolDone,
+    ServerToolFailed,
+    ServerToolsFailed,
+    ServerToolsListed,
+    ToolHostReport,
+    Word,
+)
+from voicemode.record import Entry
 from voicemode.wire.realtime.answers import Answers
 from voicemode.wire.realtime.errors import ClientError, wrong_value
 from voicemode.wire.realtime.fields import Fields, appended_base64, parse_event
+from voicemode.wire.realtime.followups import Followups
 from voicemode.wire.realtime.item_events import ItemEvents
+from voicemode.wire.realtime.recording import items_of
 from voicemode.wire.realtime.response_request import read_request
 from voicemode.wire.realtime.session_config import SessionConfig, SessionDefaults, merged
 from voicemode.wire.realtime.state import SessionState
@@ -65,27 +76,30 @@ class RealtimeSession:
         defaults: SessionDefaults | None = None,
         expires_at: int | None = None,
         options: Mapping[str, object] | None = None,
+        history: Iterable[Entry] = (),
     ) -> None:
         """``expires_at`` is in Unix seconds, for the echo only.
 
         ``options`` is a session object as ``session.update`` takes it: what the client asked for when it connected, or
-        what its secret carries. Raises ClientError where that is not valid.
+        what its secret carries. ``history`` is what was said before on any surface, oldest first: responders are told
+        of it, and the client is not, since it did not see those items begin. Raises ClientError.
         """
         config = SessionConfig.initial(kind, defaults or SessionDefaults())
         if options is not None:
             config = merged(config, Fields(options, "session"))
         self._id, self._new_id, self._expires_at = session_id, new_id, expires_at
-        self._state = SessionState(config, playout, new_id("conv"))
+        self._state = SessionState(config, playout, new_id("conv"), items_of(history, new_id))
         self._turns = Turns(self._state)
         self._answers = Answers(self._state)
         self._items = ItemEvents(self._state)
+        self._followups = Followups(self._state, self._turns, self._answers)
         self._closed = False
         self._handlers: dict[str, Handler] = {
             "session.update": self._update,
             "input_audio_buffer.append": self._append,
             "input_audio_buffer.commit": self._commit,
             "input_audio_buffer.clear": lambda out, _, now_ms: self._turns.clear(out, now_ms),
-            "conversation.item.create": lambda out, event, _: self._items.create(out, event),
+            "conversation.item.create": self._items.create,
             "conversation.item.retrieve": lambda out, event, _: self._items.retrieve(out, event),
             "conversation.item.delete": lambda out, event, _: self._items.delete(out, event),
             "conversation.item.truncate": lambda out, event, _: self._items.truncate(out, event),
@@ -114,6 +128,7 @@ class RealtimeSession:
             conversation = {"id": self._state.conversation_id, "object": "realtime.conversation"}
             out.event("conversation.created", conversation=conversation)
         out.command(Configure(self.config.options()))
+        self._state.servers.ask(out, self.config)
         return out.step()
 
     def receive(self, message: str | bytes, now_ms: float) -> Step:
@@ -122,7 +137,7 @@ class RealtimeSession:
         try:
             if audio is not None and not self._closed:
                 sound = self._turns.append(audio)
-                return Step() if sound is None else Step(commands=(sound,))
+                return Step(commands=() if sound is None else (sound,), entries=self._entries(now_ms))
         except ClientError:
             pass  # who reads it as JSON knows what is wrong with it
         try:
@@ -144,7 +159,8 @@ class RealtimeSession:
                 self._expect(out)
         except ClientError as error:
             self._tell(out, error, event.get("event_id"))
-        return out.step()
+        self._followups.go_on(out)
+        return self._step(out, now_ms)
 
     def report(self, report: Report, now_ms: float) -> Step:
         """What the engine says. Reports about what is over are passed over."""
@@ -155,8 +171,8 @@ class RealtimeSession:
             case SpeechStarted():
                 self._started(out, report, now_ms)
             case SpeechStopped():
-                if self._turns.stopped(out, report, now_ms) and self.config.options().answers:
-                    self._answers.answer_turn(out)
+                if self._turns.stopped(out, report, now_ms):
+                    self._turn_ended(out)
             case IdleTimedOut():
                 if self.config.kind == "realtime" and not self._answers.is_answering and not self._turns.is_speaking:
                     self._turns.idle(out, report)
@@ -170,7 +186,20 @@ class RealtimeSession:
                 AnswerText() | AnswerAudio() | ToolCallBegan() | ToolCallGrew() | ToolCallDone() | AnswerDone() | AnswerFailed()
             ):
                 self._answers.report(out, report, now_ms)
-        return out.step()
+            case ServerToolsListed() | ServerToolsFailed() | ServerToolDone() | ServerToolFailed() | Word():
+                self._tools_reported(out, report, now_ms)
+        self._followups.go_on(out)
+        return self._step(out, now_ms)
+
+    def _tools_reported(self, out: Outbox, report: ToolHostReport, now_ms: float) -> None:
+        match report:
+            case ServerToolsListed() | ServerToolsFailed():
+                self._state.servers.report(out, report)
+            case ServerToolDone() | ServerToolFailed():
+                self._state.calls.report(out, report, now_ms)
+            case Word():
+                self._followups.add(report)
+        self._expect(out)
 
     def expire(self) -> Step:
         """The session has lasted as long as one may."""
@@ -179,9 +208,29 @@ class RealtimeSession:
             return Step()
         error = ClientError("session_expired", "Your session hit the maximum duration.")
         self._answers.fail_all(out, error.code, error.message)
+        self._state.calls.give_up(out)
         self._tell(out, error, None)
         self._closed = True
         return out.step((_GOING_AWAY, "session_expired"))
+
+    def leave(self, now_ms: float) -> Step:
+        """The call is over, however it ended: the entries of what was not, as far as it was heard. Nothing to send."""
+        if not self._closed:
+            self._answers.leave(Outbox(self._new_id), now_ms)
+        self._closed = True
+        self._state.recording.leave(now_ms)
+        return Step(entries=tuple(self._state.recording.take(self._id)))
+
+    def _step(self, out: Outbox, now_ms: float) -> Step:
+        for entry in self._entries(now_ms):
+            out.entry(entry)
+        return out.step()
+
+    def _entries(self, now_ms: float) -> tuple[Entry, ...]:
+        """What the record is to be told of now."""
+        if self._state.playout is Playout.CLIENT:
+            self._state.recording.settle(now_ms)
+        return tuple(self._state.recording.take(self._id))
 
     def _handler(self, kind: str) -> Handler:
         handler = self._handlers.get(kind)
@@ -208,9 +257,13 @@ class RealtimeSession:
         out.event("error", error=shown)
 
     def _update(self, out: Outbox, event: Fields, _: float) -> None:
-        self._state.config = merged(self.config, event.need_child("session"))
+        session = event.need_child("session")
+        self._state.config = merged(self.config, session)
         out.event("session.updated", session=self.session_object())
         out.command(Configure(self.config.options()))
+        if "tools" in session and self.config.kind == "realtime":
+            self._state.servers.keep_only(out, self.config)
+            self._state.servers.ask(out, self.config)
 
     def _append(self, out: Outbox, event: Fields, _: float) -> None:
         sound = self._turns.append(event.need_text("audio"))
@@ -219,13 +272,17 @@ class RealtimeSession:
 
     def _commit(self, out: Outbox, _: Fields, now_ms: float) -> None:
         self._turns.commit(out, now_ms)
+        self._state.calls.client_is_next = True
         if self._state.playout is Playout.CLIENT and not self._answers.is_answering:
             # They talked over what was playing, or it had ended.
             self._answers.cut(now_ms)
 
-    def _respond(self, out: Outbox, event: Fields, _: float) -> None:
+    def _respond(self, out: Outbox, event: Fields, now_ms: float) -> None:
         if self.config.kind == "transcription":
             raise ClientError("invalid_event", "A transcription session has no responses.", "type")
+        if not event.values.get("response") and self._state.calls.is_same_wish(now_ms):
+            return
+        self._state.calls.somebody_asked()
         request = read_request(event.child("response") or Fields({}, "response"), self._state, out.new_id)
         self._answers.create(
             out,
@@ -234,6 +291,9 @@ class RealtimeSession:
             metadata=request.metadata,
             history=request.history,
         )
+        if request.in_conversation:
+            # Its own servers have nothing to offer before they have told: nobody waits for that.
+            self._state.servers.ask(out, request.config)
 
     def _flush(self, out: Outbox, _: Fields, now_ms: float) -> None:
         if self._state.playout is Playout.CLIENT:
@@ -248,6 +308,12 @@ class RealtimeSession:
         if self.config.options().interrupts:
             self._answers.interrupt(out, now_ms)
         self._expect(out)
+
+    def _turn_ended(self, out: Outbox) -> None:
+        if self.config.options().answers:
+            self._answers.answer_turn(out)
+        else:
+            self._state.calls.client_is_next = True
 
     def _expect(self, out: Outbox) -> None:
         """While nobody speaks, there is no turn that could be answered early."""

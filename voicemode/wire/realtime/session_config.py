@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from voicemode.dialogue import DialogueOptions, Tool, TurnTaking
-from voicemode.wire.realtime.errors import ClientError, not_supported, wrong_type, wrong_value
+from voicemode.wire.realtime.errors import ClientError, wrong_type, wrong_value
 from voicemode.wire.realtime.fields import Fields
 from voicemode.wire.realtime.formats import WireFormat, read_format
+from voicemode.wire.realtime.mcp_config import McpServer, read_mcp_choice, read_mcp_tool
 from voicemode.wire.realtime.turn_detection import TurnDetection, read_turn_detection
 
 __all__ = ["SessionConfig", "SessionDefaults", "merged", "merged_for_response"]
@@ -29,6 +30,8 @@ _BETA_NAMES = {
 }
 """Where the flat fields of the beta protocol went."""
 _MOST_TOOLS = 256
+_MOST_SERVERS = 16
+"""Each is a connection, which is opened because a client says so."""
 _MOST_TOKENS = 1_000_000
 
 
@@ -68,6 +71,9 @@ class SessionConfig:
     output_format: WireFormat = WireFormat.PCM
     noise_reduction: JsonObject | None = None
     tools: tuple[JsonObject, ...] = ()
+    """As they are shown: without credentials."""
+    servers: tuple[McpServer, ...] = ()
+    """Those of ``tools`` that are of type mcp."""
     tool_choice: str | JsonObject = "auto"
     max_output_tokens: int | None = None
     """None: "inf"."""
@@ -146,12 +152,9 @@ class SessionConfig:
             noise_reduction="far_field" if noise == "far_field" else "near_field" if noise == "near_field" else None,
         )
 
-    def engine_tools(self) -> tuple[Tool, ...]:
-        return tuple(_engine_tool(tool) for tool in self.tools)
-
-    @property
-    def engine_tool_choice(self) -> str:
-        return self.tool_choice if isinstance(self.tool_choice, str) else f"function:{self.tool_choice.get('name')}"
+    def functions(self) -> tuple[Tool, ...]:
+        """Those that the client calls."""
+        return tuple(_function(tool) for tool in self.tools if tool["type"] == "function")
 
 
 def merged(config: SessionConfig, session: Fields) -> SessionConfig:
@@ -208,32 +211,36 @@ def _tools(_: SessionConfig, fields: Fields) -> dict[str, object]:
     tools = list(fields.objects("tools"))
     if len(tools) > _MOST_TOOLS:
         raise wrong_value(fields.path_of("tools"), f"{len(tools)} tools", f"at most {_MOST_TOOLS}")
+    shown: list[JsonObject] = []
+    servers: dict[str, McpServer] = {}
     for tool in tools:
-        if tool.text("type") == "mcp":
-            raise _no_mcp(tool.path_of("type"), "tools of type 'mcp'")
-        tool.choice("type", ("function",))
+        if tool.choice("type", ("function", "mcp")) == "mcp":
+            server, safe = read_mcp_tool(tool)
+            if server.label in servers:
+                raise wrong_value(tool.path_of("server_label"), server.label, "labels that no other server of this list has")
+            if len(servers) >= _MOST_SERVERS:
+                raise wrong_value(fields.path_of("tools"), f"{len(servers) + 1} servers", f"at most {_MOST_SERVERS}")
+            servers[server.label] = server
+            shown.append(safe)
+            continue
         tool.need_text("name")
         tool.text("description")
         tool.child("parameters")
-    return {"tools": tuple({"type": "function", **tool.values} for tool in tools)}
+        shown.append({"type": "function", **tool.values})
+    return {"tools": tuple(shown), "servers": tuple(servers.values())}
 
 
 def _tool_choice(_: SessionConfig, fields: Fields) -> dict[str, object]:
-    path, value = fields.path_of("tool_choice"), fields.values["tool_choice"]
+    value = fields.values["tool_choice"]
     if value is None or value == "":
         return {"tool_choice": "auto"}
     if isinstance(value, str):
         return {"tool_choice": fields.choice("tool_choice", ("auto", "none", "required"))}
     choice = fields.need_child("tool_choice")
-    if choice.text("type") == "mcp":
-        raise _no_mcp(path, "a tool_choice of type 'mcp'")
-    choice.choice("type", ("function",))
+    if choice.choice("type", ("function", "mcp")) == "mcp":
+        return {"tool_choice": read_mcp_choice(choice)}
     choice.need_text("name")
     return {"tool_choice": {"type": "function", **choice.values}}
-
-
-def _no_mcp(path: str, what: str) -> ClientError:
-    return not_supported(path, f"{what} yet", "Declare them as functions and run them in the client.")
 
 
 def _max_output_tokens(_: SessionConfig, fields: Fields) -> dict[str, object]:
@@ -316,7 +323,7 @@ def _noise_reduction(_: SessionConfig, fields: Fields) -> dict[str, object]:
     return {"noise_reduction": None if given is None or given.text("type") is None else given.values}
 
 
-def _engine_tool(tool: JsonObject) -> Tool:
+def _function(tool: JsonObject) -> Tool:
     parameters = tool.get("parameters")
     described = tool.get("description")
     return Tool(

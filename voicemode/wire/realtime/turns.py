@@ -143,11 +143,14 @@ class Turns:
         match report:
             case InputTranscribed():
                 item.transcript, item.seconds = report.text, report.seconds
+                self._state.note(item)
                 if item.shows_transcript:
                     self._tell_more(out, item.id, remainder(told, report.text))
                     usage = _duration(report.seconds)
                     out.event(f"{_TRANSCRIPTION}.completed", **_words(item.id), transcript=report.text, usage=usage)
             case InputTranscriptFailed():
+                item.failed = True
+                self._state.note(item)
                 if item.shows_transcript:
                     error = {"type": "transcription_error", "code": report.code, "message": report.message, "param": None}
                     out.event(f"{_TRANSCRIPTION}.failed", **_words(item.id), error=error)
@@ -191,6 +194,7 @@ class Turns:
         conversation = self._state.conversation
         previous_id = conversation.last_id
         conversation.append(item)
+        self._state.note(item)
         shown = item.wire()
         out.event("input_audio_buffer.committed", previous_item_id=previous_id, item_id=item.id)
         out.event("conversation.item.added", previous_item_id=previous_id, item=shown)
