@@ -10,7 +10,7 @@ from typing import Any
 
 from voicemode.dialogue import AnswerAudio, CancelAnswer, CancelReason, Command, Report, Respond, SpeechStarted
 from voicemode.playout import PlayoutSound
-from voicemode.record import Entry
+from voicemode.record import Entry, Role
 from voicemode.runtime.realtime_parts import Peer
 
 
@@ -63,6 +63,9 @@ class EchoSession:
 
     def expire(self) -> Step:
         return Step(({"type": "error", "error": {"code": "session_expired"}},), (), (1001, "session_expired"))
+
+    def leave(self, now_ms: int) -> Step:
+        return Step(entries=(Entry("end", Role.SYSTEM, f"left at {now_ms} ms"),))
 
 
 @dataclass(eq=False)

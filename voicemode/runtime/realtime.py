@@ -212,6 +212,7 @@ class RealtimeCall:
 
     async def _finish(self, ended: Ended, expiry: asyncio.TimerHandle, serving: asyncio.Task[None] | None) -> None:
         expiry.cancel()
+        self._record_end()
         if self._over is not None and not self._over.done():
             self._over.set_result(ended)
         self._inputs.clear()
@@ -228,6 +229,15 @@ class RealtimeCall:
         now = self._clock()
         for observer in self._observers:
             observer.ended(ended, now)
+
+    def _record_end(self) -> None:
+        if self._record is None:
+            return
+        try:
+            for entry in self._session.leave(self._now_ms()).entries:
+                self._record(entry)
+        except Exception as error:  # noqa: BLE001  (the boundary: what follows frees the microphone's and the model's side)
+            _log.error("the end of a call was not recorded: %s at %s", type(error).__name__, _place(error))
 
     async def _close(self, engine: DialogueEngineLike | ToolHost) -> None:
         try:

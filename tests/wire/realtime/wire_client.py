@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from voicemode.audio import Samples
 from voicemode.dialogue import Command, Report, Respond
+from voicemode.record import Entry
 from voicemode.wire.realtime import BetaSession, Playout, RealtimeSession, SessionDefaults, Step
 
 __all__ = ["Event", "WireClient", "encoded", "kinds", "one", "sound", "without_ids"]
@@ -38,16 +39,25 @@ class WireClient:
         kind: Literal["realtime", "transcription"] = "realtime",
         defaults: SessionDefaults | None = None,
         beta: bool = False,
+        history: Sequence[Entry] = (),
     ) -> None:
         ids = itertools.count(1)
         session = RealtimeSession(
-            "sess_1", playout=playout, new_id=lambda word: f"{word}_{next(ids)}", kind=kind, defaults=defaults, expires_at=2_000
+            "sess_1",
+            playout=playout,
+            new_id=lambda word: f"{word}_{next(ids)}",
+            kind=kind,
+            defaults=defaults,
+            expires_at=2_000,
+            history=history,
         )
         self.session: RealtimeSession | BetaSession = BetaSession(session) if beta else session
         self.now_ms = 0
         self.log: list[Event] = []
         self.commands: tuple[Command, ...] = ()
         self.all_commands: list[Command] = []
+        self.entries: list[Entry] = []
+        """All that were said for the record."""
         self.close: tuple[int, str] | None = None
         self.opening = self._took(self.session.open(0))
 
@@ -63,6 +73,9 @@ class WireClient:
 
     def expire(self) -> list[Event]:
         return self._took(self.session.expire())
+
+    def leave(self) -> list[Event]:
+        return self._took(self.session.leave(self.now_ms))
 
     def append(self, ms: int) -> list[Event]:
         return self.send("input_audio_buffer.append", audio=encoded(sound(ms)))
@@ -100,6 +113,7 @@ class WireClient:
         self.log += events
         self.commands, self.close = step.commands, step.close
         self.all_commands += step.commands
+        self.entries += step.entries
         return events
 
 
