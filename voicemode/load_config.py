@@ -54,7 +54,10 @@ _MAX_FILE_BYTES = 1 << 20
 """A settings file has a hundred lines; whatever is larger is another file."""
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, undecodable bytes, line and paragraph separators."""
-_OWN_ONLY = ("serve_", "responder_", "mcp_", "job_", "memory", "thread", "retention_", "keep_", "twilio_", "public_url", "handoff_")
+_OWN_ONLY = (
+    *("serve_", "responder_", "mcp_", "job_", "memory", "thread", "retention_", "keep_"),
+    *("twilio_", "public_url", "handoff_", "upstream"),
+)
 """What fields begin with that a project's file must not set: who may reach this machine, what is run and what is kept on it."""
 _TASKS = {"tts": "text-to-speech", "stt": "speech-to-text", "chat": "chat"}
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

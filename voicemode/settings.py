@@ -71,13 +71,30 @@ class Settings(BaseModel):
         "sigint", description="What the command gets when its answer is interrupted; none: it goes on unheard."
     )
     responder_env: CommaList = Field((), description="Variables the command gets besides PATH, HOME and their like.")
+    upstream: str = Field(
+        "", description="Realtime API that hears and answers in our place: openai, grok, or a ws(s) address; empty: none."
+    )
+    upstream_models: CommaList = Field((), description="Its models, the first one it has; empty: those we know of it.")
+    upstream_voice: str = Field("", description="Its voice; empty: its own.")
+    upstream_turns: Literal["ours", "theirs"] = Field("ours", description="Who hears where the person's turns end.")
+    upstream_api_key: SecretStr | None = Field(
+        None, description="Its key; empty: for openai VOICEMODE_OPENAI_API_KEY or OPENAI_API_KEY, for grok XAI_API_KEY."
+    )
+    upstream_session_s: float = Field(
+        3300.0, gt=0, le=86_400, description="Seconds after which it is connected to anew, before it ends a session itself."
+    )
+    upstream_fallback: bool = Field(True, description="Let our own engines answer while it cannot be had.")
 
     # -- tools of servers in continuous conversations, and jobs that outlast an answer
     mcp_servers: str = Field(
         "", description="MCP servers by label: label=command argument, label2=https://host/mcp; a client names the label."
     )
-    mcp_tokens: SecretStr | None = Field(None, description="Bearer tokens for those with an address: label=token, label2=token.")
-    mcp_env: CommaList = Field((), description="Variables that a started one gets besides PATH, HOME and their like: label:NAME.")
+    mcp_tokens: SecretStr | None = Field(
+        None, description="Bearer tokens for those with an address: label=token, label2=token."
+    )
+    mcp_env: CommaList = Field(
+        (), description="Variables that a started one gets besides PATH, HOME and their like: label:NAME."
+    )
     mcp_allowed_hosts: CommaList = Field(
         (), description="Hosts of MCP servers that clients may bring: host, host:port, *.host or *; empty: none."
     )
