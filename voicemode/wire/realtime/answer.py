@@ -10,6 +10,8 @@ from typing import Literal
 from voicemode.dialogue import AnswerAudio, Usage
 from voicemode.wire.realtime.formats import AnswerEncoder
 from voicemode.wire.realtime.items import AnswerItem, CallItem, Item, tokens_of_text
+from voicemode.wire.realtime.mcp_items import ApprovalRequestItem, McpCallItem
+from voicemode.wire.realtime.offer import Offer
 from voicemode.wire.realtime.session_config import SessionConfig
 from voicemode.wire.realtime.sound import SpokenWords
 from voicemode.wire.realtime.state import SessionState
@@ -54,16 +56,19 @@ class Answer:
         in_conversation: bool,
         metadata: Mapping[str, object] | None,
         input_tokens: int,
+        offer: Offer,
     ) -> None:
         self.id, self.config, self.in_conversation = response_id, config, in_conversation
+        self.offer = offer
+        """What it may call."""
         self.message: AnswerItem | None = None
         """What it says; None: nothing yet."""
         self._state = state
         self._metadata = metadata
         self._input_tokens = input_tokens
         self._outputs: list[Item] = []
-        self._calls: dict[str, CallItem] = {}
-        """Those whose arguments are not complete, by the engine's id."""
+        self._calls: dict[str, CallItem | McpCallItem | ApprovalRequestItem] = {}
+        """Those whose arguments are not complete, by the engine's id. A request is shown when they are."""
         self._encoder = AnswerEncoder(config.output_format)
 
     def begin(self, out: Outbox) -> None:
@@ -99,7 +104,15 @@ class Answer:
         # Small models number their calls anew in each answer; clients and histories need ids that differ.
         shown_id = call_id if call_id and not self._state.knows_call(call_id) else out.new_id("call")
         self._state.note_call(shown_id)
-        item = CallItem(out.new_id("item"), "in_progress", call_id=shown_id, name=name)
+        route, item_id = self.offer.routes.get(name), out.new_id("item")
+        if route is not None and route.asks:
+            self._calls[call_id] = ApprovalRequestItem(item_id, route=route, call_id=shown_id)
+            return
+        item: CallItem | McpCallItem
+        if route is None:
+            item = CallItem(item_id, "in_progress", call_id=shown_id, name=name)
+        else:
+            item = McpCallItem(item_id, "in_progress", route=route, call_id=shown_id, output_index=len(self._outputs))
         self._calls[call_id] = item
         self._add(out, item)
 
@@ -108,21 +121,31 @@ class Answer:
         if item is None or not delta:
             return
         item.pieces.append(delta)
-        out.event("response.function_call_arguments.delta", **self._at(item), call_id=item.call_id, delta=delta)
+        if isinstance(item, CallItem):
+            out.event("response.function_call_arguments.delta", **self._at(item), call_id=item.call_id, delta=delta)
+        elif isinstance(item, McpCallItem):
+            # @openai/agents does not know the event without the last field, which is optional elsewhere.
+            out.event("response.mcp_call_arguments.delta", **self._at(item), delta=delta, obfuscation="")
 
-    def end_call(self, out: Outbox, call_id: str) -> None:
-        """Its arguments are complete: clients call the function now."""
+    def end_call(self, out: Outbox, call_id: str) -> McpCallItem | ApprovalRequestItem | None:
+        """Its arguments are complete: clients call the function now, and a server's tool is for us to call, or to ask about."""
         item = self._calls.pop(call_id, None)
-        if item is None:
-            return
-        out.event(
-            "response.function_call_arguments.done",
-            **self._at(item),
-            call_id=item.call_id,
-            name=item.name,
-            arguments=item.arguments,
-        )
-        self._done(out, item, "completed")
+        match item:
+            case CallItem():
+                whole = {"call_id": item.call_id, "name": item.name, "arguments": item.arguments}
+                out.event("response.function_call_arguments.done", **self._at(item), **whole)
+                self._done(out, item, "completed")
+                return None
+            case McpCallItem():
+                out.event("response.mcp_call_arguments.done", **self._at(item), arguments=item.arguments)
+                # Within the conversation it is done when it was called.
+                item.status = "completed"
+                out.event("response.output_item.done", **self._of(item), item=item.wire())
+            case ApprovalRequestItem():
+                item.output_index = len(self._outputs)
+                self._add(out, item)
+                self._done(out, item, "completed")
+        return item
 
     def end(self, out: Outbox, ending: Ending) -> None:
         """All that is open ends, and then the response. Nothing may be told to it any more."""
@@ -132,8 +155,14 @@ class Answer:
             self._end_message(out, self.message, whole=whole, flush=ending.status != "cancelled")
         for call in self._calls.values():
             # No arguments.done: there are clients that call the function then, with what is half a JSON object.
-            self._done(out, call, "incomplete")
+            if not isinstance(call, ApprovalRequestItem):
+                self._done(out, call, "incomplete")
         out.event("response.done", response=self._wire(ending.status, ending))
+
+    @property
+    def calls_functions(self) -> bool:
+        """Whether the client has something to call."""
+        return any(isinstance(item, CallItem) and item.status == "completed" for item in self._outputs)
 
     def _open_message(self, out: Outbox) -> AnswerItem:
         if self.message is None:
@@ -213,7 +242,7 @@ class Answer:
         """All fields, since clients fail where one is missing. A responder reads and writes text, so all tokens are text."""
         if usage is None or not (usage.input_tokens or usage.output_tokens):
             words = self.message.text if self.message else ""
-            calls = "".join(item.name + item.arguments for item in self._outputs if isinstance(item, CallItem))
+            calls = "".join(item.name + item.arguments for item in self._outputs if isinstance(item, CallItem | McpCallItem))
             usage = Usage(self._input_tokens, tokens_of_text(words + calls))
         none_cached = {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0}
         return {

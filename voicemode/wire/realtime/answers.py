@@ -24,6 +24,8 @@ from voicemode.dialogue import (
 from voicemode.wire.realtime.answer import Answer, Ending
 from voicemode.wire.realtime.errors import ClientError
 from voicemode.wire.realtime.items import AnswerItem, HistoryEntry
+from voicemode.wire.realtime.mcp_items import McpCallItem
+from voicemode.wire.realtime.offer import Offer, offered
 from voicemode.wire.realtime.session_config import SessionConfig
 from voicemode.wire.realtime.state import SessionState
 from voicemode.wire.realtime.step import Outbox, Playout
@@ -49,6 +51,8 @@ class Answers:
         """The latest answers with sound, by response."""
         self._playing: dict[str, None] = {}
         """Responses whose sound the engine is playing. Only with Playout.SERVER."""
+        self._unheard: set[str] = set()
+        """Responses with sound that the engine has not played to its end. Only with Playout.SERVER."""
         self._turn_waits = False
         """A turn that is to be answered waits for the response that is under way."""
         self._expected: Respond | None = None
@@ -71,6 +75,8 @@ class Answers:
         if len(self._active) >= _PARALLEL_MOST:
             raise ClientError("rate_limit_exceeded", f"More than {_PARALLEL_MOST} responses at a time.")
         whole, tokens = self._state.conversation.history(config) if history is None else (history, 0)
+        # Beside the conversation there would be nowhere to put a result.
+        offer = self._state.servers.offer(config) if in_conversation else offered(config, {})
         answer = Answer(
             self._state,
             config,
@@ -78,26 +84,45 @@ class Answers:
             in_conversation=in_conversation,
             metadata=metadata,
             input_tokens=tokens,
+            offer=offer,
         )
         self._active[answer.id] = answer
         if in_conversation:
             self._turn_waits = False
+            self._state.calls.began()
         answer.begin(out)
-        out.command(_respond(answer.id, config, whole, in_conversation=in_conversation))
+        out.command(_respond(answer.id, config, whole, offer, in_conversation=in_conversation))
 
     def answer_turn(self, out: Outbox) -> None:
         """The person's turn is over. If a response is under way that may not be interrupted, theirs comes after it."""
         config = self._state.config
         self._turn_waits = self._in_the_way(in_conversation=True, speaks=config.speaks) is not None
         if not self._turn_waits:
+            self._state.calls.somebody_asked()
             self.create(out, config)
+
+    def can_add(self) -> bool:
+        """Whether a response of ours would be in nobody's way: none is under way, and none is being heard as far as we know."""
+        free = self._in_the_way(in_conversation=True, speaks=self._state.config.speaks) is None
+        return free and not self._unheard and len(self._active) < _PARALLEL_MOST
+
+    def go_on(self, out: Outbox) -> bool:
+        """Answer what servers' tools have brought, if there is something and no other response is under way."""
+        owed = self._state.calls.owed
+        if owed is None or self._in_the_way(in_conversation=True, speaks=owed.speaks) is not None:
+            return False
+        if len(self._active) >= _PARALLEL_MOST:
+            return False
+        self.create(out, self._state.calls.go_on() or owed)
+        return True
 
     def expect(self, out: Outbox) -> None:
         """Tell the engine how the turn under way would be answered, if that is not what it was told before."""
         config = self._state.config
         waits = self._in_the_way(in_conversation=True, speaks=config.speaks) is not None
         answered = config.options().answers and not waits
-        expected = _respond("", config, self._state.conversation.history(config)[0]) if answered else None
+        history = self._state.conversation.history(config)[0] if answered else ()
+        expected = _respond("", config, history, self._state.servers.offer(config)) if answered else None
         if expected != self._expected:
             self._expected = expected
             out.command(Expect(expected))
@@ -173,7 +198,11 @@ class Answers:
             case ToolCallGrew():
                 answer.grow_call(out, report.call_id, report.delta)
             case ToolCallDone():
-                answer.end_call(out, report.call_id)
+                item = answer.end_call(out, report.call_id)
+                if isinstance(item, McpCallItem):
+                    self._state.calls.start(out, item, answer.id, answer.config)
+                elif item is not None:
+                    self._state.calls.ask(item, answer.id, answer.config)
             case AnswerDone():
                 cut = report.incomplete
                 self._end(out, answer, Ending("incomplete" if cut else "completed", cut, usage=report.usage))
@@ -193,6 +222,7 @@ class Answers:
                 out.event("output_audio_buffer.started", response_id=report.response_id)
             case PlayoutStopped():
                 self._playing.pop(report.response_id, None)
+                self._unheard.discard(report.response_id)
                 out.event("output_audio_buffer.stopped", response_id=report.response_id)
                 if item is not None and item.spoken is not None:
                     item.cut_ms = None if item.status == "completed" else item.spoken.length_ms
@@ -200,6 +230,7 @@ class Answers:
                     self._state.note(item)
             case PlayoutCleared():
                 self._playing.pop(report.response_id, None)
+                self._unheard.discard(report.response_id)
                 out.event("output_audio_buffer.cleared", response_id=report.response_id)
                 if item is not None:
                     self._truncate(out, item, report.heard_ms)
@@ -231,16 +262,26 @@ class Answers:
     def _note_spoken(self, answer: Answer) -> None:
         if answer.message is not None and answer.id not in self._spoken:
             self._spoken[answer.id] = answer.message
+            if self._state.playout is Playout.SERVER:
+                self._unheard.add(answer.id)
             if len(self._spoken) > _SPOKEN_KNOWN:
-                del self._spoken[next(iter(self._spoken))]
+                oldest = next(iter(self._spoken))
+                del self._spoken[oldest]
+                self._unheard.discard(oldest)
 
     def _cancel(self, out: Outbox, answer: Answer, reason: CancelReason) -> None:
         self._end(out, answer, Ending("cancelled", reason.value))
+        if answer.id not in self._playing:
+            self._unheard.discard(answer.id)
         out.command(CancelAnswer(answer.id, reason))
 
     def _end(self, out: Outbox, answer: Answer, ending: Ending) -> None:
         del self._active[answer.id]
         answer.end(out, ending)
+        if answer.in_conversation:
+            whole = ending.status == "completed"
+            dropped = ending.reason == CancelReason.CLIENT.value
+            self._state.calls.ended(answer.id, client_too=whole and answer.calls_functions, dropped=dropped)
         if ending.status == "completed" and answer.message is not None and answer.message.spoken is not None:
             self._state.letter_s = answer.message.spoken.letter_s
 
@@ -254,14 +295,14 @@ def _failed(code: str, message: str) -> Ending:
 
 
 def _respond(
-    response_id: str, config: SessionConfig, history: tuple[HistoryEntry, ...], *, in_conversation: bool = True
+    response_id: str, config: SessionConfig, history: tuple[HistoryEntry, ...], offer: Offer, *, in_conversation: bool = True
 ) -> Respond:
     return Respond(
         response_id,
         history,
         instructions=config.instructions,
-        tools=config.engine_tools(),
-        tool_choice=config.engine_tool_choice,
+        tools=offer.tools,
+        tool_choice=offer.choice,
         parallel_tool_calls=config.parallel_tool_calls,
         audio=config.speaks,
         voice=config.voice_name,

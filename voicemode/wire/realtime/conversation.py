@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from voicemode.dialogue import ToolResult
+from voicemode.dialogue import ToolCall, ToolResult
 from voicemode.wire.realtime.errors import ClientError
 from voicemode.wire.realtime.items import CallItem, HistoryEntry, Item, OutputItem, TurnItem
 from voicemode.wire.realtime.session_config import SessionConfig
@@ -108,12 +108,10 @@ class Conversation:
 
 def history_of(items: Iterable[Item]) -> tuple[HistoryEntry, ...]:
     """What a responder is told of these. A result whose call is not among them would mean nothing, and is left out."""
-    told = list(items)
-    calls = {item.call_id for item in told if isinstance(item, CallItem) and item.status == "completed"}
-    entries = [item.history() for item in told if not (isinstance(item, TurnItem) and item.transcript == "" and not item.idle)]
-    return tuple(
-        entry for entry in entries if entry is not None and not (isinstance(entry, ToolResult) and entry.call_id not in calls)
-    )
+    told = [item for item in items if not (isinstance(item, TurnItem) and item.transcript == "" and not item.idle)]
+    entries = [entry for item in told for entry in item.told()]
+    calls = {entry.call_id for entry in entries if isinstance(entry, ToolCall)}
+    return tuple(entry for entry in entries if not (isinstance(entry, ToolResult) and entry.call_id not in calls))
 
 
 def _limits(config: SessionConfig) -> tuple[int | None, float]:

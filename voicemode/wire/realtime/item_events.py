@@ -6,6 +6,7 @@ from voicemode.wire.realtime.errors import ClientError, wrong_value
 from voicemode.wire.realtime.fields import Fields
 from voicemode.wire.realtime.item_reader import read_item
 from voicemode.wire.realtime.items import AnswerItem
+from voicemode.wire.realtime.mcp_items import ApprovalItem
 from voicemode.wire.realtime.state import SessionState
 from voicemode.wire.realtime.step import Outbox
 
@@ -20,8 +21,9 @@ class ItemEvents:
     def __init__(self, state: SessionState) -> None:
         self._state = state
 
-    def create(self, out: Outbox, event: Fields) -> None:
+    def create(self, out: Outbox, event: Fields, now_ms: float) -> None:
         item = read_item(event.need_child("item"), out.new_id)
+        request = self._state.calls.request_of(item) if isinstance(item, ApprovalItem) else None
         conversation = self._state.conversation
         conversation.insert(item, event.text("previous_item_id"))
         self._state.note(item)
@@ -29,6 +31,8 @@ class ItemEvents:
         shown = item.wire()
         out.event("conversation.item.added", previous_item_id=previous_id, item=shown)
         out.event("conversation.item.done", previous_item_id=previous_id, item=shown)
+        if request is not None and isinstance(item, ApprovalItem):
+            self._state.calls.decide(out, request, item, now_ms)
 
     def retrieve(self, out: Outbox, event: Fields) -> None:
         """With its sound, if it is one of the latest and the sound travels through us."""
@@ -48,6 +52,7 @@ class ItemEvents:
             raise ClientError("item_delete_invalid_item_id", sentence, "item_id")
         self._state.conversation.delete(item_id)
         self._state.kept.drop(item_id)
+        self._state.calls.deleted(out, item_id)
         out.event("conversation.item.deleted", item_id=item_id)
 
     def truncate(self, out: Outbox, event: Fields) -> None:

@@ -41,7 +41,10 @@ class Item:
         content = body.get("content")
         if audio is not None and isinstance(content, list) and content:
             body["content"] = [{**content[0], "audio": base64.b64encode(audio).decode()}, *content[1:]]
-        return {"id": self.id, "object": "realtime.item", "type": self.kind, "status": self.status, **body}
+        return {**self.head(), **body}
+
+    def head(self) -> dict[str, object]:
+        return {"id": self.id, "object": "realtime.item", "type": self.kind, "status": self.status}
 
     @property
     def kind(self) -> str:
@@ -63,6 +66,11 @@ class Item:
     def history(self) -> HistoryEntry | None:
         """None: nothing of it is told."""
         raise NotImplementedError
+
+    def told(self) -> tuple[HistoryEntry, ...]:
+        """All that a responder is told of it."""
+        entry = self.history()
+        return () if entry is None else (entry,)
 
     def entry(self) -> Entry | None:
         """As the record has it now, under the item's id; None: it is none of its own."""

@@ -25,10 +25,19 @@ from voicemode.dialogue import (
     ToolCallDone,
     ToolCallGrew,
 )
+from voicemode.dialogue_tools import (
+    ServerToolDone,
+    ServerToolFailed,
+    ServerToolsFailed,
+    ServerToolsListed,
+    ToolHostReport,
+    Word,
+)
 from voicemode.record import Entry
 from voicemode.wire.realtime.answers import Answers
 from voicemode.wire.realtime.errors import ClientError, wrong_value
 from voicemode.wire.realtime.fields import Fields, appended_base64, parse_event
+from voicemode.wire.realtime.followups import Followups
 from voicemode.wire.realtime.item_events import ItemEvents
 from voicemode.wire.realtime.recording import items_of
 from voicemode.wire.realtime.response_request import read_request
@@ -83,13 +92,14 @@ class RealtimeSession:
         self._turns = Turns(self._state)
         self._answers = Answers(self._state)
         self._items = ItemEvents(self._state)
+        self._followups = Followups(self._state, self._turns, self._answers)
         self._closed = False
         self._handlers: dict[str, Handler] = {
             "session.update": self._update,
             "input_audio_buffer.append": self._append,
             "input_audio_buffer.commit": self._commit,
             "input_audio_buffer.clear": lambda out, _, now_ms: self._turns.clear(out, now_ms),
-            "conversation.item.create": lambda out, event, _: self._items.create(out, event),
+            "conversation.item.create": self._items.create,
             "conversation.item.retrieve": lambda out, event, _: self._items.retrieve(out, event),
             "conversation.item.delete": lambda out, event, _: self._items.delete(out, event),
             "conversation.item.truncate": lambda out, event, _: self._items.truncate(out, event),
@@ -118,6 +128,7 @@ class RealtimeSession:
             conversation = {"id": self._state.conversation_id, "object": "realtime.conversation"}
             out.event("conversation.created", conversation=conversation)
         out.command(Configure(self.config.options()))
+        self._state.servers.ask(out, self.config)
         return out.step()
 
     def receive(self, message: str | bytes, now_ms: float) -> Step:
@@ -148,6 +159,7 @@ class RealtimeSession:
                 self._expect(out)
         except ClientError as error:
             self._tell(out, error, event.get("event_id"))
+        self._followups.go_on(out)
         return self._step(out, now_ms)
 
     def report(self, report: Report, now_ms: float) -> Step:
@@ -159,8 +171,8 @@ class RealtimeSession:
             case SpeechStarted():
                 self._started(out, report, now_ms)
             case SpeechStopped():
-                if self._turns.stopped(out, report, now_ms) and self.config.options().answers:
-                    self._answers.answer_turn(out)
+                if self._turns.stopped(out, report, now_ms):
+                    self._turn_ended(out)
             case IdleTimedOut():
                 if self.config.kind == "realtime" and not self._answers.is_answering and not self._turns.is_speaking:
                     self._turns.idle(out, report)
@@ -174,7 +186,20 @@ class RealtimeSession:
                 AnswerText() | AnswerAudio() | ToolCallBegan() | ToolCallGrew() | ToolCallDone() | AnswerDone() | AnswerFailed()
             ):
                 self._answers.report(out, report, now_ms)
+            case ServerToolsListed() | ServerToolsFailed() | ServerToolDone() | ServerToolFailed() | Word():
+                self._tools_reported(out, report, now_ms)
+        self._followups.go_on(out)
         return self._step(out, now_ms)
+
+    def _tools_reported(self, out: Outbox, report: ToolHostReport, now_ms: float) -> None:
+        match report:
+            case ServerToolsListed() | ServerToolsFailed():
+                self._state.servers.report(out, report)
+            case ServerToolDone() | ServerToolFailed():
+                self._state.calls.report(out, report, now_ms)
+            case Word():
+                self._followups.add(report)
+        self._expect(out)
 
     def expire(self) -> Step:
         """The session has lasted as long as one may."""
@@ -183,6 +208,7 @@ class RealtimeSession:
             return Step()
         error = ClientError("session_expired", "Your session hit the maximum duration.")
         self._answers.fail_all(out, error.code, error.message)
+        self._state.calls.give_up(out)
         self._tell(out, error, None)
         self._closed = True
         return out.step((_GOING_AWAY, "session_expired"))
@@ -231,9 +257,13 @@ class RealtimeSession:
         out.event("error", error=shown)
 
     def _update(self, out: Outbox, event: Fields, _: float) -> None:
-        self._state.config = merged(self.config, event.need_child("session"))
+        session = event.need_child("session")
+        self._state.config = merged(self.config, session)
         out.event("session.updated", session=self.session_object())
         out.command(Configure(self.config.options()))
+        if "tools" in session and self.config.kind == "realtime":
+            self._state.servers.keep_only(out, self.config)
+            self._state.servers.ask(out, self.config)
 
     def _append(self, out: Outbox, event: Fields, _: float) -> None:
         sound = self._turns.append(event.need_text("audio"))
@@ -242,13 +272,17 @@ class RealtimeSession:
 
     def _commit(self, out: Outbox, _: Fields, now_ms: float) -> None:
         self._turns.commit(out, now_ms)
+        self._state.calls.client_is_next = True
         if self._state.playout is Playout.CLIENT and not self._answers.is_answering:
             # They talked over what was playing, or it had ended.
             self._answers.cut(now_ms)
 
-    def _respond(self, out: Outbox, event: Fields, _: float) -> None:
+    def _respond(self, out: Outbox, event: Fields, now_ms: float) -> None:
         if self.config.kind == "transcription":
             raise ClientError("invalid_event", "A transcription session has no responses.", "type")
+        if not event.values.get("response") and self._state.calls.is_same_wish(now_ms):
+            return
+        self._state.calls.somebody_asked()
         request = read_request(event.child("response") or Fields({}, "response"), self._state, out.new_id)
         self._answers.create(
             out,
@@ -257,6 +291,9 @@ class RealtimeSession:
             metadata=request.metadata,
             history=request.history,
         )
+        if request.in_conversation:
+            # Its own servers have nothing to offer before they have told: nobody waits for that.
+            self._state.servers.ask(out, request.config)
 
     def _flush(self, out: Outbox, _: Fields, now_ms: float) -> None:
         if self._state.playout is Playout.CLIENT:
@@ -271,6 +308,12 @@ class RealtimeSession:
         if self.config.options().interrupts:
             self._answers.interrupt(out, now_ms)
         self._expect(out)
+
+    def _turn_ended(self, out: Outbox) -> None:
+        if self.config.options().answers:
+            self._answers.answer_turn(out)
+        else:
+            self._state.calls.client_is_next = True
 
     def _expect(self, out: Outbox) -> None:
         """While nobody speaks, there is no turn that could be answered early."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from voicemode.wire.realtime.conversation import Conversation
 from voicemode.wire.realtime.items import CallItem, Item
 from voicemode.wire.realtime.recording import Recording
+from voicemode.wire.realtime.server_book import ServerBook
+from voicemode.wire.realtime.server_calls import ServerCalls
 from voicemode.wire.realtime.session_config import SessionConfig
 from voicemode.wire.realtime.sound import KeptSound
 from voicemode.wire.realtime.step import Playout
@@ -34,6 +36,8 @@ class SessionState:
             if isinstance(item, CallItem):
                 self.note_call(item.call_id)
         self.recording = Recording()
+        self.servers = ServerBook(self.conversation)
+        self.calls = ServerCalls(self.conversation, self.recording)
 
     def note(self, item: Item) -> None:
         """For the record, if it is of the conversation: it began, or is another than it was."""
