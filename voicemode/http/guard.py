@@ -4,7 +4,8 @@ A server on loopback is reached by every page that the person has open, by DNS r
 (https://portswigger.net/web-security/host-header). So Host and Origin are always checked, and whatever changes or starts
 something wants the token of this installation: 421, 403, 401, in this order. ``X-Forwarded-For`` is never believed.
 
-A client secret (``ek_...``) opens realtime sessions and nothing else.
+A client secret (``ek_...``) opens realtime sessions and nothing else. Where a client has no place for a key but its address,
+the query's ``key`` may be such a secret or a voice key (``vk_...``), and never the token.
 """
 
 from __future__ import annotations
@@ -25,14 +26,29 @@ from voicemode.http.faults import kind_and_place
 from voicemode.http.limits import WrongTokens
 from voicemode.http.refusing import refuse
 from voicemode.http.tokens import is_one_of
+from voicemode.http.voice_keys import VoiceKeys
 from voicemode.providers.address import is_loopback
 
-__all__ = ["CALLER", "CALLS_PATH", "REALTIME_PATH", "Access", "Caller", "Guard", "caller_of", "refusing"]
+__all__ = [
+    "CALLER",
+    "CALLS_PATH",
+    "HANDOFFS_PATH",
+    "REALTIME_PATH",
+    "VOICE_PATHS",
+    "Access",
+    "Caller",
+    "Guard",
+    "caller_of",
+    "refusing",
+]
 
 CALLER = "voicemode.caller"
 """Key of the ASGI scope: the ``Caller``."""
 REALTIME_PATH = "/v1/realtime"
 CALLS_PATH = "/v1/realtime/calls"
+HANDOFFS_PATH = "/api/handoffs"
+VOICE_PATHS = frozenset({"/voice", "/local"})
+"""gptme's WebSockets, whose clients have nothing but an address."""
 _OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz"})
 """Answered to whoever passes Host and Origin, since what looks after a container has no token."""
 _SUBPROTOCOL_KEY = b"openai-insecure-api-key."
@@ -79,6 +95,9 @@ class Access:
     """Others may reach it, so any address is a good Host as well; only names can be bound to another address later."""
     max_upload: int = 25 << 20
     """Bytes."""
+    own_proof: frozenset[tuple[str, str]] = frozenset()
+    """Kinds ("http", "websocket") and paths whose callers have no token and prove by other means who they are: Twilio's
+    signature, and a secret that was given to Twilio for one call."""
 
 
 class Guard:
@@ -94,6 +113,7 @@ class Guard:
         """``on_refused`` is told the status of each refusal."""
         self._app, self._access, self._on_refused = app, access, on_refused
         self._wrong = wrong if wrong is not None else WrongTokens()
+        self._voice_keys = VoiceKeys(access.token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -146,15 +166,22 @@ class Guard:
 
     def _caller(self, scope: Scope, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
         address = scope["client"][0] if scope.get("client") else ""
+        shown = list(_shown_keys(scope))
         keys = list(_keys(headers))
         wait_s = self._wrong.wait_s(address)
         if wait_s and not is_loopback(address):
             raise _too_many_tries(wait_s)  # before anything is compared: they learn nothing by trying
         if is_one_of(keys, self._access.token):
             return Caller(address, trusted=True)
-        if scope["path"] in _OPEN_PATHS:
+        if scope["path"] in _OPEN_PATHS or (scope["type"], scope["path"]) in self._access.own_proof:
             return Caller(address, trusted=False)
+        if is_one_of(shown, self._access.token):
+            message = "The token does not belong in an address. 'voicemode token --voice' prints a key that may stand there."
+            raise HttpError(401, "token_in_address", message)
+        keys += shown
         secret = self._access.secrets.find(keys)
+        if secret is None and scope["type"] == "websocket" and scope["path"] in VOICE_PATHS:
+            secret = self._voice_keys.find(keys)
         if secret is not None:
             if not _opens_a_session(scope):
                 raise HttpError(403, "client_secret_not_allowed", "A client secret opens realtime sessions and nothing else.")
@@ -241,8 +268,9 @@ def _opens_a_session(scope: Scope) -> bool:
     if scope["type"] == "websocket":
         # Who attaches to somebody's call wants the token: a secret is for a session of its own.
         names = {name for name, _ in parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)}
-        return bool(scope["path"] == REALTIME_PATH and "call_id" not in names)
-    return bool(scope["path"] == CALLS_PATH and scope["method"] == "POST")
+        return bool((scope["path"] == REALTIME_PATH and "call_id" not in names) or scope["path"] in VOICE_PATHS)
+    # And hands its own session on, which is no more than it can read itself.
+    return bool(scope["path"] in (CALLS_PATH, HANDOFFS_PATH) and scope["method"] == "POST")
 
 
 def _keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
@@ -257,6 +285,13 @@ def _keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
         elif name == b"sec-websocket-protocol":
             offered = (each.strip() for each in value.split(b","))
             yield from (each.removeprefix(_SUBPROTOCOL_KEY) for each in offered if each.startswith(_SUBPROTOCOL_KEY))
+
+
+def _shown_keys(scope: Scope) -> Iterable[bytes]:
+    """Keys in the address, where they may be."""
+    if scope["type"] == "websocket" and scope["path"] in VOICE_PATHS:
+        query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), encoding="latin-1")
+        yield from (value.encode("latin-1") for name, value in query if name == "key")
 
 
 def _hostname(netloc: str) -> str:

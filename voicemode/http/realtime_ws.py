@@ -23,7 +23,7 @@ from voicemode.http.websocket import CONNECTION, IN_A_ROW
 from voicemode.runtime.realtime import INTERNAL, RealtimeCall
 from voicemode.runtime.realtime_parts import Peer
 
-__all__ = ["converse", "websocket_routes", "wish_of"]
+__all__ = ["accept", "converse", "hold", "peer_of", "websocket_routes", "wish_of"]
 
 _SUBPROTOCOL = "realtime"
 _AHEAD_S = 60.0
@@ -67,16 +67,21 @@ async def _conversation(socket: WebSocket, calls: Calls, processes: Processes) -
 
 async def converse(socket: WebSocket, calls: Calls, wish: SessionWish, address: str) -> None:
     """Hold a conversation, in this process. Raises HttpError when it cannot begin."""
-    async with calls.open(wish, _peer(socket), address, before=lambda: _accept(socket)) as held:
-        await _until_over(socket, held, held.call.received, held.running)
+    async with calls.open(wish, peer_of(socket), address, before=lambda: accept(socket)) as held:
+        await hold(socket, held)
+
+
+async def hold(socket: WebSocket, held: OpenCall) -> None:
+    """Hand on what comes until the client goes or the conversation is over. A fault of ours closes it with 1011."""
+    await _until_over(socket, held, held.call.received, held.running)
 
 
 async def _sideband(socket: WebSocket, calls: Calls, call_id: str) -> None:
     held = calls.held(call_id)
     if held is None:
         raise HttpError(404, "call_not_found", "There is no call of that name.", param="call_id")
-    await _accept(socket)
-    side = held.call.attach(_peer(socket))
+    await accept(socket)
+    side = held.call.attach(peer_of(socket))
     over = asyncio.create_task(side.over())
     try:
         await _until_over(socket, held, side.received, over)
@@ -131,7 +136,9 @@ async def _read(socket: WebSocket, call: RealtimeCall, received: Callable[[str |
             await asyncio.sleep(_AHEAD_POLL_S)
 
 
-def _peer(socket: WebSocket) -> Peer:
+def peer_of(socket: WebSocket) -> Peer:
+    """The call's view of it."""
+
     async def send(frame: str | bytes) -> None:
         await (socket.send_text(frame) if isinstance(frame, str) else socket.send_bytes(frame))
 
@@ -147,7 +154,8 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
             await socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
 
 
-async def _accept(socket: WebSocket) -> None:
+async def accept(socket: WebSocket) -> None:
+    """Let the client in."""
     await socket.accept(_SUBPROTOCOL if _SUBPROTOCOL in socket.scope.get("subprotocols", []) else None)
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from voicemode.audio import Samples
 from voicemode.http.calls import Calls, OpenCall
 from voicemode.http.sessions import SessionWish
+from voicemode.record import Entry
 from voicemode.runtime.realtime_parts import Peer, SessionLike
 from voicemode.transports.paced import PacedPlayout, Pacing
 from voicemode.wire.simple_session import INNER_OPTIONS, InnerSession, SimpleProtocol, SimpleSession
@@ -27,8 +28,12 @@ async def open_simple(
     *,
     pacing: Pacing | None = None,
     before: Callable[[], Awaitable[None]] | None = None,
+    on_entry: Callable[[Entry], None] = lambda _: None,
 ) -> AsyncIterator[OpenCall]:
-    """As ``Calls.open``, for a client that speaks ``protocol`` and plays what it is sent when it comes. Raises HttpError."""
+    """As ``Calls.open``, for a client that speaks ``protocol`` and plays what it is sent when it comes.
+
+    ``on_entry`` is told what the record is told. Raises HttpError.
+    """
     opened: list[OpenCall] = []
 
     def send(samples: Samples) -> None:
@@ -36,7 +41,7 @@ async def open_simple(
             opened[0].call.playout(samples)
 
     def seen_as(session: SessionLike) -> SessionLike:
-        return SimpleSession(cast("InnerSession", session), protocol)
+        return SimpleSession(cast("InnerSession", session), protocol, on_entry)
 
     asked = replace(wish, server_plays=True, beta=False, session=_with(wish.session, INNER_OPTIONS))
     async with calls.open(asked, peer, address, playout=PacedPlayout(send, pacing), before=before, seen_as=seen_as) as held:

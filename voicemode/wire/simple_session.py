@@ -10,7 +10,7 @@ The server paces the sound (``transports.paced``), so it knows what was heard, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -211,8 +211,11 @@ class _Outbox:
 class SimpleSession:
     """A ``SessionLike``: the session behind it, seen through a protocol."""
 
-    def __init__(self, inner: InnerSession, protocol: SimpleProtocol) -> None:
-        self._inner, self._protocol = inner, protocol
+    def __init__(
+        self, inner: InnerSession, protocol: SimpleProtocol, on_entry: Callable[[Entry], None] = lambda _: None
+    ) -> None:
+        """``on_entry`` is told what the record is told, as it is."""
+        self._inner, self._protocol, self._on_entry = inner, protocol, on_entry
         self._heard_ms = 0.0
         """How much of the person's sound came."""
         self._speaking = False
@@ -279,7 +282,10 @@ class SimpleSession:
 
     def leave(self, now_ms: int) -> SimpleStep:
         """The call is over: the entries of what was not."""
-        return SimpleStep(entries=tuple(self._inner.leave(now_ms).entries))
+        entries = tuple(self._inner.leave(now_ms).entries)
+        for entry in entries:
+            self._on_entry(entry)
+        return SimpleStep(entries=entries)
 
     # -- the person
 
@@ -307,6 +313,8 @@ class SimpleSession:
     def _pass_on(self, out: _Outbox, step: InnerStep, now_ms: float) -> None:
         out.commands.extend(step.commands)
         out.entries.extend(step.entries)
+        for entry in step.entries:
+            self._on_entry(entry)
         out.close = out.close or step.close
         for event in step.events:
             self._translate(out, event, now_ms)
