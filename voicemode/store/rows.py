@@ -14,6 +14,7 @@ from voicemode.store.hold import Hold
 __all__ = [
     "COLUMNS",
     "LARGEST_TEXT",
+    "LONGEST_WORD",
     "close",
     "cut",
     "entry_of",
@@ -27,7 +28,7 @@ __all__ = [
 
 LARGEST_TEXT = 1_000_000
 """Characters of one entry that are kept; a book of 300 pages has 600,000."""
-_LARGEST_WORD = 500
+LONGEST_WORD = 500
 """Characters of a name, key or number of a call."""
 COLUMNS = "key, role, text, standing, began_at, surface, tool, call_id, arguments, timings, audio"
 _READ = (
@@ -81,9 +82,9 @@ def register(connection: sqlite3.Connection, hold: Hold, holder: str, now: float
 
 
 def put(connection: sqlite3.Connection, hold: Hold, entry: Entry, place: tuple[int, str], now: float) -> str:
-    """Write one entry; why not, where it was not, and else ""."""
+    """Write one entry, whose key is cut already; why not, where it was not, and else ""."""
     thread, scope = place
-    key = cut(entry.key, _LARGEST_WORD)
+    key = entry.key
     text = cut(entry.text)
     values: dict[str, object] = {
         "thread": thread,
@@ -94,10 +95,10 @@ def put(connection: sqlite3.Connection, hold: Hold, entry: Entry, place: tuple[i
         "standing": entry.standing.value,
         "began_at": entry.began_at if math.isfinite(entry.began_at) and entry.began_at > 0 else 0.0,
         "surface": (entry.surface or hold.surface).value,
-        "tool": cut(entry.tool, _LARGEST_WORD),
-        "call_id": cut(entry.call_id, _LARGEST_WORD),
+        "tool": cut(entry.tool, LONGEST_WORD),
+        "call_id": cut(entry.call_id, LONGEST_WORD),
         "arguments": cut(entry.arguments),
-        "timings": json.dumps({cut(k, _LARGEST_WORD): v for k, v in entry.timings.items() if math.isfinite(v)}),
+        "timings": json.dumps({cut(k, LONGEST_WORD): v for k, v in entry.timings.items() if math.isfinite(v)}),
         "audio": cut(entry.audio),
     }
     changed = connection.execute(
@@ -137,7 +138,7 @@ def close(connection: sqlite3.Connection, session: str, now: float, reason: str)
     connection.execute("UPDATE entries SET standing = 'lost' WHERE session = ? AND standing = 'in_flight'", (session,))
     connection.execute(
         "UPDATE sessions SET closed_at = ?, close_reason = ? WHERE id = ? AND closed_at IS NULL",
-        (now, cut(reason, _LARGEST_WORD), session),
+        (now, cut(reason, LONGEST_WORD), session),
     )
 
 

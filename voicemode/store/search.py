@@ -32,6 +32,11 @@ class Wanted:
         found = " AND ".join(f'"{piece}"' for piece in self.pieces)
         return f"scope : {scope} AND body : ({found})"
 
+    def is_in(self, text: str) -> bool:
+        """Whether a text holds all pieces, as the index would say."""
+        folded = _fold(text)
+        return all(_pattern(piece).search(folded) for piece in self.pieces)
+
 
 def wanted(words: str) -> Wanted:
     """Read what a person typed; whatever it is, it can be searched for."""

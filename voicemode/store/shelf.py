@@ -11,6 +11,7 @@ from typing import TypeVar
 from voicemode.record import Entry, ForeignThreadError, RecordError, Surface
 from voicemode.store import rows, sweep
 from voicemode.store.database import BUSY_S, Database, Holder
+from voicemode.store.errors import DamagedStoreError
 from voicemode.store.history import Ending, Forgotten, Found, Health, SessionFacts, ThreadFacts
 from voicemode.store.reader import Reader, wait_for
 from voicemode.store.schema import version_of
@@ -169,7 +170,14 @@ class SqliteHistory:
 
     async def _ask(self, question: Callable[[sqlite3.Connection], _T], *, nothing: _T) -> _T:
         await self._tidy()
-        return await self._reader.ask(question, nothing=nothing, within_s=_READ_S)
+        if self._writer.is_behind:
+            with contextlib.suppress(RecordError):
+                await wait_for(self._writer.submit(_nothing, within_s=_WRITE_S), _WRITE_S, self._database)
+        try:
+            return await self._reader.ask(question, nothing=nothing, within_s=_READ_S)
+        except DamagedStoreError:
+            self._writer.examine()
+            raise
 
     async def _tidy(self) -> None:
         """Once: what the dead left is marked before it is shown. Where that cannot be written, it is shown as it is."""
@@ -197,6 +205,10 @@ class SqliteHistory:
 
         nothing = Forgotten(threads=0, entries=0, files=0)
         return await self._change(forget, nothing=nothing, within_s=_LONG_S, transaction=False)
+
+
+def _nothing(_: sqlite3.Connection) -> None:
+    """What is done once everything before it is."""
 
 
 def _search(connection: sqlite3.Connection, want: Wanted, identity: str, thread: str, last: int) -> tuple[Found, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sqlite3
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from voicemode.record import OWNER, Entry, RecordError, Surface
 from voicemode.store import rows
 from voicemode.store.database import BUSY_S, Database, Holder
+from voicemode.store.errors import DamagedStoreError
 from voicemode.store.hold import Hold
 from voicemode.store.names import new_session, thread_named
 from voicemode.store.reader import Reader, wait_for
@@ -47,6 +49,7 @@ class SqliteRecords:
         self._reader = Reader(self._database)
         self.retention_days, self._wall = retention_days, wall
         self._swept_at: float | None = None
+        self._open: list[Hold] = []
         self.history = SqliteHistory(self._database, self._writer, self._reader, self._holder, wall)
         """What can be done with what is kept."""
 
@@ -66,10 +69,16 @@ class SqliteRecords:
 
         await wait_for(self._writer.submit(begin, within_s=_OPEN_S), _OPEN_S, self._database)
         self._sweep(now)
+        self._open = [each for each in self._open if not each.closed] + [hold]
         return SqliteRecord(hold, self._writer, self._reader, self._database, self._wall)
 
     async def aclose(self) -> None:
-        """As ``Records.aclose``: at most some seconds."""
+        """As ``Records.aclose``: at most some seconds. Sessions that nobody closed are closed."""
+        now = self._wall()
+        for hold in self._open:
+            if not hold.closed:
+                hold.closed = True
+                self._writer.submit(functools.partial(_close, hold, now, "the process ended"), within_s=_CLOSE_S)
         await asyncio.to_thread(self._writer.close, _CLOSE_S)
         await self._reader.aclose()
 
@@ -113,10 +122,9 @@ class SqliteRecord:
 
     def put(self, entry: Entry) -> None:
         """As ``Record.put``."""
-        began_at = self._began.setdefault(entry.key, entry.began_at or self._wall())
-        if not entry.began_at:
-            entry = replace(entry, began_at=began_at)
-        self._writer.put(self._hold, entry)
+        key = rows.cut(entry.key, rows.LONGEST_WORD)
+        began_at = self._began.setdefault(key, entry.began_at or self._wall())
+        self._writer.put(self._hold, replace(entry, key=key, began_at=entry.began_at or began_at))
 
     async def history(self, last: int | None = None) -> tuple[Entry, ...]:
         """As ``Record.history``; also while another process keeps ours from writing."""
@@ -129,7 +137,9 @@ class SqliteRecord:
         written: list[Entry] = []
         try:
             written = await self._reader.ask(read, nothing=written, within_s=_READ_S)
-        except RecordError:
+        except RecordError as error:
+            if isinstance(error, DamagedStoreError):
+                self._writer.examine()
             if not waiting:
                 raise
         found = {entry.key: entry for entry in written}
@@ -145,8 +155,10 @@ class SqliteRecord:
             return
         self._hold.closed = True
         now = self._wall()
-        closing = self._writer.submit(
-            lambda connection: rows.close(connection, self._hold.session, now, reason), within_s=_CLOSE_S
-        )
+        closing = self._writer.submit(functools.partial(_close, self._hold, now, reason), within_s=_CLOSE_S)
         with contextlib.suppress(RecordError):
             await wait_for(closing, _CLOSE_S, self._database)
+
+
+def _close(hold: Hold, now: float, reason: str, connection: sqlite3.Connection) -> None:
+    rows.close(connection, hold.session, now, reason)

@@ -26,6 +26,7 @@ _T = TypeVar("_T")
 
 _RETRY_S = 2.0
 """How long what could not be written waits for another try, unless something new comes."""
+_EXAMINE_S = 60.0
 _BATCH = 500
 """Entries of one transaction; they are few unless the disk is slow."""
 _MOST_WAITING = 10_000
@@ -50,6 +51,16 @@ class _Job(Generic[_T]):
         done = self.do(connection)
         connection.execute("COMMIT")
         return done
+
+
+def _examine(connection: sqlite3.Connection) -> None:
+    """Raises sqlite3.Error where the file or its index is damaged."""
+    (told,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if told != "ok":
+        error = sqlite3.DatabaseError("quick_check found damage")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+    connection.execute("INSERT INTO found (found) VALUES ('integrity-check')")
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +116,15 @@ class Writer:
             self._queue.append(job)  # type: ignore[arg-type]  # a future of anything
             self._wake()
         return job.future
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was put is not written yet."""
+        return bool(self._puts or self._writing)
+
+    def examine(self) -> None:
+        """Somebody read what cannot be: look at the whole file, and mend it or set it aside."""
+        self.submit(_examine, within_s=_EXAMINE_S, transaction=False)
 
     def waiting(self, thread: str, identity: str) -> list[Entry]:
         """What was put into a thread and is not written yet, in order."""
