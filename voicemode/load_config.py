@@ -56,7 +56,7 @@ _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, undecodable bytes, line and paragraph separators."""
 _OWN_ONLY = (
     *("serve_", "responder_", "mcp_", "job_", "memory", "thread", "retention_", "keep_"),
-    *("twilio_", "public_url", "handoff_", "upstream"),
+    *("twilio_", "public_url", "handoff_", "upstream", "gptme_"),
 )
 """What fields begin with that a project's file must not set: who may reach this machine, what is run and what is kept on it."""
 _TASKS = {"tts": "text-to-speech", "stt": "speech-to-text", "chat": "chat"}

@@ -166,6 +166,10 @@ class Settings(BaseModel):
     serve_session_s: float = Field(3600.0, gt=0, le=86_400, description="Seconds a session may last.")
     serve_drain_s: float = Field(8.0, ge=0, le=3600, description="Seconds that calls may go on once it is told to end.")
 
+    # -- gptme
+    gptme_url: str = Field("", description="gptme's server, which gets what was said on /voice and /local; empty: nobody does.")
+    gptme_token: SecretStr | None = Field(None, description="Its token.")
+
     # -- the telephone, and other agents
     public_url: str = Field("", description="Where the server is reached from outside: https://example.org, without a path.")
     twilio_account_sid: str = Field("", description="Account of Twilio that carries telephone calls (AC...); empty: none.")
