@@ -43,6 +43,7 @@ LAYERS = (
         "server",
         "assemble",
         "assemble_server",
+        "assemble_lines",
         "serve_process",
         "load_config",
         "settings_file",

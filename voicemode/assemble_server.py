@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from voicemode.assemble_lines import build_handoffs, build_telephone
 from voicemode.core.failover import Declared
 from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.dialogue import Command, Report
@@ -29,6 +30,7 @@ from voicemode.http.errors import HttpError
 from voicemode.http.gateway import Gateway
 from voicemode.http.gateway_transcription import Hearing
 from voicemode.http.guard import Access
+from voicemode.http.handoffs import handoff_routes
 from voicemode.http.health import Part, Readiness
 from voicemode.http.limits import Places
 from voicemode.http.metrics import Metrics
@@ -36,6 +38,7 @@ from voicemode.http.processes import Processes, can_hand_over
 from voicemode.http.realtime_webrtc import WebRtcCalls, webrtc_routes
 from voicemode.http.sessions import SessionWish
 from voicemode.http.telemetry import span_observer
+from voicemode.http.telephone import Telephone
 from voicemode.http.tokens import install_token
 from voicemode.interfaces import Synthesizer, TurnScorer
 from voicemode.load_config import LoadedSettings
@@ -182,8 +185,10 @@ def build_server(
     hearing = Hearing(
         PatientTranscriber(engines.registry.stt), lambda: choose_detector(settings.vad).detector, settings.serve_max_audio_s
     )
+    handoffs = build_handoffs(settings)
+    telephone = build_telephone(settings, conversations.calls, engines.pool, handoffs)
     surface = Surface(
-        access=_access(settings, token),
+        access=_access(settings, token, telephone),
         calls=conversations.calls,
         make_session=conversations.make_session,
         gateway=Gateway(
@@ -198,7 +203,11 @@ def build_server(
             engines.registry, engines.watch.look_now, lambda: _responder(conversations.answerer, engines.registry)
         ),
         processes=processes,
-        more=webrtc_routes(webrtc, conversations.calls),
+        more=[
+            *webrtc_routes(webrtc, conversations.calls),
+            *handoff_routes(handoffs),
+            *(telephone.routes() if telephone is not None else ()),
+        ],
     )
     return RealtimeServer(
         app=create_app(surface),
@@ -227,14 +236,16 @@ def _plain(value: object) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
-def _access(settings: Settings, token: SecretStr) -> Access:
+def _access(settings: Settings, token: SecretStr, telephone: Telephone | None) -> Access:
+    own = frozenset({telephone.public_host}) if telephone is not None else frozenset()
     return Access(
         token=token,
         secrets=ClientSecrets(),
-        hosts=frozenset(name.lower() for name in settings.serve_allowed_hosts),
+        hosts=frozenset(name.lower() for name in settings.serve_allowed_hosts) | own,
         origins=frozenset(origin.lower().rstrip("/") for origin in settings.serve_allowed_origins),
         remote=settings.serve_allow_remote,
         max_upload=settings.serve_max_upload_mb << 20,
+        own_proof=telephone.own_proof if telephone is not None else frozenset(),
     )
 
 

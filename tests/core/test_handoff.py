@@ -17,6 +17,7 @@ from voicemode.core.handoff import (
     HandOff,
     HandOffError,
     Utterance,
+    briefing,
     read_hand_off,
     sign_hand_off,
     tail,
@@ -122,3 +123,11 @@ def test_every_refusal_says_what_to_do() -> None:
     kinds = HandOffError.__subclasses__()
     assert len({kind.code for kind in kinds}) == len(kinds) == 4
     assert all(kind().remedy and str(kind()).startswith("Th") for kind in kinds)
+
+
+def test_the_other_agent_is_told_what_it_needs() -> None:
+    """And nothing of a thread's name or of a person's number."""
+    told = briefing(GIVEN)
+    assert all(words in told for words in ("reception", "wants their bill", "Grüße", "user: My bill, please."))
+    assert not any(word in told for word in (GIVEN.thread, GIVEN.identity, GIVEN.nonce))
+    assert "record" not in briefing(dataclasses.replace(GIVEN, transcript=()))

@@ -12,6 +12,8 @@ import typer
 from typer.main import get_command
 
 import voicemode
+from voicemode.cli.call import EXAMPLES as CALL_EXAMPLES
+from voicemode.cli.call import call
 from voicemode.cli.config import app as config_app
 from voicemode.cli.control import app as control_app
 from voicemode.cli.converse import EXAMPLES as CONVERSE_EXAMPLES
@@ -67,6 +69,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(turn_app, name="turn")
 app.command(epilog=SERVE_EXAMPLES)(serve)
 app.command(epilog=TOKEN_EXAMPLES)(token)
+app.command(epilog=CALL_EXAMPLES)(call)
 app.command(epilog=MCP_EXAMPLES)(mcp)
 
 

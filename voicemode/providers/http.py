@@ -53,6 +53,8 @@ class Call:
     """File name, bytes and media type of the form's field "file"."""
     first_byte_s: float | None = None
     """Deadline of the first byte of the answer's body, in seconds after the call; None: the setting's."""
+    once: bool = False
+    """Never ask again by itself: what it does twice is not what it does once."""
 
 
 class Answer:
@@ -183,7 +185,9 @@ class HttpPool:
             raise EndpointError(call.name, problem, retryable=False, reached=False)
         try:
             return await self._send(call)
-        except _ClosedError:
+        except _ClosedError as closed:
+            if call.once:
+                raise EndpointError(call.name, "closed the connection without an answer") from closed.__cause__
             # A kept connection that the server closed at the same moment. No byte was answered, so asking again is
             # safe (RFC 9112, 9.3.1), and a fresh connection answers or tells the real reason.
             try:
