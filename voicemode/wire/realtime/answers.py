@@ -135,6 +135,7 @@ class Answers:
         if answer.in_conversation:
             # Whoever cancels goes on by itself: a response of ours would be in the way of its own.
             self._turn_waits = False
+            self._state.calls.leave_it_to_the_client(now_ms)
         self._cancel(out, answer, CancelReason.CLIENT)
         if self._state.playout is Playout.CLIENT and answer.in_conversation:
             self.cut(now_ms)

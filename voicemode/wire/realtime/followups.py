@@ -27,10 +27,17 @@ class Followups:
         if word.text.strip():
             self._words.append(word.text)
 
-    def go_on(self, out: Outbox) -> None:
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything to say."""
+        return bool(self._words) or self._state.calls.owed is not None
+
+    def go_on(self, out: Outbox, now_ms: float) -> None:
         """Begin an answer if one is due and now is the time."""
         calls = self._state.calls
         if self._turns.is_speaking or calls.client_is_next or self._state.config.kind != "realtime":
+            return
+        if now_ms < calls.quiet_until_ms:
             return
         if self._answers.go_on(out) or not self._words or not self._answers.can_add():
             return

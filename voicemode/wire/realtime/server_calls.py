@@ -21,6 +21,10 @@ _SAME_WISH_MS = 5_000
 """Some clients ask for a response when a call is over (@openai/agents does). So long after it, that is the one we began."""
 
 
+_CLIENT_ASKS_MS = 1_000
+"""After a cancel: what a client sends next is then here, also from far away."""
+
+
 @dataclass(slots=True)
 class _Group:
     """The calls of one response, which goes on when the last of them is over."""
@@ -50,6 +54,8 @@ class ServerCalls:
         self._rounds = 0
         self._same_wishes = 0
         self._over_at_ms = 0.0
+        self.quiet_until_ms = 0.0
+        """Before that we begin nothing by ourselves."""
         self.client_is_next = False
         """The client is to ask for the next response: there are results of its own functions, or a turn, that it answers."""
 
@@ -157,6 +163,11 @@ class ServerCalls:
         self.client_is_next = False
         for group in self._groups.values():
             group.answered = True
+
+    def leave_it_to_the_client(self, now_ms: float) -> None:
+        """It has cancelled a response, and may be about to ask for another: one of ours would be in its way."""
+        self._owed = None
+        self.quiet_until_ms = now_ms + _CLIENT_ASKS_MS
 
     def somebody_asked(self) -> None:
         """The person or the client wants an answer: it is not we who go round."""

@@ -135,7 +135,7 @@ class RealtimeSession:
         """One client event, as it came."""
         audio = appended_base64(message)
         try:
-            if audio is not None and not self._closed:
+            if audio is not None and not self._closed and not self._followups.waits:
                 sound = self._turns.append(audio)
                 return Step(commands=() if sound is None else (sound,), entries=self._entries(now_ms))
         except ClientError:
@@ -159,7 +159,7 @@ class RealtimeSession:
                 self._expect(out)
         except ClientError as error:
             self._tell(out, error, event.get("event_id"))
-        self._followups.go_on(out)
+        self._followups.go_on(out, now_ms)
         return self._step(out, now_ms)
 
     def report(self, report: Report, now_ms: float) -> Step:
@@ -188,7 +188,7 @@ class RealtimeSession:
                 self._answers.report(out, report, now_ms)
             case ServerToolsListed() | ServerToolsFailed() | ServerToolDone() | ServerToolFailed() | Word():
                 self._tools_reported(out, report, now_ms)
-        self._followups.go_on(out)
+        self._followups.go_on(out, now_ms)
         return self._step(out, now_ms)
 
     def _tools_reported(self, out: Outbox, report: ToolHostReport, now_ms: float) -> None:
