@@ -153,6 +153,16 @@ class CommandProcess(asyncio.SubprocessProtocol):
         if isinstance(pipe, asyncio.WriteTransport) and not pipe.is_closing():
             pipe.write(data)
 
+    def end_input(self) -> None:
+        """Nothing more is written. Idempotent."""
+        pipe = self._transport.get_pipe_transport(0) if self._transport is not None else None
+        if isinstance(pipe, asyncio.WriteTransport):
+            pipe.close()
+
+    async def exited(self) -> None:
+        """Returns when it has ended."""
+        await self._exited.wait()
+
     def signal(self, number: signal.Signals) -> None:
         """To it and to what it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it has just ended; macOS says the latter

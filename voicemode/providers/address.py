@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from voicemode.errors import SettingsError
 
-__all__ = ["Address", "check_address", "is_link_local", "is_loopback"]
+__all__ = ["Address", "check_address", "is_link_local", "is_loopback", "is_public"]
 
 _ALLOWED = "http://host[:port][/path] or https://host[:port][/path]"
 _NOT_PRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
@@ -118,6 +118,12 @@ def _is_host(host: str) -> bool:
 def is_link_local(host: str) -> bool:
     """Whether it is link-local, or where a cloud tells its machines their secrets, by whatever spelling."""
     return host in _METADATA_NAMES or any(ip.is_link_local or ip in _METADATA for ip in _meanings(host))
+
+
+def is_public(host: str) -> bool:
+    """Whether it is an address, and everything that it may stand for is reached through the internet and nowhere else."""
+    meanings = list(_meanings(host))
+    return bool(meanings) and all(ip.is_global and not ip.is_multicast and ip not in _METADATA for ip in meanings)
 
 
 def _meanings(host: str) -> Iterator[IPv4Address | IPv6Address]:
