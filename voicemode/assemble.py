@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from voicemode.assemble_kept import Keeper
 from voicemode.core.failover import Declared, Need, Task
 from voicemode.engines.builtin import ESPEAK, builtin_available
 from voicemode.engines.builtin_stt import BuiltinTranscriber
@@ -31,6 +32,7 @@ from voicemode.providers.patient_stt import PatientTranscriber, endpoints_ready
 from voicemode.providers.registry import Builtin, Registry
 from voicemode.providers.speech_cache import SpeechCache
 from voicemode.providers.watch import Watch
+from voicemode.record import Surface
 from voicemode.runtime.checks import Check, in_thread
 from voicemode.runtime.control import ControlServer
 from voicemode.runtime.conversation import Conversations
@@ -69,6 +71,7 @@ class Voice:
     on_demand: OnDemand
     scorer: TurnScorer
     timelines: Timelines
+    keeper: Keeper
     control: ControlServer
     apply: Callable[[LoadedSettings], Subject] = field(repr=False)
     """Puts other settings in force in all parts. Raises SettingsError, and then changes nothing."""
@@ -112,6 +115,7 @@ class Voice:
         await self.conversations.aclose()
         await self.scorer.aclose()
         await self.timelines.aclose()
+        await self.keeper.aclose()
         await self.watch.aclose()
         await self.on_demand.aclose()
         await self.snapshots.aclose()
@@ -161,7 +165,7 @@ def build_microphone(settings: Settings) -> Microphone:
     return SoundDeviceMicrophone(settings.input_device)
 
 
-def build_voice(loaded: LoadedSettings, environ: Mapping[str, str], client: str) -> Voice:
+def build_voice(loaded: LoadedSettings, environ: Mapping[str, str], client: str, surface: Surface = Surface.CONVERSE) -> Voice:
     """The product on this machine's sound card. ``client`` is who holds the floor. Raises SettingsError; opens nothing."""
     settings = loaded.settings
     return _voice(
@@ -171,6 +175,7 @@ def build_voice(loaded: LoadedSettings, environ: Mapping[str, str], client: str)
         make_speaker=lambda settings: SoundDeviceSpeaker(settings.output_device),
         floor=Floor(settings.base_dir, client, settings.floor_wait_s),
         program=client,
+        surface=surface,
     )
 
 
@@ -195,6 +200,7 @@ def build_file_voice(loaded: LoadedSettings, environ: Mapping[str, str], questio
         make_speaker=lambda _: FileSpeaker(reply, drained),
         floor=None,
         program="voicemode converse",
+        surface=Surface.CLI,
     )
 
 
@@ -206,6 +212,7 @@ def _voice(
     make_speaker: Callable[[Settings], Speaker],
     floor: Floor | None,
     program: str,
+    surface: Surface,
 ) -> Voice:
     settings = loaded.settings
     pool = HttpPool(settings)
@@ -224,6 +231,7 @@ def _voice(
         on_demand=OnDemand(settings.base_dir, lambda: _services(loaded, environ)),
         scorer=choose_scorer(settings.turn_scorer, _smart_turn(settings), environ),
         timelines=Timelines(settings.base_dir / "turns", program, settings.turn_timelines),
+        keeper=Keeper(surface),
     )
 
     def who_recovered() -> Transcriber | None:
@@ -256,6 +264,7 @@ def _voice(
         on_demand=shared.on_demand,
         scorer=shared.scorer.scorer,
         timelines=shared.timelines,
+        keeper=shared.keeper,
         control=ControlServer(settings.base_dir, conversations),
         apply=apply,
     )
@@ -277,6 +286,7 @@ class _Shared:
     on_demand: OnDemand
     scorer: ScorerChoice
     timelines: Timelines
+    keeper: Keeper
     session: Session = field(default_factory=Session)
     canceller: Callable[[], EchoCancellerChoice] = field(default_factory=lambda: functools.cache(choose_echo_canceller))
     """Kept from turn to turn: it takes a second to learn a room."""
@@ -307,6 +317,7 @@ class _Shared:
             phrases=lambda language: load_phrases(settings.language, language),
             session=self.session,
             keep_timeline=self.timelines.keep,
+            put=lambda entry: self.keeper.put(entry, settings),
             start_timeout_s=settings.start_timeout_s,
             chime=settings.audio_feedback,
             earcons=settings.earcons == "quiet",

@@ -33,6 +33,7 @@ from voicemode.events import (
     WaitingForFloor,
 )
 from voicemode.load_config import LoadedSettings, load_from_process
+from voicemode.record import Surface
 from voicemode.runtime.arguments import turn_request
 from voicemode.runtime.result import Status, TurnResult
 
@@ -127,7 +128,7 @@ async def _hold(loaded: LoadedSettings, ask: _Ask, question: Path | None, reply:
     from voicemode.assemble import build_file_voice, build_voice
 
     if question is None and reply is None:
-        voice = build_voice(loaded, os.environ, "voicemode converse")
+        voice = build_voice(loaded, os.environ, "voicemode converse", Surface.CLI)
     else:
         voice = build_file_voice(loaded, os.environ, question, reply)
     screen = about()

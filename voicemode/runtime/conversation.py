@@ -10,13 +10,15 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voicemode.core.failover import Task
 from voicemode.errors import LanguageError, RequestError, SpeechFailedError, VoicemodeError
 from voicemode.events import EventSink, TurnEvent, WaitingForFloor
+from voicemode.record import Entry
+from voicemode.runtime import turn_record
 from voicemode.runtime.floor import Floor
 from voicemode.runtime.parts import TurnParts
 from voicemode.runtime.recovery import LiveTranscriber, Recovery
@@ -79,12 +81,12 @@ class _Conversation:
         first: Task | None = "tts" if self._requests and self._requests[0].message else None
         async with self._parts.presence(first), hold:
             called_at = self._called_at
-            for request in self._requests:
+            for number, request in enumerate(self._requests):
                 if self._lapsed:
                     return
                 self._turn = Turn(self._parts, request, self._emit, called_at)
                 try:
-                    self.answers.append(await self._turn.run())
+                    self.answers.append(await self._recorded(f"{self.handle}.{number}", self._turn, request))
                 except SpeechFailedError as error:
                     if error.recording is not None:
                         self._recovery.failed(error.recording, request.language, request.options)
@@ -92,6 +94,20 @@ class _Conversation:
                 if self.answers[-1].status is Status.CANCELLED:
                     return
                 called_at = time.monotonic()
+
+    async def _recorded(self, key: str, turn: Turn, request: TurnRequest) -> TurnResult:
+        self._put(turn_record.begun(key, request))
+        try:
+            result = await turn.run()
+        except BaseException as error:
+            self._put(turn_record.broken(key, request, error))
+            raise
+        self._put(turn_record.over(key, request, result))
+        return result
+
+    def _put(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._parts.put(entry)
 
     def outcome(self) -> Outcome:
         asked = len(self._requests)
@@ -200,9 +216,12 @@ class Conversations:
 
         Each is given once, by one process.
         """
-        if outcome.recording is not None:
-            self._recovery.take(outcome.recording)
-        return self._recovery.take()
+        taken = self._recovery.take(outcome.recording) if outcome.recording is not None else []
+        later = self._recovery.take()
+        for words in (*taken, *later):
+            for entry in turn_record.recovered(words):
+                self._parts.put(entry)
+        return later
 
     async def control(self, action: ControlAction) -> ControlAnswer:
         """As ``control.Controllable.control``: to the conversation that talks with the person. Raises DeviceLostError."""

@@ -25,6 +25,7 @@ from voicemode.interfaces import (
     Transcriber,
     TurnScorer,
 )
+from voicemode.record import Entry
 from voicemode.runtime.journal import Journal
 
 __all__ = ["Session", "TurnParts"]
@@ -86,3 +87,5 @@ class TurnParts:
     """Entered while somebody converses, with what is needed first."""
     keep_timeline: Callable[[Timeline], None] = lambda _: None
     """Told what happened in each turn when it has ended. Returns at once."""
+    put: Callable[[Entry], None] = lambda _: None
+    """Told what is said, for the record. Returns at once."""
