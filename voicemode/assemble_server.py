@@ -13,7 +13,10 @@ from pathlib import Path
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from voicemode.assemble_lines import build_handoffs, build_telephone
+from voicemode.assemble_lines import build_gptme, build_handoffs, build_telephone
+from voicemode.assemble_upstream import upstream_engine, upstream_plan
+from voicemode.assemble_records import build_session_records, build_sessions, session_api
+from voicemode.core.conversation_names import conversation_name
 from voicemode.core.failover import Declared
 from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.dialogue import Command, Report
@@ -29,6 +32,7 @@ from voicemode.http.drain import drain
 from voicemode.http.errors import HttpError
 from voicemode.http.gateway import Gateway
 from voicemode.http.gateway_transcription import Hearing
+from voicemode.http.gptme import GptmeCalls, gptme_routes
 from voicemode.http.guard import Access
 from voicemode.http.handoffs import handoff_routes
 from voicemode.http.health import Part, Readiness
@@ -36,6 +40,8 @@ from voicemode.http.limits import Places
 from voicemode.http.metrics import Metrics
 from voicemode.http.processes import Processes, can_hand_over
 from voicemode.http.realtime_webrtc import WebRtcCalls, webrtc_routes
+from voicemode.http.session_lifecycle import SessionLifecycle
+from voicemode.http.session_records import SessionRecords
 from voicemode.http.sessions import SessionWish
 from voicemode.http.telemetry import span_observer
 from voicemode.http.telephone import Telephone
@@ -57,6 +63,7 @@ from voicemode.runtime.dialogue_engine import DialogueEngine
 from voicemode.runtime.dialogue_parts import DialogueParts
 from voicemode.runtime.journal import Journal
 from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, SessionLike, WireLog
+from voicemode.runtime.upstream_engine import UpstreamPlan
 from voicemode.settings import Settings
 from voicemode.supervise.on_demand import OnDemand, Starter
 from voicemode.wire.realtime import BetaSession, Playout, RealtimeSession, SessionDefaults
@@ -83,11 +90,14 @@ class RealtimeServer:
     requests: Places
     settings: Settings
     webrtc: WebRtcCalls
+    gptme: GptmeCalls
+    sessions: SessionLifecycle
 
     def started(self) -> None:
         """It listens: find out who is there before anybody calls."""
         self.conversations.engines.watch.touch()
         self.processes.start()
+        self.gptme.start()
 
     async def drain(self) -> None:
         """Let nobody new in, and give those who talk the time of the settings."""
@@ -97,6 +107,8 @@ class RealtimeServer:
         """End what is left and free everything. Idempotent."""
         await self.processes.aclose()
         await self.webrtc.aclose()
+        await self.gptme.aclose()
+        await self.sessions.aclose()
         await self.conversations.aclose()
 
 
@@ -142,9 +154,11 @@ class Conversations:
     engines: Engines
     answerer: ChosenAnswerer
     metrics: Metrics
+    records: SessionRecords
 
     async def aclose(self) -> None:
         """Free everything. Idempotent."""
+        await self.records.aclose()
         await self.answerer.aclose()
         await self.engines.aclose()
 
@@ -159,16 +173,19 @@ def build_conversations(
     places = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
     metrics = Metrics(lambda: places.taken, engines.registry)
     defaults = SessionDefaults(voice=settings.voices[0]) if settings.voices else SessionDefaults()
-    make_session = _session_maker(settings, defaults)
+    make_session, records = _session_maker(settings, defaults), build_session_records(settings)
     calls = Calls(
         make_session,
-        _engine_maker(engines, answerer, defaults),
+        _engine_maker(engines, answerer, defaults, upstream_plan(settings, environ, answerer)),
         places,
         limits=CallLimits(session_s=settings.serve_session_s, audio_s=2 * settings.serve_session_s),
         observers=lambda wish: [*metrics.observers(wish), span_observer(wish.kind, time.monotonic)],
+        records=records,
         wire_log=wire_log,
     )
-    return Conversations(calls=calls, make_session=make_session, engines=engines, answerer=answerer, metrics=metrics)
+    return Conversations(
+        calls=calls, make_session=make_session, engines=engines, answerer=answerer, metrics=metrics, records=records
+    )
 
 
 def build_server(
@@ -187,8 +204,11 @@ def build_server(
     )
     handoffs = build_handoffs(settings)
     telephone = build_telephone(settings, conversations.calls, engines.pool, handoffs)
+    access = _access(settings, token, telephone)
+    sessions = build_sessions(settings, conversations.records, engines.registry, conversations.calls, processes)
+    gptme = build_gptme(settings, conversations.calls, engines.pool, handoffs)
     surface = Surface(
-        access=_access(settings, token, telephone),
+        access=access,
         calls=conversations.calls,
         make_session=conversations.make_session,
         gateway=Gateway(
@@ -205,7 +225,9 @@ def build_server(
         processes=processes,
         more=[
             *webrtc_routes(webrtc, conversations.calls),
-            *handoff_routes(handoffs),
+            *gptme_routes(gptme),
+            *handoff_routes(handoffs, sessions.said),
+            *session_api(sessions, access, conversations.make_session),
             *(telephone.routes() if telephone is not None else ()),
         ],
     )
@@ -217,6 +239,8 @@ def build_server(
         requests=requests,
         settings=settings,
         webrtc=webrtc,
+        gptme=gptme,
+        sessions=sessions,
     )
 
 
@@ -315,6 +339,7 @@ def _session_maker(settings: Settings, defaults: SessionDefaults) -> Callable[[S
                 defaults=defaults,
                 expires_at=int(time.time() + settings.serve_session_s),
                 options=asked or None,
+                history=wish.history,
             )
         except ClientError as error:
             raise HttpError(400, error.code, error.message, param=error.param) from None
@@ -324,7 +349,7 @@ def _session_maker(settings: Settings, defaults: SessionDefaults) -> Callable[[S
 
 
 def _engine_maker(
-    engines: Engines, answerer: ChosenAnswerer, defaults: SessionDefaults
+    engines: Engines, answerer: ChosenAnswerer, defaults: SessionDefaults, upstream: UpstreamPlan | None
 ) -> Callable[[SessionWish, PlayoutSink | None, Callable[[Report], None]], DialogueEngineLike]:
     settings = engines.settings
     pace, trust = TranscriptionPace(), StreamTrust()
@@ -333,7 +358,7 @@ def _engine_maker(
         """What a client did not choose is left to the endpoint, which knows the person's preferences."""
         return None if name in ("", defaults.voice) else name
 
-    def make(_: SessionWish, playout: PlayoutSink | None, report: Callable[[Report], None]) -> DialogueEngineLike:
+    def make(wish: SessionWish, playout: PlayoutSink | None, report: Callable[[Report], None]) -> DialogueEngineLike:
         parts = DialogueParts(
             make_detector=lambda: choose_detector(settings.vad).detector,
             synthesizer=engines.synthesizer,
@@ -348,8 +373,11 @@ def _engine_maker(
             voice=voice,
             language=settings.language,
             session_id=_new_id("conversation"),
+            conversation=conversation_name(wish.thread, wish.identity) if wish.thread else "",
             max_utterance_s=settings.listen_duration_max,
         )
+        if upstream is not None and wish.kind == "realtime":
+            return _Watched(upstream_engine(upstream, parts, report, playout), engines)
         return _Watched(DialogueEngine(parts, report=report, playout=playout), engines)
 
     return make
@@ -358,7 +386,7 @@ def _engine_maker(
 class _Watched:
     """An engine; as long as it runs, the endpoints are looked after."""
 
-    def __init__(self, engine: DialogueEngine, engines: Engines) -> None:
+    def __init__(self, engine: DialogueEngineLike, engines: Engines) -> None:
         self._engine, self._engines = engine, engines
 
     @property

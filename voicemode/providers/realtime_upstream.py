@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
@@ -101,13 +101,13 @@ class UpstreamSocket:
             self._waiting.clear()
         self._wake.set()
 
-    async def messages(self) -> AsyncIterator[str | bytes]:
-        """Until it ends. Raises UpstreamError: nobody but us ends it in good order."""
+    async def receive(self) -> str | bytes:
+        """The next message; may be cancelled. Raises UpstreamError: nobody but us ends it in good order."""
         from websockets.exceptions import ConnectionClosed
 
         try:
-            while not self._slow:
-                yield await self._socket.recv()
+            if not self._slow:
+                return await self._socket.recv()
         except ConnectionClosed as closed:
             code = closed.rcvd.code if closed.rcvd is not None else None
             raise UpstreamError(self.name, "lost", f"ended the connection ({code or 'without a word'})") from closed

@@ -38,12 +38,12 @@ from voicemode.dialogue import (
 )
 from voicemode.errors import EngineError
 from voicemode.playout import PlayoutSink
-from voicemode.runtime.dialogue_answer import Answer, AnswerReport, asked_by
-from voicemode.runtime.dialogue_input import TurnInput
+from voicemode.runtime.dialogue_answer import AnswerReport, asked_by
+from voicemode.runtime.dialogue_kinds import AnswerLike, EngineKinds
 from voicemode.runtime.dialogue_parts import DialogueParts
 from voicemode.runtime.dialogue_playout import Playing
 from voicemode.runtime.dialogue_quiet import QuietSound, joined
-from voicemode.runtime.dialogue_words import HeardTurn, NoWordsError, TurnWords, fault_of
+from voicemode.runtime.dialogue_words import HeardTurn, NoWordsError, fault_of
 
 __all__ = ["DialogueEngine"]
 
@@ -62,12 +62,19 @@ _MOST_ENDED = 16
 class DialogueEngine:
     """One session. ``run`` it in a task, tell it commands, and close it."""
 
-    def __init__(self, parts: DialogueParts, *, report: Callable[[Report], None], playout: PlayoutSink | None = None) -> None:
+    def __init__(
+        self,
+        parts: DialogueParts,
+        *,
+        report: Callable[[Report], None],
+        playout: PlayoutSink | None = None,
+        kinds: EngineKinds | None = None,
+    ) -> None:
         """``report`` is called in the event loop, also from within ``command``. ``playout``: None where the client plays."""
-        self._parts, self._report = parts, report
+        self._parts, self._report, self._kinds = parts, report, kinds or EngineKinds()
         self._options = DialogueOptions()
-        self._words = TurnWords(parts, self._tell)
-        self._input = TurnInput(parts, self._words, self)
+        self._words = self._kinds.words(parts, self._tell)
+        self._input = self._kinds.ear(parts, self._words, self)
         self._playing = Playing(playout, self._tell, lambda: self._input.position_s)
         self._sound: deque[AudioIn | Configure | CommitInput | ClearInput] = deque()
         self._backlog_s = 0.0
@@ -85,11 +92,11 @@ class DialogueEngine:
         """When the judges began, on the loop's clock, and up to where the sound was let through then; None: nobody judges."""
         self._ended: deque[HeardTurn] = deque()
         """Turns that were reported and that nobody has made an item of."""
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, AnswerLike] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         """Of answers, the cancelled ones included, as long as they hold anything."""
         self._expected: Respond | None = None
-        self._early: Answer | None = None
+        self._early: AnswerLike | None = None
         """The answer that was begun before the turn was certain."""
 
     @property
@@ -306,8 +313,8 @@ class DialogueEngine:
         if answer.is_held:
             answer.open(request)
 
-    def _new_answer(self, request: Respond, asked: AnswerRequest | None) -> Answer:
-        answer = Answer(
+    def _new_answer(self, request: Respond, asked: AnswerRequest | None) -> AnswerLike:
+        answer = self._kinds.answer(
             self._parts,
             request,
             lambda report: self._answered(answer, report),
@@ -322,7 +329,7 @@ class DialogueEngine:
         answer.task.add_done_callback(self._tasks.discard)
         return answer
 
-    def _claim_early(self, request: Respond) -> Answer | None:
+    def _claim_early(self, request: Respond) -> AnswerLike | None:
         """The answer that was begun early, if it is what is asked for now."""
         early, self._early = self._early, None
         if early is None:
@@ -361,7 +368,7 @@ class DialogueEngine:
             self._input.said = answer.text
             self._playing.ended(answer)
 
-    def _answered(self, answer: Answer, report: AnswerReport) -> None:
+    def _answered(self, answer: AnswerLike, report: AnswerReport) -> None:
         if isinstance(report, AnswerDone | AnswerFailed):
             self._answers.pop(answer.response_id, None)
             self._input.said = answer.text

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from voicemode.audio import Samples
 from voicemode.dialogue import IdleTimedOut, PlayoutCleared, PlayoutStarted, PlayoutStopped, Report
 from voicemode.playout import PlayoutSink
-from voicemode.runtime.dialogue_answer import Answer
+from voicemode.runtime.dialogue_kinds import AnswerLike
 
 __all__ = ["Playing"]
 
@@ -27,7 +27,7 @@ class Playing:
         self._sink, self._tell, self._position_s = sink, tell, position_s
         self._queued: list[str] = []
         """Answers whose sound the transport has and has not played to its end."""
-        self._began: tuple[Answer, float, float] | None = None
+        self._began: tuple[AnswerLike, float, float] | None = None
         """Where the client plays: the answer that sounds, when it began by the clock, and by the person's sound."""
         self._idle_from: float | None = None
         """Where the last answer had been heard to its end, by the person's sound; None while nobody is waited for."""
@@ -39,7 +39,7 @@ class Playing:
         """How much sound may wait to be heard."""
         return _CLIENT_AHEAD_S if self._sink is None else _SERVER_AHEAD_S
 
-    def ahead_s(self, answer: Answer) -> float:
+    def ahead_s(self, answer: AnswerLike) -> float:
         """How much of it waits to be heard: seconds."""
         if answer.is_held:
             return answer.emitted_s
@@ -49,7 +49,7 @@ class Playing:
             return 0.0
         return max(answer.emitted_s - (asyncio.get_running_loop().time() - self._began[1]), 0.0)
 
-    def sound(self, answer: Answer, samples: Samples) -> None:
+    def sound(self, answer: AnswerLike, samples: Samples) -> None:
         """More of it is on its way to the person."""
         if self._sink is None:
             if self._began is None or self._began[0] is not answer:
@@ -59,7 +59,7 @@ class Playing:
             self._queued.append(answer.response_id)
         self._sink.write(answer.response_id, samples)
 
-    def ended(self, answer: Answer) -> None:
+    def ended(self, answer: AnswerLike) -> None:
         """No more of it comes."""
         if self._sink is not None and answer.response_id in self._queued:
             self._sink.finish(answer.response_id)

@@ -57,7 +57,7 @@ class Received:
 
     events: list[Event] = field(default_factory=list)
     """To be sent."""
-    reports: list[AnswerReport | WordsReport | TheirSpeech] = field(default_factory=list)
+    reports: list[WordsReport | TheirSpeech] = field(default_factory=list)
     trouble: Trouble | None = None
     expires_at: int | None = None
     """Unix seconds: when the upstream ends this connection, where it has just told."""
@@ -118,6 +118,15 @@ class UpstreamSession:
     def known(self, item_id: str, text: str) -> None:
         """Somebody else wrote this turn down."""
         self._turns.known(item_id, text)
+
+    def sound_of(self, item_id: str) -> Samples | None:
+        """Of a turn whose words are not known, if it is kept; 24 kHz."""
+        return self._turns.sound(item_id)
+
+    @property
+    def open_seconds(self) -> float:
+        """Of sound that is not a turn yet, which another connection would hear first."""
+        return self._turns.open_seconds
 
     def respond(self, request: Respond, tell: Callable[[AnswerReport], None]) -> list[Event]:
         """Ask for an answer; ``tell`` is told what comes of it."""

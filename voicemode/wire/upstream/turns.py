@@ -58,6 +58,10 @@ class Turns:
         """Does the upstream say when a turn is over?"""
         return self.listening is not None and self.listening.turn_taking is not TurnTaking.MANUAL
 
+    @property
+    def open_seconds(self) -> float:
+        return self._sound.open_seconds
+
     def words(self, item_id: str) -> str | None:
         return self._words.get(item_id)
 
