@@ -46,6 +46,8 @@ class AnswerRequest:
     """As the client named it; "" or unknown to the responder: its own."""
     session_id: str = ""
     """Requests of one conversation have the same; it is not secret, and may be part of a process's arguments."""
+    conversation: str = ""
+    """As an agent is to call the conversation that they belong to, over any number of calls; "": it is not gone on with."""
     partial: str = ""
     """Text of the answer that was given out already: go on from there, or say it again, which the caller finds out."""
 

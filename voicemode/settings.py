@@ -57,7 +57,7 @@ class Settings(BaseModel):
 
     # -- who answers in continuous conversations
     responder_command: str = Field(
-        "", description="Command that answers; {text} and {session} stand for the turn and its session; empty: a chat endpoint."
+        "", description="Command that answers; {text}, {session}, {thread} are put into it; empty: a chat endpoint."
     )
     responder_resume_command: str = Field(
         "", description="The command for the turns after a session's first, where it differs; only with {text}."
@@ -148,6 +148,9 @@ class Settings(BaseModel):
         None, ge=1, le=36_500, description="Days after which kept conversations are deleted; empty: never."
     )
     keep_audio: bool = Field(False, description="Keep also the sound of what you said in kept conversations.")
+    session_grace_s: float = Field(
+        30.0, ge=0, le=86_400, description="Seconds after the last call of a session until it is ended, unless it goes on."
+    )
 
     # -- the realtime server ('voicemode serve')
     serve_host: str = Field("127.0.0.1", description="Address the realtime server listens on; others need ALLOW_REMOTE.")

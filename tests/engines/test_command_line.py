@@ -39,6 +39,13 @@ def test_placeholders_become_what_they_stand_for() -> None:
     assert filled(line) == ["agent", "--id=1-2", "1-2", "--system", "Be brief.", "Hello."]
 
 
+def test_a_thread_has_its_own_name_and_else_that_of_the_session() -> None:
+    """An agent keeps conversations by name, and a call that belongs to none gets one of its own."""
+    line = parse("agent --name {thread} {text}")
+    assert line.filled(text="Hello.", instructions="", session="1-2", thread="kitchen")[2] == "kitchen"
+    assert line.filled(text="Hello.", instructions="", session="1-2")[2] == "1-2"
+
+
 @given(st.text())
 @example("-rf")
 @example("\0 --help")
@@ -59,6 +66,7 @@ def test_whatever_was_said_is_one_argument_and_no_option(text: str) -> None:
         ("''", "no program"),
         ("{text}", "cannot be the program"),
         ("{session}", "cannot be the program"),
+        ("{thread}", "cannot be the program"),
         ("sh -c 'agent {text}'", "part of an argument"),
         ("agent --prompt={text}", "part of an argument"),
         ("agent x{instructions} {text}", "part of an argument"),

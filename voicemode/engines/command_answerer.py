@@ -60,7 +60,7 @@ class CommandAnswerer:
         uuid, options = session_uuid(request.session_id), self.options
         resumes = options.later is not None and options.per_turn and self.session(request.session_id).begun
         line = options.later if options.later is not None and resumes else options.first
-        argv = line.filled(text=text, instructions=request.instructions, session=uuid)
+        argv = line.filled(text=text, instructions=request.instructions, session=uuid, thread=request.conversation)
         environ = self._environ | {"VOICE_SESSION": uuid}
         return await CommandProcess.start(self.name, argv, environ, stdin=not options.per_turn)
 

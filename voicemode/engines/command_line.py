@@ -10,9 +10,9 @@ from voicemode.answers import AnswerRequest
 from voicemode.dialogue import Message
 from voicemode.errors import SettingsError
 
-__all__ = ["TEXT", "CommandLine", "asked_text", "session_uuid"]
+__all__ = ["TEXT", "THREAD", "CommandLine", "asked_text", "session_uuid"]
 
-TEXT, INSTRUCTIONS, SESSION = "{text}", "{instructions}", "{session}"
+TEXT, INSTRUCTIONS, SESSION, THREAD = "{text}", "{instructions}", "{session}", "{thread}"
 
 _SESSIONS = uuid.UUID("6f2d1d0e-6f0c-5a53-9a0e-3f4b6f3c0a11")
 """Where identifiers of sessions are named; any constant would do."""
@@ -33,7 +33,7 @@ class CommandLine:
             raise SettingsError(key, f"it is no command line ({error})", "a program and its arguments") from None
         if not parts or not parts[0]:
             raise SettingsError(key, "it names no program", "a program and its arguments")
-        if parts[0] in (TEXT, INSTRUCTIONS, SESSION):
+        if parts[0] in (TEXT, INSTRUCTIONS, SESSION, THREAD):
             raise SettingsError(key, "what was said cannot be the program", "a program and its arguments")
         for placeholder in (TEXT, INSTRUCTIONS):
             # Within another argument, such as that of "sh -c", what people say would be read as part of a program.
@@ -51,10 +51,10 @@ class CommandLine:
         """What was said is an argument, so there is a process for each turn; else one process is told each turn."""
         return TEXT in self.parts
 
-    def filled(self, *, text: str, instructions: str, session: str) -> list[str]:
-        """The arguments of a process."""
+    def filled(self, *, text: str, instructions: str, session: str, thread: str = "") -> list[str]:
+        """The arguments of a process. Without a thread, the session is one."""
         values = {TEXT: _argument(text), INSTRUCTIONS: _argument(instructions)}
-        return [values.get(part, part.replace(SESSION, session)) for part in self.parts]
+        return [values.get(part, part.replace(SESSION, session).replace(THREAD, thread or session)) for part in self.parts]
 
 
 def asked_text(request: AnswerRequest) -> str:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
+from voicemode.core.conversation_names import conversation_name
 from voicemode.http.calls import Calls
 from voicemode.http.errors import HttpError
 from voicemode.http.guard import VOICE_PATHS, Caller, caller_of
@@ -46,6 +47,16 @@ class GptmeCalls:
         """``promotion`` is told what was said in each call; None: nobody is. ``persistent``: the settings keep them."""
         self._calls, self._promotion, self._persistent, self._redeem = calls, promotion, persistent, redeem
 
+    def start(self) -> None:
+        """The server listens: gptme is told what it was not told before."""
+        if self._promotion is not None:
+            self._promotion.start()
+
+    async def aclose(self) -> None:
+        """Idempotent. Calls are ended by whoever holds them."""
+        if self._promotion is not None:
+            await self._promotion.aclose()
+
     async def hold(self, socket: WebSocket) -> None:
         """One conversation, to its end. Raises HttpError when it cannot begin."""
         caller = caller_of(socket.scope)
@@ -71,7 +82,9 @@ class GptmeCalls:
         if self._promotion is not None and wish.memory != "incognito":
             kept = wish.memory == "persistent" or self._persistent
             call_id = f"voicemode-{secrets.token_hex(16)}"
-            self._promotion.finished(FinishedCall(call_id, wish.thread, tuple(_turns(said)), kept=kept))
+            self._promotion.finished(
+                FinishedCall(call_id, conversation_name(wish.thread, wish.identity), tuple(_turns(said)), kept=kept)
+            )
 
     async def _wish(self, socket: WebSocket, caller: Caller) -> SessionWish:
         wish = SessionWish()

@@ -64,6 +64,7 @@ def asked_by(request: Respond, parts: DialogueParts, history: tuple[Message | To
         max_tokens=request.max_tokens,
         model=request.model,
         session_id=parts.session_id,
+        conversation=parts.conversation,
     )
 
 

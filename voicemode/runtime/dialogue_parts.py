@@ -59,6 +59,8 @@ class DialogueParts:
     """BCP 47, of what is spoken; None: the voice's own."""
     session_id: str = ""
     """What an answerer knows this conversation by."""
+    conversation: str = ""
+    """What an agent calls it, so that it can be gone on with later; "": it is not."""
     apology: str = "voicemode cannot reach the chat endpoint."
     """Spoken when whoever answers does not."""
     streams: StreamingTranscriber | None = None
