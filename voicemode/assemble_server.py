@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from voicemode.assemble_lines import build_gptme, build_handoffs, build_telephone
+from voicemode.assemble_upstream import upstream_engine, upstream_plan
+from voicemode.assemble_records import build_session_records, build_sessions, session_api
 from voicemode.core.conversation_names import conversation_name
 from voicemode.core.failover import Declared
 from voicemode.core.speculation import StreamTrust, TranscriptionPace
@@ -38,6 +40,8 @@ from voicemode.http.limits import Places
 from voicemode.http.metrics import Metrics
 from voicemode.http.processes import Processes, can_hand_over
 from voicemode.http.realtime_webrtc import WebRtcCalls, webrtc_routes
+from voicemode.http.session_lifecycle import SessionLifecycle
+from voicemode.http.session_records import SessionRecords
 from voicemode.http.sessions import SessionWish
 from voicemode.http.telemetry import span_observer
 from voicemode.http.telephone import Telephone
@@ -59,6 +63,7 @@ from voicemode.runtime.dialogue_engine import DialogueEngine
 from voicemode.runtime.dialogue_parts import DialogueParts
 from voicemode.runtime.journal import Journal
 from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, SessionLike, WireLog
+from voicemode.runtime.upstream_engine import UpstreamPlan
 from voicemode.settings import Settings
 from voicemode.supervise.on_demand import OnDemand, Starter
 from voicemode.wire.realtime import BetaSession, Playout, RealtimeSession, SessionDefaults
@@ -86,6 +91,7 @@ class RealtimeServer:
     settings: Settings
     webrtc: WebRtcCalls
     gptme: GptmeCalls
+    sessions: SessionLifecycle
 
     def started(self) -> None:
         """It listens: find out who is there before anybody calls."""
@@ -102,6 +108,7 @@ class RealtimeServer:
         await self.processes.aclose()
         await self.webrtc.aclose()
         await self.gptme.aclose()
+        await self.sessions.aclose()
         await self.conversations.aclose()
 
 
@@ -147,9 +154,11 @@ class Conversations:
     engines: Engines
     answerer: ChosenAnswerer
     metrics: Metrics
+    records: SessionRecords
 
     async def aclose(self) -> None:
         """Free everything. Idempotent."""
+        await self.records.aclose()
         await self.answerer.aclose()
         await self.engines.aclose()
 
@@ -164,16 +173,19 @@ def build_conversations(
     places = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
     metrics = Metrics(lambda: places.taken, engines.registry)
     defaults = SessionDefaults(voice=settings.voices[0]) if settings.voices else SessionDefaults()
-    make_session = _session_maker(settings, defaults)
+    make_session, records = _session_maker(settings, defaults), build_session_records(settings)
     calls = Calls(
         make_session,
-        _engine_maker(engines, answerer, defaults),
+        _engine_maker(engines, answerer, defaults, upstream_plan(settings, environ, answerer)),
         places,
         limits=CallLimits(session_s=settings.serve_session_s, audio_s=2 * settings.serve_session_s),
         observers=lambda wish: [*metrics.observers(wish), span_observer(wish.kind, time.monotonic)],
+        records=records,
         wire_log=wire_log,
     )
-    return Conversations(calls=calls, make_session=make_session, engines=engines, answerer=answerer, metrics=metrics)
+    return Conversations(
+        calls=calls, make_session=make_session, engines=engines, answerer=answerer, metrics=metrics, records=records
+    )
 
 
 def build_server(
@@ -192,9 +204,11 @@ def build_server(
     )
     handoffs = build_handoffs(settings)
     telephone = build_telephone(settings, conversations.calls, engines.pool, handoffs)
+    access = _access(settings, token, telephone)
+    sessions = build_sessions(settings, conversations.records, engines.registry, conversations.calls, processes)
     gptme = build_gptme(settings, conversations.calls, engines.pool, handoffs)
     surface = Surface(
-        access=_access(settings, token, telephone),
+        access=access,
         calls=conversations.calls,
         make_session=conversations.make_session,
         gateway=Gateway(
@@ -212,7 +226,8 @@ def build_server(
         more=[
             *webrtc_routes(webrtc, conversations.calls),
             *gptme_routes(gptme),
-            *handoff_routes(handoffs),
+            *handoff_routes(handoffs, sessions.said),
+            *session_api(sessions, access, conversations.make_session),
             *(telephone.routes() if telephone is not None else ()),
         ],
     )
@@ -225,6 +240,7 @@ def build_server(
         settings=settings,
         webrtc=webrtc,
         gptme=gptme,
+        sessions=sessions,
     )
 
 
@@ -323,6 +339,7 @@ def _session_maker(settings: Settings, defaults: SessionDefaults) -> Callable[[S
                 defaults=defaults,
                 expires_at=int(time.time() + settings.serve_session_s),
                 options=asked or None,
+                history=wish.history,
             )
         except ClientError as error:
             raise HttpError(400, error.code, error.message, param=error.param) from None
@@ -332,7 +349,7 @@ def _session_maker(settings: Settings, defaults: SessionDefaults) -> Callable[[S
 
 
 def _engine_maker(
-    engines: Engines, answerer: ChosenAnswerer, defaults: SessionDefaults
+    engines: Engines, answerer: ChosenAnswerer, defaults: SessionDefaults, upstream: UpstreamPlan | None
 ) -> Callable[[SessionWish, PlayoutSink | None, Callable[[Report], None]], DialogueEngineLike]:
     settings = engines.settings
     pace, trust = TranscriptionPace(), StreamTrust()
@@ -359,6 +376,8 @@ def _engine_maker(
             conversation=conversation_name(wish.thread, wish.identity) if wish.thread else "",
             max_utterance_s=settings.listen_duration_max,
         )
+        if upstream is not None and wish.kind == "realtime":
+            return _Watched(upstream_engine(upstream, parts, report, playout), engines)
         return _Watched(DialogueEngine(parts, report=report, playout=playout), engines)
 
     return make
@@ -367,7 +386,7 @@ def _engine_maker(
 class _Watched:
     """An engine; as long as it runs, the endpoints are looked after."""
 
-    def __init__(self, engine: DialogueEngine, engines: Engines) -> None:
+    def __init__(self, engine: DialogueEngineLike, engines: Engines) -> None:
         self._engine, self._engines = engine, engines
 
     @property
