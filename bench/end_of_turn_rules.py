@@ -45,7 +45,7 @@ def called_once() -> Iterator[Rule]:
         (0.8, 1.5),
         (0.95, 1.5),
     ):
-        policy = CalledOnce(threshold=threshold, fallback_s=fallback_s)
+        policy = CalledOnce(threshold=threshold, fallback_s=fallback_s, scores_in_noise=True)
         name = f"smart-turn once, {threshold:g}, else {fallback_s:g} s"
         yield Rule(name, "smart-turn once", EndpointingOptions(policy=policy), "smart-turn-v3")
 
