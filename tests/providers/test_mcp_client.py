@@ -373,7 +373,7 @@ async def test_our_own_tools_can_be_such_a_server(connect: Connect, tmp_path: Pa
 
 
 def alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return bool(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
 async def gone(pids: list[int]) -> None:

@@ -161,8 +161,8 @@ async def nonsense(_: Request) -> Response:
     return Response(b'{"jsonrpc": "2.0", "id": 1, "result": [[[', media_type="application/json")
 
 
-def app() -> Any:
-    mcp = server.streamable_http_app()
+def app() -> Watched:
+    mcp: Any = server.streamable_http_app()
     wrong = [Route("/away", away, methods=["POST"]), Route("/slash", slash, methods=["POST"])]
     wrong += [Route("/status/{code}", status, methods=["POST"]), Route("/silent", silent, methods=["POST"])]
     wrong += [Route("/endless", endless, methods=["POST"]), Route("/nonsense", nonsense, methods=["POST"])]
