@@ -189,7 +189,7 @@ class Phone:
 async def calling(
     url: str, *, tick_s: float = 0.02, start: Mapping[str, Any] | None = None, **form: str
 ) -> AsyncIterator[Phone]:
-    """A call from the webhook at ``url`` to its end. ``start`` changes what the stream says of itself. Raises StreamRefusedError."""
+    """A call from the webhook to its end. ``start`` changes what the stream says of itself. Raises StreamRefusedError."""
     answer = await dial(url, **form)
     answer.raise_for_status()
     assert answer.headers["content-type"].startswith("text/xml")
