@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicemode.cli.output import about
+from voicemode.errors import RequestError
 from voicemode.load_config import LoadedSettings, load_from_process
 
 if TYPE_CHECKING:  # the server's libraries take a second to load, which --help and completion must not wait for
@@ -28,6 +29,8 @@ TOKEN_EXAMPLES = """\
 Examples:
   export OPENAI_API_KEY=$(voicemode token)
   voicemode token --new                          when somebody else has seen it
+  echo "ws://127.0.0.1:8765/voice?key=$(voicemode token --voice)"
+                                                 for gptme's web UI
 """  # noqa: S105  (it shows how to get one)
 
 
@@ -98,13 +101,16 @@ def _tell(server: RealtimeServer, listening: Listening) -> None:
 
 def token(
     new: Annotated[bool, typer.Option("--new", help="Make another one; a server heeds it from its next start on.")] = False,
+    voice: Annotated[bool, typer.Option("--voice", help="Print a key that only talks, fit for gptme's addresses.")] = False,
+    thread: Annotated[str, typer.Option(help="The conversation that such a key goes on with.", show_default="a new one")] = "",
 ) -> None:
     """Print the token that 'voicemode serve' wants, and make it if there is none."""
     settings = load_from_process(os.environ).settings
     # Here and not above: the settings are enough for --help.
     from voicemode.http.tokens import install_token, new_install_token
+    from voicemode.http.voice_keys import VoiceKeys
 
-    if new:
-        print(new_install_token(settings.base_dir).get_secret_value())
-    else:
-        print(install_token(settings.base_dir, settings.serve_token).get_secret_value())
+    if thread and not voice:
+        raise RequestError("thread", "it is for a voice key", "--voice --thread NAME")
+    kept = new_install_token(settings.base_dir) if new else install_token(settings.base_dir, settings.serve_token)
+    print(VoiceKeys(kept).make(thread) if voice else kept.get_secret_value())

@@ -24,8 +24,8 @@ __all__ = ["PREFIX", "VoiceKeys"]
 PREFIX = "vk_"
 _PURPOSE = b"voicemode voice key, version 1\0"
 """So that nothing else that is signed with the token is one."""
-_LONGEST = 1_000
-"""Characters of a key: four times a thread's name."""
+_LONGEST = 1_200
+"""Characters of a key for a thread's name of 200 letters, with four bytes each."""
 
 
 class VoiceKeys:
