@@ -43,6 +43,7 @@ LAYERS = (
         "server",
         "assemble",
         "assemble_server",
+        "assemble_chat",
         "assemble_kept",
         "assemble_records",
         "assemble_upstream",

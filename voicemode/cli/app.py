@@ -14,6 +14,8 @@ from typer.main import get_command
 import voicemode
 from voicemode.cli.call import EXAMPLES as CALL_EXAMPLES
 from voicemode.cli.call import call
+from voicemode.cli.chat import EXAMPLES as CHAT_EXAMPLES
+from voicemode.cli.chat import chat
 from voicemode.cli.config import app as config_app
 from voicemode.cli.control import app as control_app
 from voicemode.cli.converse import EXAMPLES as CONVERSE_EXAMPLES
@@ -25,6 +27,7 @@ from voicemode.cli.doctor import doctor
 from voicemode.cli.endpoints import EXAMPLES as ENDPOINTS_EXAMPLES
 from voicemode.cli.endpoints import endpoints
 from voicemode.cli.failure import FAILED, tell
+from voicemode.cli.history import app as history_app
 from voicemode.cli.mcp import EXAMPLES as MCP_EXAMPLES
 from voicemode.cli.mcp import mcp
 from voicemode.cli.models import app as models_app
@@ -57,6 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables, and those may hold keys and transcripts
 )
 app.command(epilog=CONVERSE_EXAMPLES)(converse)
+app.command(epilog=CHAT_EXAMPLES)(chat)
 app.command(epilog=TRANSCRIBE_EXAMPLES)(transcribe)
 app.command(epilog=DOCTOR_EXAMPLES)(doctor)
 app.command(epilog=DEVICES_EXAMPLES)(devices)
@@ -67,6 +71,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(service_app, name="service")
 app.add_typer(models_app, name="models")
 app.add_typer(turn_app, name="turn")
+app.add_typer(history_app, name="history")
 app.command(epilog=SERVE_EXAMPLES)(serve)
 app.command(epilog=TOKEN_EXAMPLES)(token)
 app.command(epilog=CALL_EXAMPLES)(call)
