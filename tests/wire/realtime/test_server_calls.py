@@ -128,6 +128,16 @@ def test_a_call_that_is_over_before_its_response_is_answered_at_its_end() -> Non
     assert kinds(client.hear(AnswerDone(response_id))) == ["response.done", "response.created"]
 
 
+def test_a_call_that_is_over_before_the_next_one_begins_waits_for_it() -> None:
+    """They are of one response all the same."""
+    client = listed_client()
+    response_id = client.respond()
+    client.hear(*call(response_id, "c1"))
+    client.hear(ServerToolDone(commands(client, CallServerTool)[0].item_id, "1"), *call(response_id, "c2"))
+    assert kinds(client.hear(AnswerDone(response_id))) == ["response.done"]
+    assert one(client.hear(ServerToolDone(commands(client, CallServerTool)[1].item_id, "2")), "response.created")
+
+
 def test_a_result_that_nobody_waits_for_is_dropped() -> None:
     """It comes once; what nobody asked for does not come at all."""
     client = listed_client()
@@ -292,6 +302,7 @@ def test_a_response_that_the_client_cancelled_does_not_go_on() -> None:
     client.hear(*call(response_id, "c1"))
     (made,) = commands(client, CallServerTool)
     client.send("response.cancel")
+    client.now_ms += 5_000
     assert kinds(client.hear(ServerToolDone(made.item_id, "Rain."))) == [
         "response.mcp_call.completed",
         "conversation.item.done",
@@ -377,6 +388,9 @@ def test_going_on_does_not_force_another_call_and_ends() -> None:
     assert len(answers(client)) == 17
     client.hear(AnswerDone(last.response_id), SpeechStarted(0), SpeechStopped(500))
     assert answers(client)[-1].tool_choice == "function:weather"
+    client.hear(*call(answers(client)[-1].response_id, "e"), AnswerDone(answers(client)[-1].response_id))
+    client.hear(ServerToolDone(commands(client, CallServerTool)[-1].item_id, "For somebody."))
+    assert answers(client)[-1].tool_choice == "auto"
 
 
 # -- its end, and the record

@@ -161,6 +161,19 @@ def test_names_that_clash_are_told_apart() -> None:
         assert [item.get("server_label") for item in items] == ["c", None, "a.b", "a.b"]
 
 
+def test_a_name_that_the_client_has_is_told_with_the_label() -> None:
+    """Also where only one server has it; and such a name may itself be one that the client has."""
+    client = WireClient()
+    client.update(tools=[{"type": "function", "name": name} for name in ("weather", "b__weather")] + [mcp("a"), mcp("b")])
+    first, second = commands(client, ListServerTools)
+    client.hear(ServerToolsListed(first.item_id, (tool(),)))
+    client.hear(AnswerDone(client.respond()))
+    assert offered(client) == ["weather", "b__weather", "a__weather"]
+    client.hear(ServerToolsListed(second.item_id, (tool(),)))
+    client.respond()
+    assert offered(client) == ["weather", "b__weather", "a__weather", "b__weather_2"]
+
+
 @pytest.mark.parametrize(
     ("choice", "tools", "told"),
     [

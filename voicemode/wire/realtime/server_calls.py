@@ -36,8 +36,6 @@ class _Group:
     response_ended: bool = False
     client_too: bool = False
     """It has functions of the client's: its response.create goes on."""
-    answered: bool = False
-    """There was another response since."""
     dropped: bool = False
     """The client cancelled the response: nobody wants to hear more of it."""
 
@@ -139,7 +137,6 @@ class ServerCalls:
         """The session is over."""
         for item_id in self._running:
             out.command(CancelServerTool(item_id))
-        self._running.clear()
 
     # -- going on
 
@@ -161,8 +158,6 @@ class ServerCalls:
         """A response begins that knows the conversation as it is."""
         self._owed = None
         self.client_is_next = False
-        for group in self._groups.values():
-            group.answered = True
 
     def leave_it_to_the_client(self, now_ms: float) -> None:
         """It has cancelled a response, and may be about to ask for another: one of ours would be in its way."""
@@ -216,6 +211,5 @@ class ServerCalls:
         if not group.response_ended or group.waits:
             return
         del self._groups[response_id]
-        client_goes_on = group.client_too and not group.answered
-        if group.any_over and not group.dropped and not client_goes_on:
+        if group.any_over and not group.dropped:
             self._owed = group.config
