@@ -181,6 +181,21 @@ class Jobs:
             case _:
                 raise _refused(f"there is no function '{name[:64]}'")
 
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The ids of those that run."""
+        return tuple(job.id for job in self._running())
+
+    @property
+    def busy(self) -> bool:
+        """Some run, or are about to tell what came of them."""
+        return bool(self._at_work())
+
+    async def idle(self) -> None:
+        """Returns when none runs and all is told."""
+        while working := self._at_work():
+            await asyncio.wait(working)
+
     async def aclose(self) -> None:
         """Cancel what runs: nobody is there to be told. Idempotent."""
         self._closed = True
@@ -248,6 +263,9 @@ class Jobs:
 
     def _running(self) -> Iterator[_Job]:
         return (job for job in self._jobs.values() if job.status == "running")
+
+    def _at_work(self) -> list[asyncio.Task[None]]:
+        return [job.working for job in self._jobs.values() if job.working is not None and not job.working.done()]
 
     def _forget(self) -> None:
         over = [job.id for job in self._jobs.values() if job.status != "running"]

@@ -1,0 +1,145 @@
+"""The jobs of all conversations of a process. Who comes back in time finds theirs; what nobody came back for is put down.
+
+A conversation is named by its key. A job that ends while nobody is there says so in the record, which the next call of that
+conversation begins with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from voicemode.dialogue_tools import Tool
+from voicemode.record import Entry, Role, Standing
+from voicemode.runtime.jobs import EVERYWHERE, JobOptions, JobPlaces, Jobs
+
+__all__ = ["JobRoom", "Keep"]
+
+_KEEP_S = 10.0
+"""Seconds that putting down may take."""
+
+_log = logging.getLogger(__name__)
+
+Keep: TypeAlias = Callable[[Entry], Awaitable[None]]
+"""Puts an entry into the record of a conversation; may raise."""
+
+
+@dataclass(slots=True, eq=False)
+class _Table:
+    """What is kept of one conversation."""
+
+    jobs: Jobs
+    tells: list[Callable[[str], None]] = field(default_factory=list)
+    """Of the calls that hold it; the latest is told."""
+    keep: Keep | None = None
+    leaving: asyncio.Task[None] | None = None
+    """Runs while nobody holds it, and clears it in the end."""
+
+
+class JobRoom:
+    """One per process. Close it; no process of a job is left then."""
+
+    def __init__(self, options: JobOptions, environ: Mapping[str, str], *, grace_s: float, places: int = EVERYWHERE) -> None:
+        """``grace_s`` is how long jobs go on when their conversation's last call has ended; 0: not at all."""
+        self._options, self._environ, self._grace_s = options, environ, grace_s
+        self._places = JobPlaces(places)
+        self._tables: dict[Hashable, _Table] = {}
+        self._putting: set[asyncio.Task[None]] = set()
+
+    def hold(self, key: Hashable, tell: Callable[[str], None], *, session_id: str = "", keep: Keep | None = None) -> JobHold:
+        """The jobs of a conversation, for a call of it. ``keep`` puts down what ends while no call is there."""
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = _Table(
+                Jobs(self._options, self._environ, lambda text: self._word(key, text), self._places, session_id=session_id)
+            )
+        if table.leaving is not None:
+            table.leaving.cancel()
+            table.leaving = None
+        table.tells.append(tell)
+        table.keep = keep or table.keep
+        return JobHold(self, key, table.jobs, tell)
+
+    async def left(self, key: Hashable, tell: Callable[[str], None]) -> None:
+        """A call of it has ended. Idempotent."""
+        table = self._tables.get(key)
+        if table is None or tell not in table.tells:
+            return
+        table.tells.remove(tell)
+        if table.tells:
+            return
+        if self._grace_s > 0 and table.keep is not None and table.jobs.busy:
+            table.leaving = asyncio.get_running_loop().create_task(self._wait(key, table))
+        else:
+            del self._tables[key]
+            await table.jobs.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel everything. Idempotent."""
+        tables = list(self._tables.values())
+        self._tables.clear()
+        for table in tables:
+            if table.leaving is not None:
+                table.leaving.cancel()
+        await asyncio.gather(*(table.jobs.aclose() for table in tables))
+        if self._putting:
+            await asyncio.wait(self._putting, timeout=_KEEP_S)
+
+    async def _wait(self, key: Hashable, table: _Table) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_s):
+                await table.jobs.idle()
+        del self._tables[key]
+        for job_id in table.jobs.running:
+            text = f"Job {job_id} was cancelled: nobody came back within {self._grace_s:g} s."
+            self._put(table, text, Standing.FAILED)
+        await table.jobs.aclose()
+
+    def _word(self, key: Hashable, text: str) -> None:
+        table = self._tables.get(key)
+        if table is None:
+            return
+        if table.tells:
+            table.tells[-1](text)
+        else:
+            self._put(table, text, Standing.WHOLE)
+
+    def _put(self, table: _Table, text: str, standing: Standing) -> None:
+        if table.keep is None:
+            return
+        entry = Entry(f"job_{secrets.token_hex(8)}", Role.TOOL, text, standing, tool="start_job")
+        task = asyncio.get_running_loop().create_task(_put_down(table.keep, entry))
+        self._putting.add(task)
+        task.add_done_callback(self._putting.discard)
+
+
+class JobHold:
+    """The jobs as one call has them: ``Functions`` of a tool host."""
+
+    def __init__(self, room: JobRoom, key: Hashable, jobs: Jobs, tell: Callable[[str], None]) -> None:
+        self._room, self._key, self._jobs, self._tell = room, key, jobs, tell
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        return self._jobs.tools
+
+    async def call(self, name: str, arguments: Mapping[str, object]) -> str:
+        """JSON. Raises ToolServerError."""
+        return await self._jobs.call(name, arguments)
+
+    async def aclose(self) -> None:
+        """The call has ended. Idempotent."""
+        await self._room.left(self._key, self._tell)
+
+
+async def _put_down(keep: Keep, entry: Entry) -> None:
+    try:
+        async with asyncio.timeout(_KEEP_S):
+            await keep(entry)
+    except Exception as error:  # noqa: BLE001  (the boundary: a record that fails ends nothing)
+        _log.warning("the result of a job was not put down: %s", type(error).__name__)
