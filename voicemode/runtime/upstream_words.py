@@ -38,7 +38,7 @@ class UpstreamWords(TurnWords):
         """``theirs``: the upstream writes down."""
         super().__init__(parts, tell)
         self._link, self._session, self._theirs = link, session, theirs
-        self._from_upstream: dict[str, asyncio.Future[str]] = {}
+        self._from_upstream: dict[str, asyncio.Future[InputTranscribed]] = {}
 
     @property
     def _listens(self) -> bool:
@@ -50,7 +50,7 @@ class UpstreamWords(TurnWords):
         if found is None or found.done():
             return
         if isinstance(report, InputTranscribed):
-            found.set_result(report.text)
+            found.set_result(report)
         else:
             found.cancel()
 
@@ -76,7 +76,8 @@ class UpstreamWords(TurnWords):
         await asyncio.wait({awaited}, timeout=_PATIENCE_S)
         del self._from_upstream[item_id]
         if awaited.done() and not awaited.cancelled():
-            self._succeed(item_id, awaited.result(), self._whole(item_id, turn))
+            told = awaited.result()
+            self._succeed(item_id, told.text, HeardTurn(AudioChunk.silence(told.seconds, CAPTURE_RATE)))
             return
         await super()._write(item_id, self._whole(item_id, turn), words)
 

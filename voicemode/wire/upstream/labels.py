@@ -11,6 +11,8 @@ __all__ = ["Labels"]
 
 _LOOKED_AT = 160
 """Characters; a chunk of sound holds fewer."""
+_ENDS = frozenset(".!?\u2026\u3002\uff01\uff1f")
+"""What ends a word, though no white space follows yet."""
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class Labels:
     def sound(self, seconds: float) -> str:
         """More sound; the words that begin with it."""
         begin_s, self.seconds = self.seconds, self.seconds + seconds
-        waiting = self._waiting[:_LOOKED_AT]
+        waiting = _whole_words(self._waiting[:_LOOKED_AT])
         if not waiting.strip():
             return ""
         heard = heard_until([Piece(waiting, self._from_s)], self.seconds, letter_s=self.letter_s).heard
@@ -89,3 +91,8 @@ class Labels:
 
     def _lay(self, characters: int, begin_s: float) -> None:
         self._pieces.append((self._laid + characters, begin_s))
+
+
+def _whole_words(text: str) -> str:
+    """Without the last word, if it may still grow."""
+    return text if not text or text[-1] in _ENDS or text[-1].isspace() else text[: len(text) - len(text.split()[-1])]
