@@ -359,6 +359,16 @@ def test_a_client_that_asks_to_go_on_gets_the_one_answer(early: bool) -> None:
         assert one(client.send("response.create"), "response.created")
 
 
+def test_a_client_that_cancelled_what_went_on_and_asks_again_gets_another() -> None:
+    """It is not the same wish any more."""
+    client = listed_client()
+    (item_id,) = called(client)
+    client.hear(ServerToolDone(item_id, "Rain."))
+    client.send("response.cancel")
+    (item_id,) = called(client)
+    assert one(client.hear(ServerToolDone(item_id, "Rain.")), "response.created")
+
+
 def test_a_client_that_asks_for_something_else_gets_it() -> None:
     """With words of its own, or after words of the person, or much later."""
     for ask in range(3):

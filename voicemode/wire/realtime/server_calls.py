@@ -158,10 +158,11 @@ class ServerCalls:
         """A response begins that knows the conversation as it is."""
         self._owed = None
         self.client_is_next = False
+        self.quiet_until_ms = 0.0
 
     def leave_it_to_the_client(self, now_ms: float) -> None:
         """It has cancelled a response, and may be about to ask for another: one of ours would be in its way."""
-        self._owed = None
+        self._owed, self._same_wishes = None, 0
         self.quiet_until_ms = now_ms + _CLIENT_ASKS_MS
 
     def somebody_asked(self) -> None:
