@@ -62,6 +62,8 @@ class _Holder:
         elif "metrics" in message:
             text = self._conversations.metrics.text().decode()
             self._channel.send({"metrics": message["metrics"], "text": text})
+        elif "end_thread" in message:
+            self._conversations.calls.end_thread(*message["end_thread"])
         elif "end" in message:
             self._conversations.calls.end_all(message["end"])
 

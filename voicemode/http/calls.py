@@ -8,15 +8,27 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 
 from voicemode.dialogue import Report
 from voicemode.http.faults import kind_and_place
 from voicemode.http.limits import Places
+from voicemode.http.session_records import SessionRecords
 from voicemode.http.sessions import MakeEngine, MakeSession, SessionWish
 from voicemode.playout import PlayoutSink
-from voicemode.runtime.realtime import GOING_AWAY, RealtimeCall
-from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, Ended, Observer, Peer, SessionLike, WireLog
+from voicemode.record import Record
+from voicemode.runtime.realtime import GOING_AWAY, NORMAL, RealtimeCall
+from voicemode.runtime.realtime_parts import (
+    CallLimits,
+    DialogueEngineLike,
+    Ended,
+    MakeToolHost,
+    Observer,
+    Peer,
+    SessionLike,
+    WireLog,
+)
 
 __all__ = ["Calls", "OpenCall"]
 
@@ -32,6 +44,8 @@ class OpenCall:
 
     call: RealtimeCall
     running: asyncio.Task[Ended]
+    wish: SessionWish = field(default_factory=SessionWish)
+    """With its thread."""
 
 
 class Calls:
@@ -45,12 +59,21 @@ class Calls:
         *,
         limits: CallLimits | None = None,
         observers: Callable[[SessionWish], Sequence[Observer]] = lambda _: (),
+        records: SessionRecords | None = None,
+        make_tools: Callable[[SessionWish], MakeToolHost] | None = None,
         wire_log: WireLog | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make_session, self._make_engine, self.places = make_session, make_engine, places
         self._limits, self._observers, self._wire_log, self._clock = limits, observers, wire_log, clock
         self._open: dict[str, OpenCall] = {}
+        self._records, self._make_tools = records, make_tools
+        self.watch: Callable[[SessionWish], AbstractContextManager[None]] = lambda _: contextlib.nullcontext()
+        """Around each call that is let in, wherever it is held. Raises HttpError for one whose session has ended."""
+
+    def named(self, wish: SessionWish) -> SessionWish:
+        """With the thread that it is about."""
+        return wish if self._records is None else self._records.named(wish)
 
     @staticmethod
     def new_id() -> str:
@@ -89,8 +112,13 @@ class Calls:
         def make_engine(report: Callable[[Report], None]) -> DialogueEngineLike:
             return self._make_engine(wish, playout, report)
 
-        name = call_id or self.new_id()
-        with self.places.one(address):
+        name, wish = call_id or self.new_id(), self.named(wish)
+        async with contextlib.AsyncExitStack() as held_open:
+            held_open.enter_context(self.places.one(address))
+            held_open.enter_context(self.watch(wish))
+            record: Record | None = None
+            if self._records is not None:
+                wish, record = await held_open.enter_async_context(self._records.hold(wish))
             call = RealtimeCall(
                 seen_as(self._make_session(wish)),
                 make_engine,
@@ -100,10 +128,12 @@ class Calls:
                 clock=self._clock,
                 observers=self._observers(wish),
                 wire_log=self._wire_log,
+                make_tools=self._make_tools(wish) if self._make_tools is not None else None,
+                record=record.put if record is not None else None,
             )
             if before is not None:
                 await before()
-            held = self._open[name] = OpenCall(call, asyncio.create_task(call.run()))
+            held = self._open[name] = OpenCall(call, asyncio.create_task(call.run()), wish)
             try:
                 yield held
             finally:
@@ -115,6 +145,12 @@ class Calls:
         """End every call, in order: 1001."""
         for each in tuple(self._open.values()):
             each.call.end(GOING_AWAY, reason)
+
+    def end_thread(self, identity: str, thread: str, reason: str) -> None:
+        """End every call of it, in order: 1000."""
+        for each in tuple(self._open.values()):
+            if (each.wish.identity, each.wish.thread) == (identity, thread):
+                each.call.end(NORMAL, reason)
 
 
 async def _ended(running: asyncio.Task[Ended]) -> None:

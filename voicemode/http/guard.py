@@ -34,6 +34,7 @@ __all__ = [
     "CALLS_PATH",
     "HANDOFFS_PATH",
     "REALTIME_PATH",
+    "SESSIONS_PATH",
     "VOICE_PATHS",
     "Access",
     "Caller",
@@ -47,6 +48,9 @@ CALLER = "voicemode.caller"
 REALTIME_PATH = "/v1/realtime"
 CALLS_PATH = "/v1/realtime/calls"
 HANDOFFS_PATH = "/api/handoffs"
+SESSIONS_PATH = "/api/sessions"
+_OWN_SESSION = frozenset({f"{SESSIONS_PATH}/tools", f"{SESSIONS_PATH}/turn", f"{SESSIONS_PATH}/end"})
+"""What a client does with the session that its secret was made for."""
 VOICE_PATHS = frozenset({"/voice", "/local"})
 """gptme's WebSockets, whose clients have nothing but an address."""
 _OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz"})
@@ -183,7 +187,7 @@ class Guard:
         if secret is None and scope["type"] == "websocket" and scope["path"] in VOICE_PATHS:
             secret = self._voice_keys.find(keys)
         if secret is not None:
-            if not _opens_a_session(scope):
+            if not (_opens_a_session(scope) or (secret.wish.thread and _is_about_its_own(scope))):
                 raise HttpError(403, "client_secret_not_allowed", "A client secret opens realtime sessions and nothing else.")
             return Caller(address, trusted=False, secret=secret)
         if keys:
@@ -271,6 +275,15 @@ def _opens_a_session(scope: Scope) -> bool:
         return bool((scope["path"] == REALTIME_PATH and "call_id" not in names) or scope["path"] in VOICE_PATHS)
     # And hands its own session on, which is no more than it can read itself.
     return bool(scope["path"] in (CALLS_PATH, HANDOFFS_PATH) and scope["method"] == "POST")
+
+
+def _is_about_its_own(scope: Scope) -> bool:
+    """Whose thread it is, the routes compare."""
+    if scope["type"] != "http":
+        return False
+    if scope["method"] == "POST":
+        return scope["path"] in _OWN_SESSION
+    return bool(scope["method"] == "GET" and scope["path"].startswith(f"{SESSIONS_PATH}/"))
 
 
 def _keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:

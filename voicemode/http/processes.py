@@ -149,6 +149,11 @@ class Processes:
         for each in self._alive:
             each.channel.send({"end": reason})
 
+    def end_thread(self, identity: str, thread: str, reason: str) -> None:
+        """End the calls of a thread that they hold, in order."""
+        for each in self._alive:
+            each.channel.send({"end_thread": [identity, thread, reason]})
+
     async def aclose(self) -> None:
         """End them. Idempotent."""
         for task in self._keeping:

@@ -53,10 +53,10 @@ def websocket_routes(calls: Calls, processes: Processes) -> list[WebSocketRoute]
 
 async def _conversation(socket: WebSocket, calls: Calls, processes: Processes) -> None:
     caller = caller_of(socket.scope)
-    wish = wish_of(socket, caller.secret)
+    wish = calls.named(wish_of(socket, caller.secret))
     extension = socket.scope["extensions"].get(CONNECTION)
     if extension is not None:
-        with calls.places.one(caller.address):
+        with calls.places.one(caller.address), calls.watch(wish):
             here = calls.places.taken - 1 - processes.conversations
             over = processes.take(extension["connection"], wish, caller.address, here)
             if over is not None:
