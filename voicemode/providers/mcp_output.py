@@ -39,7 +39,8 @@ def offered(tools: Iterable[ListedTool]) -> Iterator[Tool]:
             schema = dict(_ANYTHING)
         if len(_json(schema)) > _SCHEMA_CHARS:
             continue
-        yield Tool(tool.name, cut(tool.description or "", _DESCRIPTION_CHARS), schema)
+        harmless = tool.annotations is not None and tool.annotations.read_only_hint is True
+        yield Tool(tool.name, cut(tool.description or "", _DESCRIPTION_CHARS), schema, read_only=harmless)
 
 
 def output_of(result: CallToolResult) -> str:
