@@ -8,21 +8,18 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from voicemode.assemble_engines import Engines, Watched, build_engines
 from voicemode.assemble_lines import build_gptme, build_handoffs, build_telephone
-from voicemode.assemble_upstream import upstream_engine, upstream_plan
 from voicemode.assemble_records import build_session_records, build_sessions, session_api
+from voicemode.assemble_tools import Tools, build_tools
+from voicemode.assemble_upstream import upstream_engine, upstream_plan
 from voicemode.core.conversation_names import conversation_name
-from voicemode.core.failover import Declared
 from voicemode.core.speculation import StreamTrust, TranscriptionPace
-from voicemode.dialogue import Command, Report
-from voicemode.engines.builtin_stt import BuiltinTranscriber
-from voicemode.engines.builtin_tts import BuiltinSynthesizer
-from voicemode.engines.choose_scorer import SMART_TURN_MODEL, choose_scorer
+from voicemode.dialogue import Report
 from voicemode.engines.choose_vad import choose_detector
 from voicemode.engines.noise_suppressor import make_suppressor
 from voicemode.http.app import Surface, create_app
@@ -46,26 +43,16 @@ from voicemode.http.sessions import SessionWish
 from voicemode.http.telemetry import span_observer
 from voicemode.http.telephone import Telephone
 from voicemode.http.tokens import install_token
-from voicemode.interfaces import Synthesizer, TurnScorer
 from voicemode.load_config import LoadedSettings
 from voicemode.playout import PlayoutSink
 from voicemode.providers.answer_choice import ChosenAnswerer, choose_answerer
-from voicemode.providers.any_voice import AnyVoice
-from voicemode.providers.failover_stream import FailoverStreams
-from voicemode.providers.failover_stt import FailoverTranscriber
-from voicemode.providers.failover_tts import FailoverSynthesizer
-from voicemode.providers.http import HttpPool
 from voicemode.providers.patient_stt import PatientTranscriber
-from voicemode.providers.registry import Builtin, Registry
-from voicemode.providers.speech_cache import SpeechCache
-from voicemode.providers.watch import Watch
+from voicemode.providers.registry import Registry
 from voicemode.runtime.dialogue_engine import DialogueEngine
 from voicemode.runtime.dialogue_parts import DialogueParts
-from voicemode.runtime.journal import Journal
 from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, SessionLike, WireLog
 from voicemode.runtime.upstream_engine import UpstreamPlan
 from voicemode.settings import Settings
-from voicemode.supervise.on_demand import OnDemand, Starter
 from voicemode.wire.realtime import BetaSession, Playout, RealtimeSession, SessionDefaults
 from voicemode.wire.realtime.beta import session_from_beta
 from voicemode.wire.realtime.errors import ClientError
@@ -75,8 +62,6 @@ __all__ = ["Conversations", "RealtimeServer", "build_conversations", "build_serv
 _log = logging.getLogger(__name__)
 _REQUESTS = 64
 """Gateway requests at the same time: each may hold an upload in memory."""
-_ENGLISH = Declared(languages=("en",))
-"""pocketsphinx comes with one model, and guesses English words for everything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,39 +98,6 @@ class RealtimeServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engines:
-    """What all conversations share."""
-
-    settings: Settings
-    pool: HttpPool
-    registry: Registry
-    watch: Watch
-    on_demand: OnDemand
-    builtin: BuiltinSynthesizer
-    synthesizer: Synthesizer
-    transcriber: FailoverTranscriber
-    streams: FailoverStreams
-    scorer: TurnScorer
-    journal: Journal
-
-    def touch(self) -> None:
-        """Somebody uses them."""
-        self.watch.touch()
-        if self.settings.start_services:
-            for task in ("tts", "stt"):
-                if not self.watch.is_served(task):
-                    self.on_demand.lacks(task)
-
-    async def aclose(self) -> None:
-        await self.scorer.aclose()
-        await self.watch.aclose()
-        await self.on_demand.aclose()
-        await self.transcriber.aclose()
-        await self.builtin.aclose()
-        await self.pool.aclose()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversations:
     """What holds them: in each process of the server."""
 
@@ -155,9 +107,11 @@ class Conversations:
     answerer: ChosenAnswerer
     metrics: Metrics
     records: SessionRecords
+    tools: Tools
 
     async def aclose(self) -> None:
         """Free everything. Idempotent."""
+        await self.tools.aclose()
         await self.records.aclose()
         await self.answerer.aclose()
         await self.engines.aclose()
@@ -168,12 +122,13 @@ def build_conversations(
 ) -> Conversations:
     """Without anybody that is let in. Raises SettingsError."""
     settings = loaded.settings
-    engines = _engines(loaded, environ)
+    engines = build_engines(loaded, environ)
     answerer = choose_answerer(settings, engines.registry, environ)
     places = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
     metrics = Metrics(lambda: places.taken, engines.registry)
     defaults = SessionDefaults(voice=settings.voices[0]) if settings.voices else SessionDefaults()
     make_session, records = _session_maker(settings, defaults), build_session_records(settings)
+    tools = build_tools(settings, environ, records)
     calls = Calls(
         make_session,
         _engine_maker(engines, answerer, defaults, upstream_plan(settings, environ, answerer)),
@@ -181,10 +136,17 @@ def build_conversations(
         limits=CallLimits(session_s=settings.serve_session_s, audio_s=2 * settings.serve_session_s),
         observers=lambda wish: [*metrics.observers(wish), span_observer(wish.kind, time.monotonic)],
         records=records,
+        make_tools=tools,
         wire_log=wire_log,
     )
     return Conversations(
-        calls=calls, make_session=make_session, engines=engines, answerer=answerer, metrics=metrics, records=records
+        calls=calls,
+        make_session=make_session,
+        engines=engines,
+        answerer=answerer,
+        metrics=metrics,
+        records=records,
+        tools=tools,
     )
 
 
@@ -273,42 +235,6 @@ def _access(settings: Settings, token: SecretStr, telephone: Telephone | None) -
     )
 
 
-def _engines(loaded: LoadedSettings, environ: Mapping[str, str]) -> Engines:
-    settings = loaded.settings
-    pool = HttpPool(settings)
-    builtin = BuiltinSynthesizer(environ)
-    registry = Registry(settings, pool, Builtin(builtin, BuiltinTranscriber(environ), stt_declared=_ENGLISH))
-    cache = {"off": None, "memory": SpeechCache(), "disk": SpeechCache(settings.base_dir / "cache")}[settings.speech_cache]
-    return Engines(
-        settings=settings,
-        pool=pool,
-        registry=registry,
-        watch=Watch(registry, pool),
-        on_demand=OnDemand(settings.base_dir, lambda: _services(loaded, environ)),
-        builtin=builtin,
-        synthesizer=AnyVoice(FailoverSynthesizer(registry.tts, cache)),
-        transcriber=FailoverTranscriber(registry.stt),
-        streams=FailoverStreams(registry.stt),
-        scorer=choose_scorer(settings.turn_scorer, _smart_turn(settings), environ).scorer,
-        journal=Journal(settings.base_dir / "pending"),
-    )
-
-
-def _services(loaded: LoadedSettings, environ: Mapping[str, str]) -> Starter:
-    # Here and not above: it loads what only machines with a local service need.
-    from voicemode.supervise.manager import Services
-
-    return Services(loaded.settings, loaded.services, environ)
-
-
-def _smart_turn(settings: Settings) -> Path:
-    """Where smart-turn's model is, if it was pulled."""
-    from voicemode.supervise.models import Models  # as above
-
-    models = Models(settings)
-    return models.path_of(SMART_TURN_MODEL) / models.find(SMART_TURN_MODEL).files[0].name
-
-
 def _responder(answerer: ChosenAnswerer, registry: Registry) -> Part:
     choice = answerer.choice
     if choice.is_echo or choice.answerer.acts:
@@ -377,29 +303,7 @@ def _engine_maker(
             max_utterance_s=settings.listen_duration_max,
         )
         if upstream is not None and wish.kind == "realtime":
-            return _Watched(upstream_engine(upstream, parts, report, playout), engines)
-        return _Watched(DialogueEngine(parts, report=report, playout=playout), engines)
+            return Watched(upstream_engine(upstream, parts, report, playout), engines)
+        return Watched(DialogueEngine(parts, report=report, playout=playout), engines)
 
     return make
-
-
-class _Watched:
-    """An engine; as long as it runs, the endpoints are looked after."""
-
-    def __init__(self, engine: DialogueEngineLike, engines: Engines) -> None:
-        self._engine, self._engines = engine, engines
-
-    @property
-    def backlog_s(self) -> float:
-        return self._engine.backlog_s
-
-    async def run(self) -> None:
-        async with self._engines.watch.conversation():
-            self._engines.touch()
-            await self._engine.run()
-
-    def command(self, command: Command) -> None:
-        self._engine.command(command)
-
-    async def aclose(self) -> None:
-        await self._engine.aclose()

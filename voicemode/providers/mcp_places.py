@@ -121,6 +121,10 @@ class McpPlaces:
     def labels(self) -> tuple[str, ...]:
         return tuple(self._servers)
 
+    def without_labels(self) -> McpPlaces:
+        """Only what clients bring by address."""
+        return McpPlaces({}, self._entries, local_only=self._local_only)
+
     def find(self, server: ToolServer) -> HttpPlace | StdioPlace:
         """Where this server is. Raises ToolServerError for one that is not allowed, or not known."""
         if server.url:
