@@ -6,7 +6,8 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from voicemode.record import Entry, Role, Standing, Surface
 from voicemode.store.hold import Hold
@@ -148,19 +149,25 @@ def read_entries(connection: sqlite3.Connection, thread: str, identity: str, las
     return [entry_of(row) for row in reversed(rows)]
 
 
-def entry_of(row: tuple[object, ...]) -> Entry:
+_ROLES = {role.value: role for role in Role}
+_STANDINGS = {standing.value: standing for standing in Standing}
+_SURFACES = {surface.value: surface for surface in Surface}
+"""A look into a dictionary takes a fifth of what calling an Enum does, and a conversation may have ten thousand turns."""
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
     """An entry of a row of COLUMNS."""
     key, role, text, standing, began_at, surface, tool, call_id, arguments, timings, audio = row
     return Entry(
-        key=str(key),
-        role=Role(role),
-        text=str(text),
-        standing=Standing(standing),
-        began_at=float(str(began_at)),
-        surface=Surface(surface),
-        tool=str(tool),
-        call_id=str(call_id),
-        arguments=str(arguments),
-        timings=json.loads(str(timings)) if timings != "{}" else {},
-        audio=str(audio),
+        key,
+        _ROLES[role],
+        text,
+        _STANDINGS[standing],
+        began_at,
+        _SURFACES[surface],
+        tool,
+        call_id,
+        arguments,
+        json.loads(timings) if timings != "{}" else {},
+        audio,
     )

@@ -222,7 +222,7 @@ def _search(connection: sqlite3.Connection, want: Wanted, identity: str, thread:
     found = []
     for each in best(want, candidates.fetchall(), last):
         name, *row = connection.execute(_FOUND, (each, identity)).fetchone()
-        entry = rows.entry_of(tuple(row))
+        entry = rows.entry_of(row)
         found.append(Found(thread=name, entry=entry, snippet=snippet(want, entry.text[:_LOOKED_AT])))
     return tuple(found)
 

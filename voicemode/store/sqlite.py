@@ -142,6 +142,8 @@ class SqliteRecord:
                 self._writer.examine()
             if not waiting:
                 raise
+        if not waiting:
+            return tuple(written)
         found = {entry.key: entry for entry in written}
         for entry in waiting:
             surface = entry.surface or self._hold.surface
