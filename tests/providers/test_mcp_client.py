@@ -94,6 +94,7 @@ async def test_its_tools_are_listed_with_their_schemas(connection: McpConnection
     tools = {tool.name: tool for tool in await connection.tools()}
     assert tools["add"].description == "Add two numbers."
     assert set(tools["add"].parameters["properties"]) == {"a", "b"}  # type: ignore[call-overload]
+    assert [name for name, tool in tools.items() if tool.read_only] == ["add"]
 
 
 async def test_a_call_brings_its_text_once(connection: McpConnection) -> None:

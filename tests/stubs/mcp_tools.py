@@ -19,7 +19,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Image
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
-from mcp.types import AudioContent, CallToolResult, ResourceLink, TextContent
+from mcp.types import AudioContent, CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -33,7 +33,7 @@ SEEN: list[dict[str, str]] = []
 server = MCPServer("tools of a test", version="1", log_level="CRITICAL")
 
 
-@server.tool()
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
 async def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b

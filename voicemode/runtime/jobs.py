@@ -60,6 +60,7 @@ _TOOLS = (
         "job_status",
         "What the jobs of this conversation are doing, or one of them.",
         {"type": "object", "properties": {"job_id": _ID}, "additionalProperties": False},
+        read_only=True,
     ),
     Tool(
         "cancel_job",
