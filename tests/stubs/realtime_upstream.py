@@ -42,6 +42,8 @@ _BETA = {
 _LOUD = 1000
 """Of 16-bit samples: somebody speaks."""
 _SILENCE_MS = 300
+_HEARD_AT_ONCE = RATE * 2 // 50
+"""Bytes: 20 ms."""
 
 
 @dataclass
@@ -215,7 +217,9 @@ class Session:
                 self.config = {"turn_detection": asked.get("turn_detection", heard.get("turn_detection"))}
                 await self.tell("session.updated", session=self.session())
             case "input_audio_buffer.append":
-                await self.hear(base64.b64decode(event["audio"]))
+                data = base64.b64decode(event["audio"])
+                for at in range(0, len(data), _HEARD_AT_ONCE):
+                    await self.hear(data[at : at + _HEARD_AT_ONCE])
             case "input_audio_buffer.commit":
                 if len(self.buffer) < RATE * 2 // 10:
                     await self.error("input_audio_buffer_commit_empty", "buffer too small", event.get("event_id"))
