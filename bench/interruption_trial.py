@@ -13,6 +13,8 @@ import numpy as np
 from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
 from bench.first_word import first_word_share
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
+from voicemode.core.double_talk import DoubleTalk
+from voicemode.core.echo_lag import Echo, EchoLag
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.interruption import (
     DUCK_DB,
@@ -92,9 +94,6 @@ class Outcome:
     """CPU time of each 10 ms."""
 
 
-_PREROLL_S = EndpointingOptions().preroll_s
-
-
 class _Clock:
     """Adds up the frames' CPU times."""
 
@@ -136,15 +135,26 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
 
 
 class _Hearing:
-    """As the ear and the listening of a turn do it."""
+    """As the ear and the listening of a turn do it.
+
+    The canceller finds the echo by itself, and the judge is told that it has, as there is no device that begins anew.
+    """
 
     def __init__(self, engines: Engines) -> None:
-        self._canceller = engines.canceller()
+        self._canceller, self._lag, self._double_talk = engines.canceller(), EchoLag(), DoubleTalk()
         self._listener = Listener(engines.detector(), EndpointingOptions())
 
     def hear(self, near: Samples, far: Samples) -> NearEnd:
         """The facts of one frame, as a turn hands them on."""
-        self._listener.push(self._canceller.process(near, far))
+        self._lag.align(near, far)
+        delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN
+        cleaned = self._canceller.process(near, far)
+        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
+        self._listener.push(cleaned)
+        if spoken is not cleaned:
+            self._listener.amend(spoken, len(spoken))
+        if self._double_talk.recalled is not None:
+            self._listener.amend(self._double_talk.recalled.sound, self._double_talk.recalled.age)
         frame = self._listener.latest[-1]
         return NearEnd(
             seconds=frame.seconds,
@@ -157,7 +167,7 @@ class _Hearing:
 
     def first_word_share(self, stop: Stop, said: Said, noise_dbfs: float) -> float:
         """Of the utterance that begins with the stop, as a turn hands it to the transcriber."""
-        utterance = self._listener.sound_since(stop.speech_began - _PREROLL_S).samples
+        utterance = self._listener.speech_since(stop.speech_began).samples
         begins = round(said.at_s * CAPTURE_RATE) - (self._listener.position - len(utterance))
         return first_word_share(said.sound, utterance, begins, noise_dbfs=noise_dbfs)
 

@@ -134,3 +134,26 @@ def test_it_is_a_window_on_the_stream(capacity: int, steps: list[tuple[str, int]
     assert (ring.total, ring.first) == (len(stream), first)
     assert ring.since(position).tolist() == stream[max(position, first) :]
     assert ring.last(position).tolist() == stream[first:][-position if position else len(stream) :]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    pushed=st.lists(st.integers(1, 9), min_size=1, max_size=12),
+    position=st.integers(-5, 60),
+    length=st.integers(0, 20),
+    held=st.one_of(st.none(), st.integers(0, 40)),
+)
+def test_amended_is_what_is_kept_and_nothing_is_added(pushed: list[int], position: int, length: int, held: int | None) -> None:
+    """Wherever it lies: what was dropped stays lost, and what has not come yet is not there."""
+    ring, stream = PrerollRing(10), np.zeros(0, np.int16)
+    for at, count in enumerate(pushed):
+        ring.push(counting(count, len(stream) + 1))
+        stream = np.concatenate([stream, counting(count, len(stream) + 1)])
+        if at == 1 and held is not None:
+            ring.keep_from(held)
+    first = ring.first
+    ring.amend(position, -counting(length))
+    for at in range(max(position, 0), min(position + length, len(stream))):
+        stream[at] = -(at - position + 1)
+    assert (ring.first, ring.total) == (first, len(stream))
+    assert ring.since(0).tolist() == stream[first:].tolist()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.rooms import as_pcm, echo_of, level_db, noise, room, voice
 from tests.runtime.parts import quiet
 from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
 from voicemode.core.echo_lag import Echo
 from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, FrameFacts
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
+from voicemode.core.linear_echo import Floats
 from voicemode.core.listener import Listener
 from voicemode.engines.echo_canceller import WebrtcEchoCanceller
 from voicemode.interfaces import CapturedBlock, EchoCanceller, Transcript, TranscriptionRequest
@@ -146,6 +148,96 @@ class TestSilence:
         assert out[-100 * 160 :].tolist() == sound[-100 * 160 :].tolist()
 
 
+class TestDoubleTalk:
+    """Who speaks with the loudspeaker is written down, whatever the canceller swallows, and nothing is decided by it."""
+
+    class Deaf(FakeEchoCanceller):
+        """Leaves nothing at all."""
+
+        def process(self, near: Samples, far: Samples) -> Samples:
+            return np.zeros_like(near)
+
+    class Murmur(FakeEchoCanceller):
+        """Leaves what tells that the microphone is not muted."""
+
+        def process(self, near: Samples, far: Samples) -> Samples:
+            return np.ones_like(near)
+
+    FAR = voice(8.0, 1)
+    SPOKEN = slice(5 * CAPTURE_RATE, 8 * CAPTURE_RATE)
+    PERSON = voice(3.0, 2, 0.02)
+    """6 dB under the echo."""
+
+    def written(self, near: Floats, *, tears: int | None = None) -> Samples:
+        """What is to be written down. The loudspeaker is torn after so many blocks of 10 ms."""
+        far = FarSound(as_pcm(self.FAR))
+        ear, written = Ear(self.Deaf(), far), np.zeros(0, np.int16)
+        for at, block in enumerate(blocks_of(as_pcm(near), [160])):
+            far.tears = int(tears is not None and at >= tears)
+            handed_out = ear.hear(block)[0]
+            assert not handed_out.any()
+            written = np.concatenate([written, handed_out])
+            for spoken in ear.spoken:
+                begins = len(written) - spoken.age
+                written[begins : begins + len(spoken.sound)] = spoken.sound
+        return written
+
+    def echo(self, delay_s: float) -> Floats:
+        late = np.concatenate([np.zeros(round(delay_s * CAPTURE_RATE), np.float32), self.FAR])[: len(self.FAR)]
+        return echo_of(late, room(3, 0.4)) + noise(8.0, 4, 3e-4)
+
+    @pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.2])
+    def test_a_voice_under_the_echo_is_heard_wherever_the_echo_is(self, delay_s: float) -> None:
+        """The filter is told where to look."""
+        near = self.echo(delay_s)
+        assert not self.written(near).any()
+        near[self.SPOKEN] += self.PERSON
+        assert level_db(self.written(near)[self.SPOKEN]) > level_db(self.PERSON) - 3
+
+    def test_after_a_tear_it_is_the_canceller_that_is_heard(self) -> None:
+        """Until the echo was found again."""
+        near = self.echo(0.1)
+        near[self.SPOKEN] += self.PERSON
+        out = self.written(near[: 604 * 160], tears=600)
+        assert out[595 * 160 : 600 * 160].any()
+        assert not out[601 * 160 :].any()
+
+    @pytest.mark.parametrize("size", [100, 480])
+    def test_an_interruption_has_the_word_that_passed_before_anybody_knew(self, size: int) -> None:
+        """It is known too late to be heard, but not too late to be transcribed: the utterance begins with it."""
+        word = np.zeros(CAPTURE_RATE, np.float32)
+        word[: CAPTURE_RATE // 4] = self.PERSON[: CAPTURE_RATE // 4]  # 0.25 s, and a pause of 0.75 s
+        near = self.echo(0.1)
+        near[5 * CAPTURE_RATE : 6 * CAPTURE_RATE] += word
+        near[6 * CAPTURE_RATE :] += self.PERSON[: 2 * CAPTURE_RATE]
+        notes, snippets = Notes(), list[Samples]()
+
+        async def scenario() -> None:
+            listener = Listener(FakeDetector(), EndpointingOptions(start_timeout_s=1.0))
+            ear = Ear(self.Murmur(), FarSound(as_pcm(self.FAR)))
+            listening = Listening(Recorded(blocks_of(as_pcm(near), [size])), listener, notes, ear=ear)
+            notes.after(7.5, lambda: snippets.append(listening.speech_since(6.1).samples))
+            notes.after(7.5, lambda: listening.begin_with_speech(6.1))
+            await listening.run()
+
+        asyncio.run(scenario())
+        snippet = snippets[0]
+        begins = len(snippet) - round(7.5 * CAPTURE_RATE)
+        assert 0 <= 5 * CAPTURE_RATE + begins < 0.15 * CAPTURE_RATE
+        heard_word = snippet[5 * CAPTURE_RATE + begins :][: CAPTURE_RATE // 4]
+        said = as_pcm(word)[: CAPTURE_RATE // 4]
+        assert level_db(heard_word - said) < level_db(said) - 3
+
+    def test_where_nothing_was_audible_for_half_a_second_the_microphone_is_handed_on(self) -> None:
+        """To the bit, and the next message is cancelled as the one before."""
+        far = np.concatenate([self.FAR, np.zeros(CAPTURE_RATE, np.float32), self.FAR])
+        near = echo_of(far, room(3, 0.4)) + noise(17.0, 4, 3e-4)
+        out, _ = heard(Ear(self.Deaf(), FarSound(as_pcm(far))), blocks_of(as_pcm(near), [480]))
+        assert out[140_500:144_000].tolist() == as_pcm(near)[140_500:144_000].tolist()
+        assert not out[:135_000].any()
+        assert not out[145_000:].any()
+
+
 class Notes:
     """An attendant of ``Listening`` who writes down what it is told."""
 
@@ -154,6 +246,11 @@ class Notes:
         self.ends: list[tuple[int, float]] = []
         """After how many frames of 10 ms, and when the last of them ended."""
         self.utterances: list[Samples] = []
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def after(self, seconds: float, act: Callable[[], None]) -> None:
+        """When so much has been heard."""
+        self._due.append((BEGAN_AT + seconds, act))
 
     def transcribe(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
         self.utterances.append(utterance.samples)
@@ -166,6 +263,8 @@ class Notes:
         assert len(facts) == len(overheard)
         self.frames += len(facts)
         self.ends.append((self.frames, ends_at))
+        while self._due and ends_at >= self._due[0][0]:
+            self._due.pop(0)[1]()
 
     def heard_event(self, event: EndpointEvent, anchor: float) -> None:
         assert anchor == pytest.approx(BEGAN_AT)

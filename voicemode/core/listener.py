@@ -25,6 +25,7 @@ from voicemode.core.endpointing import (
     TurnEnded,
 )
 from voicemode.core.framing import Framer
+from voicemode.core.hindsight import PAUSE_S
 from voicemode.core.level import LOWEST_DBFS, Leveller, NoiseFloor, levels_dbfs
 from voicemode.core.pauses import SpeakerPauses
 from voicemode.core.ring import PrerollRing
@@ -112,6 +113,10 @@ class Listener:
         """Nor does its sound, which may begin with what was said before anybody listened for an answer."""
         self._taken_until = 0
         """The end of the utterance before: what was in it is not heard again."""
+        self._amended: deque[range] = deque(maxlen=32)
+        """Positions. Who spoke there went on, or paused for less than ``PAUSE_S``."""
+        self._from_cut = False
+        """Does the utterance's sound begin there, wherever the speech is found to begin?"""
         self._whole: AudioChunk | None = None
         """The utterance, once the turn is over."""
         self._latest: list[FrameFacts] = []
@@ -190,7 +195,7 @@ class Listener:
 
         It may lie up to 6 s in the past, or in the future. Speech that began up to ``preroll_s`` earlier counts too,
         unless the loudspeaker is audible in the microphone: then it may be the assistant's own. ``is_speech`` says that the
-        person is known to have begun there, echo or not: the utterance's sound then reaches back by ``preroll_s``, and no
+        person is known to have begun there, echo or not: the utterance's sound is then that of ``speech_since``, and no
         earlier speech counts. ``start_timeout_s`` stands for that of the options. Raises IllegalTransitionError while an
         utterance is looked for.
         """
@@ -198,7 +203,9 @@ class Listener:
             raise IllegalTransitionError(State.WAITING, "begin")
         self._begun_at = max(position, 0)
         self._without_echo = is_speech or self._echo.echo_present is not True
-        self._cut_from = max(position - self._preroll, self._taken_until) if self._without_echo else self._begun_at
+        before = self._before_speech(position) if is_speech else position - self._preroll
+        self._cut_from = max(before, self._taken_until) if self._without_echo else self._begun_at
+        self._from_cut = is_speech
         self._earliest = self._begun_at if is_speech else self._cut_from
         self._whole = None
         oldest = self._moments[0].start if self._moments else self._heard
@@ -275,9 +282,33 @@ class Listener:
         """What was pushed from there on, as far back as ``begin`` may lie: 16 kHz mono."""
         return AudioChunk(self._ring.since(max(round(seconds * CAPTURE_RATE), 0)), CAPTURE_RATE)
 
+    def amend(self, samples: Samples, age: int) -> None:
+        """What was pushed, from ``age`` samples ago on, held a person's words, and they were these.
+
+        What was judged stays as it was. An utterance that is looked for, or over, is not changed.
+        """
+        if not self._looking():
+            begin = max(self.position - age, self._taken_until)
+            last = self._amended.pop() if self._amended and begin <= self._amended[-1].stop else range(begin, begin)
+            self._amended.append(range(min(begin, last.start), max(self.position - age + len(samples), last.stop)))
+            self._ring.amend(begin, samples[begin - (self.position - age) :])
+
+    def speech_since(self, seconds: float) -> AudioChunk:
+        """What was said up to now by who is known to speak since then: 16 kHz mono, with ``preroll_s`` before it, or more.
+
+        It goes back to what was amended, for then they began there.
+        """
+        begin = self._before_speech(round(seconds * CAPTURE_RATE))
+        return AudioChunk(self._ring.since(max(begin, self._taken_until)), CAPTURE_RATE)
+
     def speech_so_far(self, seconds: float = _SCORED_S) -> Samples:
         """The last ``seconds`` of the utterance up to now, silence included: 16 kHz mono; empty without speech."""
         return self.utterance().samples[-round(seconds * CAPTURE_RATE) :]
+
+    def _before_speech(self, position: int) -> int:
+        """Where the sound of speech begins that was found to begin at ``position``."""
+        latest = position - round(PAUSE_S * CAPTURE_RATE)
+        return max(min([position - self._preroll, *(each.start for each in self._amended if each.stop >= latest)]), 0)
 
     def _looking(self) -> bool:
         return self._endpointer is not None and self._endpointer.state is not State.ENDED
@@ -365,4 +396,5 @@ class Listener:
 
     def _utterance_start(self) -> int | None:
         began = None if self._endpointer is None else self._endpointer.speech_began
-        return None if began is None else max(round(began * CAPTURE_RATE) - self._preroll, self._cut_from)
+        own = 0 if began is None or self._from_cut else round(began * CAPTURE_RATE) - self._preroll
+        return None if began is None else max(own, self._cut_from)

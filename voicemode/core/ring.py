@@ -46,6 +46,13 @@ class PrerollRing:
         self._used += len(samples)
         self._total += len(samples)
 
+    def amend(self, position: int, samples: Samples) -> None:
+        """Put ``samples`` in the place of what was pushed from ``position`` on, as far as that is kept. Nothing is added."""
+        begin, end = max(position, self.first), min(position + len(samples), self._total)
+        if begin < end:
+            at = self._used - (self._total - begin)
+            self._buffer[at : at + end - begin] = samples[begin - position : end - position]
+
     def since(self, position: int) -> Samples:
         """A copy of everything from ``position`` on, as far back as it is kept; empty from ``total`` on."""
         count = self._total - max(position, self.first)

@@ -36,9 +36,6 @@ from voicemode.runtime.turn_log import TurnLog
 
 __all__ = ["BargeIn", "Overhearing", "near_end"]
 
-_BEFORE_SPEECH_S = 0.5
-"""How much of the sound before the speech is transcribed with it: detectors are late, and soft beginnings are missed."""
-
 _OVERLAP_S = 1.5
 """The sound before the speech, what confirms that it is speech, and a second for a detector in doubt: no more was audible when
 playback was paused."""
@@ -53,8 +50,8 @@ class Overhearing(Protocol):
     def anchor(self) -> float:
         """When that was: seconds of ``time.monotonic()``."""
 
-    def sound_since(self, seconds: float) -> AudioChunk:
-        """What was heard from there on."""
+    def speech_since(self, seconds: float) -> AudioChunk:
+        """What was said by who is known to have begun to speak there, with a little before it: detectors are late."""
 
 
 class BargeIn:
@@ -207,7 +204,7 @@ class BargeIn:
 
     async def _ask(self, asked: WordsWanted) -> None:
         """Find the words of a snippet out. A guess decides nothing."""
-        sound = self._listening.sound_since(max(asked.speech_began - _BEFORE_SPEECH_S, 0.0))
+        sound = self._listening.speech_since(asked.speech_began)
         text: str | None = None
         task = self._transcribe(sound)
         try:

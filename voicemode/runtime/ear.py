@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, Samples
+from voicemode.core.double_talk import DoubleTalk
 from voicemode.core.echo_lag import Echo, EchoLag
+from voicemode.core.hindsight import Recalled
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
 from voicemode.interfaces import CapturedBlock, EchoCanceller, FarEndReader
 
@@ -36,17 +38,28 @@ class Ear:
     def __init__(self, canceller: EchoCanceller, far_end: FarEndReader) -> None:
         self._canceller, self._far_end = canceller, far_end
         self._lag, self._tears = EchoLag(), far_end.tears
+        self._double_talk = DoubleTalk()
         self._rest: Samples = np.zeros(0, dtype=np.int16)
         self._audible_until = -1.0
         """The end of the last block in which the loudspeaker sounded."""
+        self._spoken: tuple[Recalled, ...] = ()
 
     @property
     def pending(self) -> int:
         """Samples of earlier blocks that go before the next one: less than 10 ms."""
         return len(self._rest)
 
+    @property
+    def spoken(self) -> tuple[Recalled, ...]:
+        """What of the last blocks is to be written down in the place of what was handed out, the oldest first.
+
+        Nothing is decided by it: a filter that is wrong must not make the assistant interrupt itself.
+        """
+        return self._spoken
+
     def hear(self, block: CapturedBlock) -> tuple[Samples, Sequence[Overheard]]:
         """Whole frames of 16 kHz mono PCM without echo, and what is known about each. Blocks come in order."""
+        self._spoken = ()
         began = block.captured_at - len(self._rest) / CAPTURE_RATE
         near = np.concatenate([self._rest, block.chunk.samples])
         whole = len(near) - len(near) % _FRAME
@@ -57,16 +70,25 @@ class Ear:
         if self._far_end.tears != self._tears:
             self._tears = self._far_end.tears
             self._lag.torn()
-        far = self._lag.align(near, far)
+        ahead, far = far, self._lag.align(near, far)
         ends = began + whole / CAPTURE_RATE
         if far.any():
             self._audible_until = ends
         if ends > self._audible_until + _TAIL_S:
+            self._double_talk.rest(ahead)
             return near, [Overheard(rms_dbfs(frame), LOWEST_DBFS) for frame in near.reshape(-1, _FRAME)]
         pairs = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), strict=True)
         echo = self._lag.echo
         heard = [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo) for mine, theirs in pairs]
-        cleaned = self._canceller.process(near, far).reshape(-1, _FRAME)
         # A canceller may put noise there; whoever looks for a muted microphone must see that it delivers nothing.
-        cleaned = np.where(near.reshape(-1, _FRAME).any(axis=1, keepdims=True), cleaned, 0).astype(np.int16)
-        return cleaned.reshape(-1), heard
+        sounding = near.reshape(-1, _FRAME).any(axis=1).repeat(_FRAME)
+        cleaned = np.where(sounding, self._canceller.process(near, far), 0).astype(np.int16)
+        self._spoken = self._write_down(near, ahead, cleaned)
+        return cleaned, heard
+
+    def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
+        delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN
+        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
+        newest = () if spoken is cleaned else (Recalled(spoken, len(spoken)),)
+        recalled = self._double_talk.recalled
+        return newest if recalled is None else (*newest, recalled)

@@ -381,7 +381,7 @@ class _Deaf:
 
     anchor = 0.0
 
-    def sound_since(self, seconds: float) -> AudioChunk:
+    def speech_since(self, seconds: float) -> AudioChunk:
         raise AssertionError(f"nothing was heard since {seconds}")
 
 

@@ -153,9 +153,9 @@ class Listening:
             self._listener.held = False
             self._finish_reason, self._finish_now = EndReason.RELEASED, True
 
-    def sound_since(self, seconds: float) -> AudioChunk:
-        """As ``Listener.sound_since``."""
-        return self._listener.sound_since(seconds)
+    def speech_since(self, seconds: float) -> AudioChunk:
+        """As ``Listener.speech_since``."""
+        return self._listener.speech_since(seconds)
 
     async def run(self) -> Heard | NothingHeard:
         """Listen until the turn is over. Raises DeviceLostError. Cancelling it drops what was heard."""
@@ -200,6 +200,8 @@ class Listening:
             samples, overheard = self._ear.hear(block)
         self.anchor = block.captured_at - (self._listener.position + pending) / CAPTURE_RATE
         events = self._listener.push(samples, far_end_active=self._attendant.far_end_active())
+        for spoken in () if self._ear is None else self._ear.spoken:
+            self._listener.amend(spoken.sound, spoken.age)
         self._attendant.heard_frames(self._listener.latest, overheard, self.anchor + self._listener.judged_s)
         return events
 

@@ -1,0 +1,175 @@
+"""Who speaks with the loudspeaker is heard, and the loudspeaker is not: whatever the blocks, the room and the headphones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.rooms import as_pcm, echo_of, level_db, noise, room, voice
+from voicemode.audio import CAPTURE_RATE, Samples
+from voicemode.core.double_talk import DoubleTalk
+from voicemode.core.linear_echo import FRAME, Floats
+
+SPOKEN_S = 4.0
+"""When somebody begins to speak, if anybody does: two seconds after the filter is worth something."""
+
+
+def scene(
+    seed: int, *, person: Floats | None = None, gain: float = 0.3, answer: Floats | None = None
+) -> tuple[Samples, Samples]:
+    """Microphone and far end of 6 s."""
+    far = voice(6.0, seed)
+    near = echo_of(far, room(seed, gain) if answer is None else answer) + noise(6.0, seed, 3e-4)
+    if person is not None:
+        near[round(SPOKEN_S * CAPTURE_RATE) :] += person
+    return as_pcm(near), as_pcm(far)
+
+
+def somebody(seed: int, level: float) -> Floats:
+    return voice(6.0 - SPOKEN_S, seed + 1, level)
+
+
+def silence_where_cancelled(
+    near: Samples, far: Samples, *, known: bool = True, double_talk: DoubleTalk | None = None
+) -> Samples:
+    """A canceller that leaves nothing shows what comes by the other way."""
+    double_talk = DoubleTalk() if double_talk is None else double_talk
+    return double_talk.process(near, far, np.zeros_like(near), delay=0, known=known)
+
+
+def spoken(sound: Samples) -> Samples:
+    return sound[round(SPOKEN_S * CAPTURE_RATE) :]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("under_db", [0.0, 6.0])
+def test_a_voice_as_loud_as_the_echo_or_softer_is_heard(seed: int, under_db: float) -> None:
+    """Though the canceller leaves nothing of it: two thirds of its power at least, and little else."""
+    person = somebody(seed, 0.1 * 0.3 * 10 ** (-under_db / 20))
+    out = spoken(silence_where_cancelled(*scene(seed, person=person)))
+    heard = as_pcm(person)
+    assert level_db(out) > level_db(heard) - 2
+    there = out != 0
+    assert level_db(out[there] - heard[there]) < level_db(heard) - 6
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_echo_alone_is_left_to_the_canceller(seed: int) -> None:
+    """Nothing of it comes by the other way, from the first sample on."""
+    assert not silence_where_cancelled(*scene(seed)).any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_room_that_changes_is_no_voice(seed: int) -> None:
+    """The echo is back, but no louder than it was before it was cancelled."""
+    near, far = scene(seed)
+    changed, _ = scene(seed, answer=0.9 * room(seed) + 0.4 * np.roll(room(seed + 100), 0))
+    near[round(SPOKEN_S * CAPTURE_RATE) :] = spoken(changed)
+    assert not silence_where_cancelled(near, far).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_headphones_the_cancellers_sound_is_taken(seed: int) -> None:
+    """There is no echo to tell from a voice, and the first one after they are taken off would pass for it."""
+    near, far = scene(seed, gain=0.0, person=somebody(seed, 0.05))
+    assert not silence_where_cancelled(near, far).any()
+
+
+def test_while_the_place_of_the_echo_is_not_known_the_cancellers_sound_is_taken() -> None:
+    """Even of a voice."""
+    near, far = scene(1, person=somebody(1, 0.03))
+    assert not silence_where_cancelled(near, far, known=False).any()
+
+
+def test_an_echo_that_moved_is_left_to_the_canceller_until_it_is_learnt() -> None:
+    """For a second and a half of sound, after a frame in which the one fades into the other."""
+    double_talk = DoubleTalk()
+    near, far = scene(2, person=somebody(2, 0.03))
+    assert spoken(silence_where_cancelled(near, far, double_talk=double_talk)).any()
+    moved = double_talk.process(near[:16_000], far[:16_000], np.zeros(16_000, np.int16), delay=800, known=True)
+    assert not moved[FRAME:].any()
+
+
+@settings(max_examples=6, deadline=None)
+@given(frames=st.lists(st.integers(1, 80), min_size=1, max_size=20))
+def test_blocks_of_any_size_give_the_same_samples(frames: list[int]) -> None:
+    """To the bit, the canceller's and the other."""
+    near, far = scene(3, person=somebody(3, 0.03))
+    cleaned = as_pcm(noise(6.0, 9, 0.01))
+    whole = DoubleTalk().process(near, far, cleaned, delay=0, known=True)
+    double_talk, parts, at = DoubleTalk(), [], 0
+    for count in [*frames, *[frames[-1]] * len(near)]:
+        part = slice(at, at + count * FRAME)
+        parts.append(double_talk.process(near[part], far[part], cleaned[part], delay=0, known=True))
+        at += count * FRAME
+        if at >= len(near):
+            break
+    assert np.concatenate(parts).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_beginning_that_passed_before_the_proof_is_recalled(seed: int) -> None:
+    """What was said until then is in it, where the canceller had left nothing, and what differs from it is softer."""
+    person = somebody(seed, 0.1 * 0.3 / 2)
+    (begins, sound), *more = recalls(DoubleTalk(), *scene(seed, person=person))
+    assert len(more) < 20
+    assert begins >= (SPOKEN_S - 0.15) * CAPTURE_RATE
+    voiced = np.concatenate([np.zeros(round(SPOKEN_S * CAPTURE_RATE), np.float32), person])[begins : begins + len(sound)]
+    loud = np.abs(voiced).reshape(-1, FRAME).max(axis=1) > 0.01
+    said, got = as_pcm(voiced).reshape(-1, FRAME)[loud], sound.reshape(-1, FRAME)[loud]
+    assert level_db(got - said) < level_db(said) - 3
+
+
+def recalls(double_talk: DoubleTalk, near: Samples, far: Samples, frames: int = 1) -> list[tuple[int, Samples]]:
+    """Where each begins, and its sound; of blocks of so many frames."""
+    found = []
+    for at in range(0, len(near), frames * FRAME):
+        part = slice(at, at + frames * FRAME)
+        silence_where_cancelled(near[part], far[part], double_talk=double_talk)
+        if double_talk.recalled is not None:
+            found.append((min(part.stop, len(near)) - double_talk.recalled.age, double_talk.recalled.sound))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_recalled_where_nobody_spoke(seed: int) -> None:
+    """Of an echo alone."""
+    assert not recalls(DoubleTalk(), *scene(seed))
+
+
+@pytest.mark.parametrize("frames", [3, 7])
+def test_what_is_recalled_does_not_depend_on_the_blocks(frames: int) -> None:
+    """But that of one block only the last is told."""
+    near, far = scene(2, person=somebody(2, 0.015))
+    single = dict(recalls_by_end(recalls(DoubleTalk(), near, far)))
+    found = recalls_by_end(recalls(DoubleTalk(), near, far, frames))
+    assert found
+    for end, sound in found:
+        assert single[end] == sound
+
+
+def recalls_by_end(found: list[tuple[int, Samples]]) -> list[tuple[int, list[int]]]:
+    return [(begins + len(sound), sound.tolist()) for begins, sound in found]
+
+
+def test_the_cancellers_sound_is_not_changed_in_place() -> None:
+    """Whoever hands it over may keep it."""
+    near, far = scene(1, person=somebody(1, 0.03))
+    cleaned = np.zeros_like(near)
+    DoubleTalk().process(near, far, cleaned, delay=0, known=True)
+    assert not cleaned.any()
+
+
+def test_nothing_is_left_open_after_a_rest() -> None:
+    """The next message begins with the canceller's sound."""
+    double_talk = DoubleTalk()
+    near, far = scene(1, person=somebody(1, 0.03))
+    for at in range(0, len(near), FRAME):
+        silence_where_cancelled(near[at : at + FRAME], far[at : at + FRAME], double_talk=double_talk)
+        if double_talk.near_only:
+            break
+    assert double_talk.near_only
+    double_talk.rest(np.zeros(FRAME, np.int16))
+    assert not double_talk.near_only

@@ -1,0 +1,151 @@
+"""The linear filter: it learns the echo, leaves a voice as it is, and never makes things worse for long."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.rooms import echo_of, level_db, noise, room, voice
+from voicemode.audio import CAPTURE_RATE
+from voicemode.core.linear_echo import FRAME, FarEndTap, Floats, LinearEcho
+
+seeds = st.integers(0, 10_000)
+
+
+def left_of(near: Floats, far: Floats, *, delay: int = 0, echo: LinearEcho | None = None) -> Floats:
+    """The residual of the whole frames."""
+    echo = LinearEcho() if echo is None else echo
+    frames = range(0, len(near) - FRAME + 1, FRAME)
+    return np.concatenate([echo.cancel(near[at : at + FRAME], far[at : at + FRAME], delay)[0] for at in frames])
+
+
+def last(sound: Floats, seconds: float) -> Floats:
+    return sound[-round(seconds * CAPTURE_RATE) :]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, delay=st.integers(0, CAPTURE_RATE // 2))
+def test_without_a_loudspeaker_the_microphone_is_passed_on_unchanged(seed: int, delay: int) -> None:
+    """To the bit."""
+    near = voice(0.3, seed)[: 30 * FRAME]
+    assert left_of(near, np.zeros_like(near), delay=delay).tolist() == near.tolist()
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds, gain=st.sampled_from([0.05, 0.3, 0.5]))
+def test_an_echo_is_gone_after_two_seconds_of_noise(seed: int, gain: float) -> None:
+    """By 25 dB and more, in any room as long as the filter."""
+    far = noise(2.5, seed)
+    near = echo_of(far, room(seed, gain))
+    assert level_db(last(left_of(near, far), 0.5)) < level_db(last(near, 0.5)) - 25
+
+
+def test_an_echo_of_speech_gets_softer_by_ten_decibels_within_three_seconds() -> None:
+    """Though speech lacks whole bands for long: in the median of a dozen rooms, and by 3 dB in each."""
+    taken = []
+    for seed in range(12):
+        far = voice(4.0, seed)
+        near = echo_of(far, room(seed)) + noise(4.0, seed + 1, 3e-4)
+        taken.append(level_db(last(near, 1.0)) - level_db(last(left_of(near, far), 1.0)))
+    assert np.median(taken) > 10
+    assert min(taken) > 3
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds)
+def test_a_voice_six_decibels_under_the_echo_stays_as_it_is(seed: int) -> None:
+    """What differs from it is 6 dB softer than it: the echo that is left, and nothing of the voice is missing."""
+    far = voice(6.0, seed)
+    echo = echo_of(far, room(seed))
+    person = np.zeros_like(far)
+    person[4 * CAPTURE_RATE :] = voice(2.0, seed + 1, 0.1 * 0.3 / 2)
+    left = left_of(echo + person, far)
+    spoken = slice(4 * CAPTURE_RATE, None)
+    assert level_db(left[spoken] - person[spoken]) < level_db(person[spoken]) - 6
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=seeds,
+    parts=st.lists(
+        st.sampled_from(["echo", "double talk", "near only", "silence", "muted", "clipped", "other room"]),
+        min_size=3,
+        max_size=8,
+    ),
+)
+def test_it_never_makes_things_louder_for_long(seed: int, parts: list[str]) -> None:
+    """Whatever comes after whatever: a second of it is at most 4 dB louder afterwards, and there is no number that is none."""
+    silent = [part in ("near only", "silence") for part in parts]
+    far = np.concatenate([voice(1.0, seed + at) * (not is_silent) for at, is_silent in enumerate(silent)])
+    echoes = {other: np.split(echo_of(far, room(seed + 99 * other)), len(parts)) for other in (False, True)}
+    nears = []
+    for at, part in enumerate(parts):
+        near = echoes[part == "other room"][at] + noise(1.0, seed + at, 1e-3)
+        near += voice(1.0, seed + at + 50, 0.05) if part in ("double talk", "near only") else 0
+        near = np.clip(20 * near, -1, 1) if part == "clipped" else near * (part != "muted")
+        nears.append(near.astype(np.float32))
+    left = left_of(np.concatenate(nears), far)
+    assert np.isfinite(left).all()
+    for part, near, after in zip(parts, nears, np.split(left, len(parts)), strict=True):
+        if part != "muted":
+            assert level_db(after) < level_db(near) + 4
+
+
+@pytest.mark.parametrize("ppm", [-100, -30, 30, 100])
+def test_clocks_that_drift_apart_are_followed(ppm: int) -> None:
+    """The echo stays 20 dB softer, and the drift is known to a tenth."""
+    far = voice(8.0, 3)
+    steady = echo_of(far, room(4))
+    fine = np.fft.irfft(np.fft.rfft(steady), 8 * len(steady)) * 8  # between eight times as many samples a line will do
+    at = np.arange(len(far))
+    drifting = np.interp(at * (1 + ppm * 1e-6), np.arange(len(fine)) / 8, fine).astype(np.float32)
+    echo = LinearEcho()
+    left = left_of(drifting, far, delay=0, echo=echo)
+    assert -echo.drift_ppm == pytest.approx(ppm, rel=0.1)
+    assert level_db(last(left, 2.0)) < level_db(last(drifting, 2.0)) - 20
+
+
+def test_an_echo_that_moved_is_learnt_anew_and_a_small_step_is_not() -> None:
+    """Whoever counts on what was learnt is told."""
+    echo = LinearEcho()
+    far = noise(0.01, 1)
+    assert [echo.cancel(far, far, delay)[1] for delay in (0, 10, 400, 400, 390, 0)] == [True, True, False, True, True, False]
+
+
+def test_a_filter_that_adds_an_echo_is_forgotten() -> None:
+    """Headphones are put on: what was learnt would be heard with its sign turned around."""
+    far = voice(4.0, 5)
+    near = noise(4.0, 6, 1e-3)
+    near[: 2 * CAPTURE_RATE] += echo_of(far, room(7))[: 2 * CAPTURE_RATE]
+    echo, kept, left = LinearEcho(), [], []
+    for at in range(0, len(near), FRAME):
+        residual, still = echo.cancel(near[at : at + FRAME], far[at : at + FRAME], 0)
+        kept.append(still)
+        left.append(residual)
+    assert all(kept[:200])
+    assert not all(kept[200:240])
+    assert level_db(np.concatenate(left[300:])) < level_db(near[3 * CAPTURE_RATE :]) + 3
+
+
+@settings(max_examples=20, deadline=None)
+@given(position=st.floats(8, 8_000), seed=seeds)
+def test_the_far_end_is_read_between_samples(position: float, seed: int) -> None:
+    """Within 1 % of a slow wave at that very instant."""
+    tap = FarEndTap()
+    wave = 0.5 * np.sin(0.1 * np.arange(60 * FRAME) + seed).astype(np.float32)
+    for frame in wave.reshape(-1, FRAME):
+        tap.push(frame)
+    tap.position = position
+    instants = len(wave) - FRAME - position + np.arange(FRAME)
+    assert np.abs(tap.read() - 0.5 * np.sin(0.1 * instants + seed)).max() < 0.005
+
+
+def test_nothing_is_read_that_has_not_come_yet() -> None:
+    """However far the clocks have drifted."""
+    tap = FarEndTap()
+    tap.push(noise(0.01, 1))
+    tap.move(-1_000.0)
+    assert tap.position >= 8
+    assert tap.read().shape == (FRAME,)
