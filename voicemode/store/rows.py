@@ -34,7 +34,7 @@ LONGEST_WORD = 500
 COLUMNS = "key, role, text, standing, began_at, surface, tool, call_id, arguments, timings, audio"
 _READ = (
     f"SELECT {COLUMNS} FROM entries WHERE thread = (SELECT t.id FROM threads t JOIN identities i ON i.id = t.identity"  # noqa: S608
-    " WHERE i.name = ? AND t.name = ?) ORDER BY id DESC LIMIT ?"
+    " WHERE i.name = ? AND t.name = ?)"
 )
 _INSERT = (
     "INSERT INTO entries (thread, session, scope, key, role, text, spaced, standing, began_at, put_at, surface, tool, call_id,"
@@ -145,7 +145,10 @@ def close(connection: sqlite3.Connection, session: str, now: float, reason: str)
 
 def read_entries(connection: sqlite3.Connection, thread: str, identity: str, last: int | None) -> list[Entry]:
     """The entries of a thread, or its last ones, oldest first; none where there is no such thread."""
-    rows = connection.execute(_READ, (identity, thread, -1 if last is None else last)).fetchall()
+    if last is None:
+        # Row by row: ten thousand rows and their entries at once cost half as much again.
+        return [entry_of(row) for row in connection.execute(f"{_READ} ORDER BY id", (identity, thread))]
+    rows = connection.execute(f"{_READ} ORDER BY id DESC LIMIT ?", (identity, thread, last)).fetchall()
     return [entry_of(row) for row in reversed(rows)]
 
 
