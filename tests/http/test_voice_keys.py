@@ -44,6 +44,11 @@ def test_nothing_else_is_a_key(junk: bytes) -> None:
     assert thread_of(b"vk_" + junk) is None
 
 
+def test_a_name_of_the_longest_kind_has_a_key() -> None:
+    """Two hundred letters, which may have four bytes each."""
+    assert thread_of(KEYS.make("\U0001f600" * 200)) is not None
+
+
 @pytest.mark.parametrize(
     "key", ["vk_", "vk_.", "vk_=.=", "vk_%.%", "vk_" + "A" * 100_000, "vk_/w.AAAA", TOKEN.get_secret_value()]
 )

@@ -32,6 +32,7 @@ Examples:
   echo "ws://127.0.0.1:8765/voice?key=$(voicemode token --voice)"
                                                  for gptme's web UI
 """  # noqa: S105  (it shows how to get one)
+_LONGEST_THREAD = 200
 
 
 def serve(
@@ -110,7 +111,7 @@ def token(
     from voicemode.http.tokens import install_token, new_install_token
     from voicemode.http.voice_keys import VoiceKeys
 
-    if thread and not voice:
-        raise RequestError("thread", "it is for a voice key", "--voice --thread NAME")
+    if len(thread) > _LONGEST_THREAD or (thread and not voice):
+        raise RequestError("thread", "it cannot be the thread of a key", f"--voice --thread NAME, {_LONGEST_THREAD} characters")
     kept = new_install_token(settings.base_dir) if new else install_token(settings.base_dir, settings.serve_token)
     print(VoiceKeys(kept).make(thread) if voice else kept.get_secret_value())
