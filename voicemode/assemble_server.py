@@ -266,6 +266,7 @@ def _session_maker(settings: Settings, defaults: SessionDefaults) -> Callable[[S
                 expires_at=int(time.time() + settings.serve_session_s),
                 options=asked or None,
                 history=wish.history,
+                recorded=True,
             )
         except ClientError as error:
             raise HttpError(400, error.code, error.message, param=error.param) from None

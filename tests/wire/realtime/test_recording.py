@@ -13,6 +13,7 @@ from voicemode.dialogue import (
     AnswerDone,
     AnswerFailed,
     AnswerText,
+    Configure,
     InputTranscribed,
     InputTranscriptFailed,
     Message,
@@ -77,9 +78,13 @@ def test_a_turn_without_words_has_failed(words: str | None) -> None:
 
 def test_words_that_the_client_does_not_want_to_see_are_kept_all_the_same() -> None:
     """Transcription is off on the wire."""
-    client = WireClient()
+    client = WireClient(recorded=True)
     client.update(audio={"input": {"transcription": None}})
+    (configured,) = client.commands
+    assert isinstance(configured, Configure)
+    assert configured.options.transcribe
     client.hear(InputTranscribed(speak(client), "Hello.", 0.9))
+    assert "Hello." not in json.dumps(client.log)
     assert (USER, "Hello.", WHOLE) in kept(client)
 
 

@@ -40,6 +40,7 @@ class WireClient:
         defaults: SessionDefaults | None = None,
         beta: bool = False,
         history: Sequence[Entry] = (),
+        recorded: bool = False,
     ) -> None:
         ids = itertools.count(1)
         session = RealtimeSession(
@@ -50,6 +51,7 @@ class WireClient:
             defaults=defaults,
             expires_at=2_000,
             history=history,
+            recorded=recorded,
         )
         self.session: RealtimeSession | BetaSession = BetaSession(session) if beta else session
         self.now_ms = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from voicemode.dialogue import (
@@ -11,6 +12,7 @@ from voicemode.dialogue import (
     AnswerFailed,
     AnswerText,
     Configure,
+    DialogueOptions,
     IdleTimedOut,
     InputTranscribed,
     InputTranscriptFailed,
@@ -77,12 +79,14 @@ class RealtimeSession:
         expires_at: int | None = None,
         options: Mapping[str, object] | None = None,
         history: Iterable[Entry] = (),
+        recorded: bool = False,
     ) -> None:
         """``expires_at`` is in Unix seconds, for the echo only.
 
         ``options`` is a session object as ``session.update`` takes it: what the client asked for when it connected, or
         what its secret carries. ``history`` is what was said before on any surface, oldest first: responders are told
-        of it, and the client is not, since it did not see those items begin. Raises ClientError.
+        of it, and the client is not, since it did not see those items begin. ``recorded``: the person's words are wanted
+        for the record, whether or not the client wants to see them. Raises ClientError.
         """
         config = SessionConfig.initial(kind, defaults or SessionDefaults())
         if options is not None:
@@ -93,7 +97,7 @@ class RealtimeSession:
         self._answers = Answers(self._state)
         self._items = ItemEvents(self._state)
         self._followups = Followups(self._state, self._turns, self._answers)
-        self._closed = False
+        self._closed, self._recorded = False, recorded
         self._handlers: dict[str, Handler] = {
             "session.update": self._update,
             "input_audio_buffer.append": self._append,
@@ -127,7 +131,7 @@ class RealtimeSession:
         if self.config.kind == "realtime":
             conversation = {"id": self._state.conversation_id, "object": "realtime.conversation"}
             out.event("conversation.created", conversation=conversation)
-        out.command(Configure(self.config.options()))
+        out.command(Configure(self._options()))
         self._state.servers.ask(out, self.config)
         return out.step()
 
@@ -221,6 +225,10 @@ class RealtimeSession:
         self._state.recording.leave(now_ms)
         return Step(entries=tuple(self._state.recording.take(self._id)))
 
+    def _options(self) -> DialogueOptions:
+        options = self.config.options()
+        return replace(options, transcribe=True) if self._recorded else options
+
     def _step(self, out: Outbox, now_ms: float) -> Step:
         for entry in self._entries(now_ms):
             out.entry(entry)
@@ -260,7 +268,7 @@ class RealtimeSession:
         session = event.need_child("session")
         self._state.config = merged(self.config, session)
         out.event("session.updated", session=self.session_object())
-        out.command(Configure(self.config.options()))
+        out.command(Configure(self._options()))
         if "tools" in session and self.config.kind == "realtime":
             self._state.servers.keep_only(out, self.config)
             self._state.servers.ask(out, self.config)
