@@ -132,6 +132,15 @@ class TestProjects:
         (warning,) = loaded.warnings
         assert warning.startswith(f"VOICEMODE_RESPONDER_{name} ({project}:1) is not heeded")
 
+    @pytest.mark.parametrize("line", ["MCP_SERVERS=a=evil", "MCP_ALLOWED_HOSTS=*", "MCP_ENV=a:KEY", "JOB_COMMAND=evil {text}"])
+    def test_a_project_cannot_say_which_tools_there_are(self, machine: Machine, line: str) -> None:
+        """They run on this machine, or hear what is said on it."""
+        machine.projects(f"VOICEMODE_{line}\n")
+        loaded = machine.load()
+        assert (loaded.settings.mcp_servers, loaded.settings.job_command) == ("", "")
+        assert (loaded.settings.mcp_allowed_hosts, loaded.settings.mcp_env) == ((), ())
+        assert ["is not heeded" in warning for warning in loaded.warnings] == [True]
+
     def test_what_the_person_runs_stays_when_a_project_says_something_else(self, machine: Machine) -> None:
         """The project's file would win otherwise."""
         machine.own("VOICEMODE_RESPONDER_COMMAND=mine\n")

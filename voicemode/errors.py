@@ -24,6 +24,7 @@
     │   └── ModelInUseError        somebody works with it (holder)
     ├── TimelineError              the record of a turn cannot be read (turn, problem)
     ├── RecordError ...            what is kept of conversations; in voicemode.record
+    ├── ToolServerError            a server of tools; in voicemode.providers.mcp_error
     ├── ServiceError               a local service cannot be managed; with its children in voicemode.supervise.errors
     └── EngineError                a built-in engine broke (engine, problem); with its child in voicemode.engines.command_error
 
