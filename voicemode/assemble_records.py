@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.routing import Route
 
 from voicemode.assemble_kept import build_records
 from voicemode.core.failover import Need
+from voicemode.core.handoff import HandOff
 from voicemode.http.api_history import history_routes
 from voicemode.http.api_sessions import NoTools, Parts, SessionTools, session_routes
 from voicemode.http.calls import Calls
@@ -47,8 +50,15 @@ def build_sessions(
 
 
 def session_api(
-    sessions: SessionLifecycle, access: Access, make_session: MakeSession, tools: SessionTools | None = None
+    sessions: SessionLifecycle,
+    access: Access,
+    make_session: MakeSession,
+    accept: Callable[[str], Awaitable[HandOff]],
+    *,
+    tools: SessionTools | None = None,
 ) -> list[Route]:
-    """``/api/sessions``. ``tools`` are functions that the server itself can run; None: there are none."""
-    parts = Parts(lifecycle=sessions, secrets=access.secrets, make_session=make_session, tools=tools or NoTools())
+    """``/api/sessions``. ``accept`` takes hand-offs; ``tools`` are the server's own functions, if there are any."""
+    parts = Parts(
+        lifecycle=sessions, secrets=access.secrets, make_session=make_session, tools=tools or NoTools(), accept=accept
+    )
     return [*session_routes(parts), *history_routes(sessions)]

@@ -189,7 +189,7 @@ def build_server(
             *webrtc_routes(webrtc, conversations.calls),
             *gptme_routes(gptme),
             *handoff_routes(handoffs, sessions.said),
-            *session_api(sessions, access, conversations.make_session),
+            *session_api(sessions, access, conversations.make_session, handoffs.accept),
             *(telephone.routes() if telephone is not None else ()),
         ],
     )

@@ -7,7 +7,7 @@ whom they vouch; a client secret has its own identity and its own thread, and is
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from voicemode.core.handoff import MOST_TOKEN, HandOff, briefing
 from voicemode.dialogue_tools import Tool
 from voicemode.http.bodies import json_object, text_of
 from voicemode.http.client_secrets import DEFAULT_S, ClientSecrets
@@ -66,6 +67,8 @@ class Parts:
     secrets: ClientSecrets
     make_session: MakeSession
     tools: SessionTools
+    accept: Callable[[str], Awaitable[HandOff]]
+    """A hand-off, by its token or id; it is used with that. Raises HttpError."""
 
 
 def session_routes(parts: Parts) -> list[Route]:
@@ -76,9 +79,16 @@ def session_routes(parts: Parts) -> list[Route]:
             raise HttpError(403, "client_secret_not_allowed", "A client secret is for the one session it was made for.")
         body = await json_object(request, empty={})
         asked = _session_asked(body)
-        wish = SessionWish.of_session(asked)
-        shown = effective_session(parts.make_session, wish)
-        whose = parts.lifecycle.begin(whose_asks(request, body, thread_needed=False), "incognito")
+        whose = whose_asks(request, body, thread_needed=False)
+        shown = effective_session(parts.make_session, SessionWish.of_session(asked))
+        given = text_of(body, "handoff_id", most=MOST_TOKEN, default="")
+        if given:
+            # Last of all that may fail but for a longer text: a hand-off is used with this.
+            hand_off = await parts.accept(given)
+            whose = Whose(hand_off.identity, hand_off.thread, whose.memory)
+            asked = _told(asked, briefing(hand_off))
+            shown = effective_session(parts.make_session, SessionWish.of_session(asked))
+        whose = parts.lifecycle.begin(whose, "incognito")
         bound = SessionWish.of_session(asked, identity=whose.identity, thread=whose.thread, memory=whose.memory)
         value, secret = parts.secrets.make(DEFAULT_S, bound)
         return JSONResponse(
@@ -164,6 +174,12 @@ def _session_asked(body: Mapping[str, Any]) -> Mapping[str, Any]:
     output = audio.get("output")
     output = output if isinstance(output, Mapping) else {}
     return {**session, "audio": {**audio, "output": {**output, "voice": voice}}}
+
+
+def _told(session: Mapping[str, Any], more: str) -> Mapping[str, Any]:
+    """The session object with more to its instructions."""
+    instructions = session.get("instructions")
+    return {**session, "instructions": f"{instructions}\n\n{more}" if isinstance(instructions, str) and instructions else more}
 
 
 def _entries(body: Mapping[str, Any]) -> list[Entry]:

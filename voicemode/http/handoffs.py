@@ -20,7 +20,6 @@ from starlette.routing import Route
 from voicemode.core.handoff import (
     CLOCKS_S,
     LIFE_S,
-    MOST_TOKEN,
     HandOff,
     HandOffError,
     UsedHandOffError,
@@ -29,13 +28,14 @@ from voicemode.core.handoff import (
     sign_hand_off,
     tail,
 )
+from voicemode.http.api_sessions import whose_asks
 from voicemode.http.bodies import json_object, text_of
 from voicemode.http.errors import HttpError
-from voicemode.http.guard import HANDOFFS_PATH, caller_of
-from voicemode.record import OWNER, Entry, Role
+from voicemode.http.guard import HANDOFFS_PATH
+from voicemode.record import Entry, Role
 from voicemode.supervise.private import make_folder
 
-__all__ = ["ID_PREFIX", "HandOffs", "History", "Offered", "given_hand_off", "handoff_routes"]
+__all__ = ["ID_PREFIX", "HandOffs", "History", "Offered", "handoff_routes"]
 
 ID_PREFIX = "ho_"
 _FOLDER = "handoffs"
@@ -145,13 +145,15 @@ def handoff_routes(handoffs: HandOffs, history: History | None = None) -> list[R
 
     async def create(request: Request) -> JSONResponse:
         body = await json_object(request)
-        identity, thread = _whose(request, body)
+        whose = whose_asks(request, body)
+        if not whose.thread:
+            raise HttpError(403, "thread_not_allowed", "This client secret is bound to no thread that it could hand on.")
         transcript = _transcript(body)
         if transcript is None:
-            transcript = _spoken(await history(identity, thread)) if history is not None else ()
+            transcript = _spoken(await history(whose.identity, whose.thread)) if history is not None else ()
         offered = handoffs.offer(
-            thread=thread,
-            identity=identity,
+            thread=whose.thread,
+            identity=whose.identity,
             to_agent=text_of(body, "to_agent", most=80),
             reason=text_of(body, "reason", most=500, default=""),
             context=text_of(body, "context_summary", most=2000, default=""),
@@ -160,24 +162,6 @@ def handoff_routes(handoffs: HandOffs, history: History | None = None) -> list[R
         return JSONResponse({"id": offered.id, "token": offered.token, "expires_at": offered.expires_at}, 201)
 
     return [Route(HANDOFFS_PATH, create, methods=["POST"])]
-
-
-def given_hand_off(body: Mapping[str, Any]) -> str:
-    """The hand-off that a request for a session names, by id or token; "" for none. Raises HttpError."""
-    return text_of(body, "handoff_id", most=MOST_TOKEN, default="")
-
-
-def _whose(request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
-    """Identity and thread: of who has a session's secret those of the session, whatever they say."""
-    secret = caller_of(request.scope).secret
-    asked = text_of(body, "thread", most=200, default="")
-    if secret is None:
-        if not asked:
-            raise HttpError(400, "missing_required_parameter", "A hand-off is of a thread.", param="thread")
-        return OWNER, asked
-    if not secret.wish.thread or asked not in ("", secret.wish.thread):
-        raise HttpError(403, "thread_not_allowed", "This client secret hands on the thread of its own session alone.")
-    return secret.wish.identity, secret.wish.thread
 
 
 def _transcript(body: Mapping[str, Any]) -> tuple[Utterance, ...] | None:
