@@ -119,8 +119,8 @@ class _Counting(FakePeer):
     sounding = ""
     """The item whose sound came last; empty once it was cut."""
 
-    async def send(self, text: str) -> None:
-        event = json.loads(text)
+    async def send(self, frame: str | bytes) -> None:
+        event = json.loads(frame)
         if event["type"] == "response.output_audio.delta":
             self.sounding = event["item_id"]
         self.turns += event["type"] == "response.done" and event["response"]["status"] == "completed"
