@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.wire.realtime.answer_reports import spoken
@@ -27,6 +27,7 @@ from voicemode.dialogue import (
     SpeechStopped,
 )
 from voicemode.playout import PlayoutSound
+from voicemode.record import Entry, Role, Standing
 from voicemode.wire.realtime import Playout, RealtimeSession
 from voicemode.wire.simple_session import (
     INNER_OPTIONS,
@@ -72,13 +73,13 @@ class Told:
 class Talk:
     """A conversation by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_entry: Callable[[Entry], None] = lambda _: None) -> None:
         ids = itertools.count(1)
         self.protocol = Told()
         inner = RealtimeSession(
             "sess_1", playout=Playout.SERVER, new_id=lambda word: f"{word}_{next(ids)}", options=INNER_OPTIONS
         )
-        self.session = SimpleSession(inner, self.protocol)
+        self.session = SimpleSession(inner, self.protocol, on_entry)
         self.now_ms = 0
         self.commands: list[Command] = []
         self.opening = self._took(self.session.open(0))
@@ -258,3 +259,18 @@ def test_who_types_interrupts() -> None:
     assert AnswerCut() in talk.hear(PlayoutCleared(first, 100))
     assert [each.text for each in talk.last(Respond).history if isinstance(each, Message)][-1] == "Stop."
     assert not any(isinstance(each, Problem) for each in talk.told)
+
+
+def test_whoever_wants_to_hear_what_was_said_is_told_as_the_record_is() -> None:
+    """Each turn once, in order; an answer that was under way when the call ended, as far as it was heard."""
+    said: dict[str, Entry] = {}
+    talk = Talk(lambda entry: said.update({entry.key: entry}))
+    answer = talk.turn("How are you?")
+    talk.hear(*spoken(answer, "Fine.", 500), *spoken(answer, " And you?", 500), AnswerDone(answer), PlayoutStarted(answer))
+    talk.sound(500)
+    told = talk.session.leave(talk.now_ms).entries
+    assert told == tuple(entry for entry in said.values() if entry.role is Role.ASSISTANT)
+    assert [(entry.role, entry.text.strip(), entry.standing) for entry in said.values()] == [
+        (Role.USER, "How are you?", Standing.WHOLE),
+        (Role.ASSISTANT, "Fine.", Standing.INTERRUPTED),
+    ]
