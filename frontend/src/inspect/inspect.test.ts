@@ -6,18 +6,25 @@ const ALL = { from: 'all', type: '', search: '', sound: true } as const;
 
 describe('the ring', () => {
   test('holds the latest, bounded by number', () => {
-    const ring = new Ring({ entries: 3, characters: 1e6 });
+    const ring = new Ring({ entries: 3, characters: 1e6, sound: 3 });
     for (let i = 0; i < 10; i += 1) ring.add('server', { type: `t${i}` }, i);
     expect(ring.entries.map((entry) => [entry.number, entry.type])).toEqual([[8, 't7'], [9, 't8'], [10, 't9']]);
     expect(ring.count).toBe(10);
   });
 
   test('and by size', () => {
-    const ring = new Ring({ entries: 1000, characters: 5000 });
+    const ring = new Ring({ entries: 1000, characters: 5000, sound: 10 });
     for (let i = 0; i < 200; i += 1) ring.add('client', { type: 't', text: 'word '.repeat(100) }, i);
     const held = ring.entries.reduce((sum, entry) => sum + entry.size, 0);
     expect(held).toBeLessThanOrEqual(5000);
     expect(ring.entries.length).toBeGreaterThan(5);
+  });
+
+  test('lets sound push out nothing but older sound', () => {
+    const ring = new Ring({ entries: 100, characters: 1e6, sound: 5 });
+    ring.add('server', { type: 'response.created' }, 0);
+    for (let i = 0; i < 50; i += 1) ring.add('client', { type: 'input_audio_buffer.append', audio: '' }, i);
+    expect(ring.entries.map((entry) => entry.number)).toEqual([1, 47, 48, 49, 50, 51]);
   });
 
   test('keeps no sound, wherever it is', () => {

@@ -17,14 +17,18 @@ export interface Entry {
 export interface RingLimits {
   readonly entries: number;
   readonly characters: number;
+  /** Of those entries, events that carry sound: they come fifty times a second. */
+  readonly sound: number;
 }
 
-export const LIMITS: RingLimits = { entries: 4000, characters: 4_000_000 };
+export const LIMITS: RingLimits = { entries: 4000, characters: 4_000_000, sound: 500 };
+const SOUND = new Set(['input_audio_buffer.append', 'response.output_audio.delta']);
 
 export class Ring {
   readonly #limits: RingLimits;
   #entries: Entry[] = [];
   #characters = 0;
+  #sounds = 0;
   #count = 0;
 
   constructor(limits: RingLimits = LIMITS) {
@@ -36,14 +40,19 @@ export class Ring {
     const event = object(withoutSound(json ?? { type: 'not an event' })) ?? {};
     const size = JSON.stringify(event).length;
     this.#count += 1;
-    this.#entries.push({ number: this.#count, atMs, from, type: text(event, 'type'), event, size });
+    const entry: Entry = { number: this.#count, atMs, from, type: text(event, 'type'), event, size };
+    this.#entries.push(entry);
     this.#characters += size;
-    let drop = 0;
-    while (this.#entries.length - drop > this.#limits.entries || (this.#characters > this.#limits.characters && drop < this.#entries.length)) {
-      this.#characters -= this.#entries[drop]?.size ?? 0;
-      drop += 1;
-    }
-    if (drop > 0) this.#entries = this.#entries.slice(drop);
+    if (SOUND.has(entry.type)) this.#sounds += 1;
+    if (this.#sounds > this.#limits.sound) this.#drop(this.#entries.findIndex((each) => SOUND.has(each.type)));
+    while (this.#entries.length > this.#limits.entries || this.#characters > this.#limits.characters) this.#drop(0);
+  }
+
+  #drop(at: number): void {
+    const [dropped] = this.#entries.splice(at, 1);
+    if (dropped === undefined) return;
+    this.#characters -= dropped.size;
+    if (SOUND.has(dropped.type)) this.#sounds -= 1;
   }
 
   /** Oldest first. */
@@ -59,6 +68,7 @@ export class Ring {
   clear(): void {
     this.#entries = [];
     this.#characters = 0;
+    this.#sounds = 0;
   }
 }
 
@@ -71,8 +81,6 @@ export interface Filter {
   /** Whether events of which there are fifty a second are shown. */
   readonly sound: boolean;
 }
-
-const SOUND = new Set(['input_audio_buffer.append', 'response.output_audio.delta']);
 
 export function filtered(entries: readonly Entry[], filter: Filter): readonly Entry[] {
   const type = filter.type.trim().toLowerCase();

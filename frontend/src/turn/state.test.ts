@@ -174,3 +174,10 @@ test('the end of a call leaves the words and nothing under way', () => {
     { kind: 'assistant', state: 'cut' },
   ]);
 });
+
+test('an error is told, unless page and server only did the same thing at once', () => {
+  const error = (code: string) => server({ type: 'error', error: { code, message: 'What happened.' } });
+  expect(after(CREATED, error('response_cancel_not_active')).problem).toBe('');
+  expect(after(CREATED, error('invalid_value')).problem).toBe('What happened.');
+  expect(after(CREATED, error('input_audio_buffer_commit_empty')).problem).toMatch(/Hold the button/);
+});

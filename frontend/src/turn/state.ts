@@ -36,6 +36,13 @@ export const NEW_TURNS: Turns = {
   problem: '',
 };
 
+/** Errors of a page and a server that did the same thing at the same moment. */
+const BENIGN = new Set(['response_cancel_not_active', 'item_retrieve_invalid_item_id']);
+/** Errors that a person can do something about. */
+const TOLD: Readonly<Record<string, string>> = {
+  input_audio_buffer_commit_empty: 'Hold the button for as long as you speak.',
+};
+
 export type Action =
   | { readonly type: 'connecting' | 'live' }
   | { readonly type: 'over'; readonly problem: string }
@@ -134,7 +141,7 @@ function onServer(turns: Turns, event: ServerEvent, nowMs: number): Turns {
     case 'playout':
       return onPlayout(turns, event.responseId, event.state, nowMs);
     case 'error':
-      return { ...turns, waiting: false, problem: event.message };
+      return BENIGN.has(event.code) ? turns : { ...turns, waiting: false, problem: TOLD[event.code] ?? event.message };
     default:
       return turns;
   }

@@ -1,0 +1,21 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { attach } from './adapters/api.ts';
+import { Conversation } from './adapters/conversation.ts';
+import { App } from './app.tsx';
+import './style.css';
+
+const wanted = new URLSearchParams(location.search).get('transport');
+const conversation = new Conversation(wanted === 'ws' ? 'websocket' : wanted === 'webrtc' ? 'webrtc' : undefined);
+addEventListener('pagehide', () => conversation.end());
+
+// Tests and curious people look at it in the console; there is nothing in it that the page does not show.
+Object.assign(globalThis, { voicemode: conversation });
+
+const root = document.getElementById('root');
+if (root === null) throw new Error('index.html has no root');
+createRoot(root).render(
+  <StrictMode>
+    <App conversation={conversation} admission={attach()} />
+  </StrictMode>,
+);

@@ -1,0 +1,73 @@
+/** The one button: it begins, and shows who talks and how loud. In hold to talk it is what is held. */
+
+import { type KeyboardEvent, type PointerEvent, useEffect, useRef } from 'react';
+import type { Conversation, Shown } from '../adapters/conversation.ts';
+import type { Phase } from '../turn/state.ts';
+import { Icon } from './Icon.tsx';
+
+interface Props {
+  readonly conversation: Conversation;
+  readonly shown: Shown;
+  readonly phase: Phase;
+}
+
+export function Orb({ conversation, shown, phase }: Props) {
+  const face = useRef<HTMLButtonElement>(null);
+  const live = shown.turns.base !== 'idle';
+  const holds = live && shown.mode === 'hold' && shown.microphone;
+  useLevels(conversation, face, live);
+  const begin = () => {
+    if (!live) void conversation.start();
+    else if (!holds) conversation.end();
+  };
+  const down = (event: PointerEvent) => {
+    if (!holds) return;
+    event.currentTarget.setPointerCapture(event.pointerId); // the finger may slip off
+    conversation.press();
+  };
+  const key = (event: KeyboardEvent) => {
+    if (holds && event.code === 'Space') event.preventDefault();
+  };
+  return (
+    <button
+      ref={face}
+      type="button"
+      className={`orb ${phase}`}
+      aria-label={holds ? 'Hold to talk' : live ? 'End the conversation' : 'Talk'}
+      {...(holds ? { 'aria-pressed': shown.turns.talking } : {})}
+      onClick={begin}
+      onKeyDown={key}
+      onPointerDown={down}
+      onPointerUp={() => conversation.release()}
+      onPointerCancel={() => conversation.release()}
+      onContextMenu={(event) => event.preventDefault()}
+    >
+      <span className="ring out" />
+      <span className="ring in" />
+      <span className="core">
+        <Icon name={live ? (holds ? 'hold' : 'wave') : 'microphone'} />
+      </span>
+    </button>
+  );
+}
+
+/** Levels change sixty times a second: past React, straight to the style of the element. */
+function useLevels(conversation: Conversation, face: React.RefObject<HTMLButtonElement | null>, live: boolean): void {
+  useEffect(() => {
+    const element = face.current;
+    if (!live || element === null) return undefined;
+    let frame = 0;
+    const draw = () => {
+      const { input, output } = conversation.levels;
+      element.style.setProperty('--in', input.toFixed(3));
+      element.style.setProperty('--out', output.toFixed(3));
+      frame = requestAnimationFrame(draw);
+    };
+    draw();
+    return () => {
+      cancelAnimationFrame(frame);
+      element.style.setProperty('--in', '0');
+      element.style.setProperty('--out', '0');
+    };
+  }, [conversation, face, live]);
+}
