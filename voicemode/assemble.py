@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from voicemode.assemble_kept import Keeper
+from voicemode.assemble_kept import Keeper, sound_folder
 from voicemode.core.failover import Declared, Need, Task
 from voicemode.engines.builtin import ESPEAK, builtin_available
 from voicemode.engines.builtin_stt import BuiltinTranscriber
@@ -238,11 +238,13 @@ def _voice(
         shared.watch.touch()  # as long as a recording waits, somebody waits for an endpoint
         return endpoints_ready(registry.stt)
 
+    shared.journal.keep_in = sound_folder(settings)
     recovery = Recovery(shared.journal, PatientTranscriber(registry.stt), who_recovered)
     conversations = Conversations(shared.parts(settings), floor, recovery)
 
     def apply(loaded: LoadedSettings) -> Subject:
         shared.configure(loaded.settings)
+        shared.journal.keep_in = sound_folder(loaded.settings)
         shared.timelines.detail = loaded.settings.turn_timelines
         conversations.use(shared.parts(loaded.settings))
         if floor is not None:

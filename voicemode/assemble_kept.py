@@ -11,8 +11,9 @@ from voicemode.record import Entry, Record, Surface
 from voicemode.settings import Settings
 from voicemode.store.sqlite import SqliteRecords
 from voicemode.store.steady import SteadyRecords
+from voicemode.store.sweep import AUDIO
 
-__all__ = ["Keeper", "build_records", "history_folder"]
+__all__ = ["Keeper", "build_records", "history_folder", "sound_folder"]
 
 _CLOSE_S = 6.0
 """Somewhat more than a record takes to close at most."""
@@ -21,6 +22,11 @@ _CLOSE_S = 6.0
 def history_folder(settings: Settings) -> Path:
     """Where conversations are kept, if they are."""
     return settings.base_dir / "history"
+
+
+def sound_folder(settings: Settings) -> Path | None:
+    """Where the sound of what was said is kept; None where it is not."""
+    return history_folder(settings) / AUDIO if settings.keep_audio and settings.memory == "persistent" else None
 
 
 def build_records(settings: Settings) -> SqliteRecords:

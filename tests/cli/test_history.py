@@ -98,6 +98,54 @@ class TestChat:
         assert [entry["standing"] for entry in command.json("history", "show", "t", **KEPT)] == ["whole", "failed"]
 
 
+class TestOneConversation:
+    """Typed, spoken, and typed again."""
+
+    CLIP = Path(__file__).parents[1] / "clips" / "go_forward_ten_meters.wav"
+
+    def test_spoken_and_typed_turns_are_one_record(self, command: CommandLine, stub: SpeechStub, kept: dict[str, str]) -> None:
+        """In order, each with where it was said; and whoever answers is told all of it."""
+        stub.configure(stt_text="Over the old bridge.", seconds_per_char=0.001, chat_text="So be it.", chat_goes_on="whole")
+        settings = {
+            **kept, "VOICEMODE_THREAD": "trip", "VOICEMODE_TTS_BASE_URLS": stub.url, "VOICEMODE_STT_BASE_URLS": stub.url,
+            "VOICEMODE_KEEP_AUDIO": "true",
+        }  # fmt: skip
+        command("chat", "Let us plan.", **settings)
+        spoken = command("converse", "Which way?", "--in", str(self.CLIP), "--out", "reply.wav", **settings)
+        assert spoken.stdout == "Over the old bridge.\n"
+        command("chat", "And back?", **settings)
+        entries = command.json("history", "show", "trip", **settings)
+        assert [(entry["role"], entry["text"]) for entry in entries] == [
+            ("user", "Let us plan."),
+            ("assistant", "So be it."),
+            ("assistant", "Which way?"),
+            ("user", "Over the old bridge."),
+            ("user", "And back?"),
+            ("assistant", "So be it."),
+        ]
+        assert {entry["standing"] for entry in entries} == {"whole"}
+        assert [m["content"] for m in stub.events("chat")[-1]["body"]["messages"]] == [e["text"] for e in entries[:5]]
+        sound = Path(entries[3]["audio"])
+        assert sound.read_bytes()[:4] == b"RIFF"
+        assert command.json("history", "forget", "trip", "--yes", **settings)["files"] == 1
+        assert not sound.exists()
+
+    def test_incognito_leaves_no_byte_of_what_was_spoken(
+        self, command: CommandLine, tmp_path: Path, stub: SpeechStub, kept: dict[str, str]
+    ) -> None:
+        """Not of the message and not of the answer."""
+        stub.configure(stt_text="Marmalade, please.", seconds_per_char=0.001)
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        settings = {
+            **kept, "VOICEMODE_MEMORY": "incognito", "VOICEMODE_THREAD": "zeppelin", "TMPDIR": str(temporary),
+            "VOICEMODE_TTS_BASE_URLS": stub.url, "VOICEMODE_STT_BASE_URLS": stub.url,
+        }  # fmt: skip
+        spoken = command("converse", "Pomegranate or marmalade?", "--in", str(self.CLIP), "--out", "reply.wav", **settings)
+        assert spoken.stdout == "Marmalade, please.\n"
+        assert holders(tmp_path, "omegranate", "armalade", "zeppelin") == []
+
+
 class TestHistory:
     """Looking at what is kept."""
 

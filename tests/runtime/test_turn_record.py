@@ -97,3 +97,41 @@ def test_a_failure_is_put_down_too(tmp_path: Path) -> None:
     down = SpeechFailedError("speech-to-text", [EndpointError("http://down", "refused")])
     converse(Stage(tmp_path, transcriber=FakeTranscriber([down])), put, "How far?")
     assert [standing for _, _, standing in facts(put)] == [Standing.IN_FLIGHT, Standing.WHOLE, Standing.FAILED]
+
+
+class TestSound:
+    """VOICEMODE_KEEP_AUDIO: the recording stays, with its entry."""
+
+    def test_by_default_it_is_gone(self, tmp_path: Path) -> None:
+        """As always, once the words are there."""
+        put: list[Entry] = []
+        converse(Stage(tmp_path), put, "How far?")
+        assert put[-1].audio == ""
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+    def test_it_is_kept_for_its_owner(self, tmp_path: Path) -> None:
+        """As what was sent to be written down."""
+        stage, put = Stage(tmp_path), list[Entry]()
+        stage.parts.journal.keep_in = tmp_path / "history" / "audio"
+        converse(stage, put, "How far?")
+        path = Path(put[-1].audio)
+        assert path.parent == tmp_path / "history" / "audio"
+        assert path.read_bytes()[:4] == b"RIFF"
+        assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        assert stage.parts.journal.pending() == []
+
+    def test_what_has_no_words_is_not_kept(self, tmp_path: Path) -> None:
+        """Nobody would find it again, nor forget it."""
+        stage = Stage(tmp_path, transcriber=FakeTranscriber([""]))
+        stage.parts.journal.keep_in = tmp_path / "history" / "audio"
+        converse(stage, [], "How far?")
+        assert list(tmp_path.rglob("*.wav")) == []
+
+    def test_where_it_cannot_be_kept_the_conversation_goes_on(self, tmp_path: Path) -> None:
+        """And no recording is left behind."""
+        (tmp_path / "file").touch()
+        stage, put = Stage(tmp_path), list[Entry]()
+        stage.parts.journal.keep_in = tmp_path / "file" / "audio"
+        converse(stage, put, "How far?")
+        assert (put[-1].text, put[-1].audio) == ("the answer", "")
+        assert list(tmp_path.rglob("*.wav")) == []

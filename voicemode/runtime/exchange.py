@@ -368,6 +368,7 @@ class Exchange:
             tts=saying.engine if saying else "",
             stt=transcript.engine if transcript else "",
             vad=vad,
+            audio=self._writing.kept,
             clipped=self._clipped,
             scorer=self._scorer,
             failed=tuple(filter(None, failed)),

@@ -31,6 +31,8 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.keep_in: Path | None = None
+        """Where the sound of what was said is kept, if the person wants that."""
         self._claims: dict[Path, FileLock] = {}
         """The recordings that this process works on."""
         self._swept = False
@@ -77,6 +79,27 @@ class Journal:
         """The words were handed over, or the person withdrew them. Idempotent."""
         path.unlink(missing_ok=True)
         self.release(path)
+
+    def settle(self, path: Path) -> str:
+        """The words are there: delete the recording, or keep it where sound is kept. Where it is then; "" where it is gone."""
+        if self.keep_in is None:
+            self.discard(path)
+            return ""
+        kept = self.keep_in / path.name
+        try:
+            for each in (self.keep_in.parent, self.keep_in):
+                each.mkdir(mode=0o700, exist_ok=True)
+            path.replace(kept)
+        except OSError:  # it is not worth a conversation
+            self.discard(path)
+            return ""
+        self.release(path)
+        return str(kept)
+
+    def unkeep(self, kept: str) -> None:
+        """Delete what ``settle`` kept: it was no answer after all. Idempotent."""
+        if kept:
+            Path(kept).unlink(missing_ok=True)
 
     def pending(self) -> list[str]:
         """Names of the utterances that still wait, oldest first; each is a handle for ``resume``."""

@@ -69,6 +69,8 @@ class TurnResult:
     """Who transcribed; empty when there was nothing to transcribe."""
     vad: str = ""
     """Which speech detector listened; empty when nobody did."""
+    audio: str = ""
+    """The file with the sound of ``text``, where the person asked that it be kept."""
     clipped: bool = False
     """Was the microphone so loud that the sound is cut off? Then words may be wrong."""
     scorer: str = ""

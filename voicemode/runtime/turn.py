@@ -68,6 +68,7 @@ class Turn:
                 case Command.STOP:
                     return replace(result, status=Status.CANCELLED)
                 case command:
+                    self._parts.journal.unkeep(result.audio)
                     session = self._parts.session
                     session.adjustments = effect_of(command, session.adjustments)
                     self._log.again()

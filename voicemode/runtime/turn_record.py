@@ -24,7 +24,7 @@ def over(key: str, request: TurnRequest, result: TurnResult) -> tuple[Entry, ...
         entries.append(_message(key, heard, standing))
     if result.text:
         standing = Standing.INTERRUPTED if result.status is Status.STILL_LISTENING else Standing.WHOLE
-        entries.append(Entry(f"{key}.answer", Role.USER, result.text, standing, timings=timings))
+        entries.append(Entry(f"{key}.answer", Role.USER, result.text, standing, timings=timings, audio=result.audio))
     return tuple(entries)
 
 

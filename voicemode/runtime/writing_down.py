@@ -56,6 +56,8 @@ class WritingDown:
         """Endpoints that were tried and failed, each with its reason, in order: also by a transcription that came too early."""
         self.unkept = ""
         """Why the utterance was not on disk while it was transcribed; empty when it was."""
+        self.kept = ""
+        """Where the sound of the utterance is, once its words are there and if it is kept."""
         self._since = self._done_at = time.monotonic()
 
     def begin(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
@@ -92,7 +94,9 @@ class WritingDown:
             heard.transcription.cancel()
             self.live.rest()
         self._log.mark(Mark.STT_DONE, self._done_at)
-        if recording is not None:
+        if recording is not None and transcript.text:
+            self.kept = self._journal.settle(recording)
+        elif recording is not None:
             self._journal.discard(recording)
         self._log.tell(Transcribed(self._log.now(), transcript.engine))
         return transcript

@@ -12,15 +12,17 @@ from voicemode.store import rows
 from voicemode.store.database import Database, Holder
 from voicemode.store.errors import TracesError
 
-__all__ = ["audio_folder", "close_dead", "forget_words", "remove_files", "remove_old", "wipe"]
+__all__ = ["AUDIO", "audio_folder", "close_dead", "forget_words", "remove_files", "remove_old", "wipe"]
 
+AUDIO = "audio"
+"""The folder of sound, beside the database."""
 _WIPE_S = 5.0
 _PAUSE_S = 0.05
 
 
 def audio_folder(database: Database) -> Path:
     """Where sound is kept; nothing elsewhere is ever deleted."""
-    return database.folder / "audio"
+    return database.folder / AUDIO
 
 
 def close_dead(connection: sqlite3.Connection, holder: Holder, now: float) -> int:
