@@ -48,6 +48,14 @@ class Talk:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
 
+    async def read(self) -> None:
+        """Until it is cancelled."""
+        raise NotImplementedError
+
+    async def speak(self) -> None:
+        """Say the clip, in real time."""
+        raise NotImplementedError
+
     def count(self, kind: str) -> int:
         return sum(event["type"] == kind for event in self.events)
 
@@ -162,8 +170,8 @@ async def test_typed_and_spoken_over_two_transports_it_is_one_record(tmp_path: P
         async with over_socket(here, secret) as talk:
             await ask_and_interrupt(talk, "response.output_audio.delta")
         await here.idle()
-        async with over_webrtc(here, secret) as talk:
-            await ask_and_interrupt(talk, "output_audio_buffer.started")
+        async with over_webrtc(here, secret) as rtc:
+            await ask_and_interrupt(rtc, "output_audio_buffer.started")
         await here.idle()
         entries = (await web.get("/api/sessions/trip")).json()["entries"]
     requests = [each for each in stub.events("chat") if "body" in each]

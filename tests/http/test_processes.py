@@ -242,3 +242,26 @@ async def test_it_has_the_servers_settings(tmp_path: Path) -> None:
         shown = (await event(socket, "session.created"))["session"]
         assert elsewhere(here) == 1
         assert shown["audio"]["output"]["voice"] == "bella"
+
+
+async def test_a_thread_goes_on_in_another_process_and_is_ended_from_here(tmp_path: Path) -> None:
+    """Whose it is, and that it is kept, travels with the conversation; an end of the session hangs it up there."""
+    async with house(tmp_path, serve_processes="2", serve_max_sessions="4") as here, here.web() as web:
+        body = {"thread_id": "t", "user_id": "alice", "memory_mode": "persistent"}
+        made = (await web.post("/api/sessions/session", json=body)).json()
+        key = {"Authorization": f"Bearer {made['client_secret']}"}
+        await web.post("/api/sessions/turn", json={**body, "user_text": "Typed."})
+        async with here.socket(headers=key) as socket:
+            assert elsewhere(here) == 1
+            await ask(socket, "Spoken there.")
+            ended = (await web.post("/api/sessions/end", json=body)).json()
+            with pytest.raises(ConnectionClosed):
+                await event(socket, "never")
+        assert (ended["message_count"], ended["code"]) == (3, "no_responder")
+        entries = (await web.get("/api/sessions/t", params={"user_id": "alice"})).json()["entries"]
+        assert [(each["text"], each["surface"]) for each in entries][:2] == [("Typed.", "api"), ("Spoken there.", "websocket")]
+        assert (await web.get("/api/sessions/t")).status_code == 404
+        with pytest.raises(InvalidStatus) as refused:
+            async with here.socket(headers=key):
+                pass
+        assert refused.value.response.status_code == 409

@@ -345,3 +345,15 @@ def test_sound_that_is_due_goes_to_the_client_as_the_protocol_has_it() -> None:
         await turns()
         assert talk.client.frames == [b"\x01\x00\x02\x00"]
         assert ("out", b"\x01\x00\x02\x00") in talk.wire
+
+
+def test_the_record_is_told_of_the_end_however_it_comes() -> None:
+    """Also where it is a fault: what the session says as it is left, once."""
+    told: list[str] = []
+
+    @held(record=lambda entry: told.append(entry.text))
+    async def _(talk: Talk, running: asyncio.Task[Ended]) -> None:
+        talk.say("break")
+        await running
+
+    assert [each.partition(" at ")[0] for each in told] == ["left"]

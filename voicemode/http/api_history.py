@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -16,14 +15,14 @@ from voicemode.http.bodies import text_of
 from voicemode.http.errors import HttpError
 from voicemode.http.guard import SESSIONS_PATH, caller_of
 from voicemode.http.session_lifecycle import SessionLifecycle, Whose
-from voicemode.record import Entry, ForeignThreadError, RecordError, Role, Standing
+from voicemode.record import Entry, ForeignThreadError, RecordError, Role
+from voicemode.store.export import thread_as_markdown
 from voicemode.store.history import History
 
 __all__ = ["history_routes"]
 
 _MOST = 1_000
 """Threads, or places, or entries of one answer."""
-_SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System"}
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -57,13 +56,16 @@ def history_routes(lifecycle: SessionLifecycle) -> list[Route]:
 
     async def export(request: Request) -> Response:
         whose = _thread(request)
-        entries = await kept(whose).show(whose.thread, identity=whose.identity)
+        history = kept(whose)
+        entries = await history.show(whose.thread, identity=whose.identity)
         kind = request.query_params.get("format", "markdown")
         if kind == "json":
             return JSONResponse({"thread_id": whose.thread, "entries": [_entry(each) for each in entries]})
         if kind != "markdown":
             raise HttpError(400, "invalid_value", "It is 'markdown' or 'json'.", param="format")
-        return Response(_markdown(whose.thread, entries), media_type="text/markdown; charset=utf-8")
+        sessions = await history.sessions(whose.thread, identity=whose.identity)
+        page = thread_as_markdown(whose.thread, sessions, entries)
+        return Response(page, media_type="text/markdown; charset=utf-8")
 
     async def forget(request: Request) -> Response:
         whose = _thread(request)
@@ -124,15 +126,3 @@ def _entry(entry: Entry) -> dict[str, Any]:
     if entry.role is Role.TOOL:
         told |= {"tool": entry.tool, "call_id": entry.call_id, "arguments": entry.arguments}
     return told | ({"timings": dict(entry.timings)} if entry.timings else {})
-
-
-def _markdown(thread: str, entries: tuple[Entry, ...]) -> str:
-    lines = [f"# {thread}", ""]
-    for entry in entries:
-        at = dt.datetime.fromtimestamp(entry.began_at, dt.UTC).isoformat(timespec="seconds")
-        name = f"Tool {entry.tool}" if entry.role is Role.TOOL else _SPEAKERS[entry.role]
-        note = "" if entry.standing is Standing.WHOLE else f", {entry.standing.value.replace('_', ' ')}"
-        # Each line is quoted: what somebody said must not become a heading, or another speaker.
-        quoted = [f"> {line}".rstrip() for line in (entry.text or "(no words)").splitlines()]
-        lines += [f"**{name}** ({at}{note})", "", *quoted, ""]
-    return "\n".join(lines)
