@@ -16,7 +16,7 @@ import soxr
 
 from voicemode.audio import Samples
 
-__all__ = ["CLIPS", "ROOT", "Refused", "Seen", "clip", "driven", "refused"]
+__all__ = ["CLIPS", "ROOT", "Refused", "Seen", "clip", "driven", "ordered", "refused"]
 
 ROOT = Path(__file__).parents[1]
 CLIPS = ROOT / "tests" / "clips"
@@ -83,6 +83,16 @@ def driven(driver: str, url: str, key: str, folder: Path) -> Seen:
     heard = folder / "heard.wav"
     clips = [("--first", clip("go_forward_ten_meters", folder)), ("--second", clip("seven_of_clubs", folder))]
     arguments = [str(part) for pair in [("--url", url), ("--key", key), *clips, ("--heard", heard)] for part in pair]
+    return _seen(driver, arguments, heard)
+
+
+def ordered(driver: str, url: str, key: str, **orders: object) -> Seen:
+    """Let a driver do what ``orders`` say, which it gets as JSON. Nothing is heard."""
+    given = [part for name, order in orders.items() for part in (f"--{name}", json.dumps(order))]
+    return _seen(driver, ["--url", url, "--key", key, *given], Path(os.devnull))
+
+
+def _seen(driver: str, arguments: Sequence[str], heard: Path) -> Seen:
     done = _run([*_interpreter(driver), str(_DRIVERS / driver), *arguments], "", _DEADLINE_S)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"saw"')]
     return Seen(tuple(lines), heard, done.stderr)

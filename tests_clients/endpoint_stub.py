@@ -2,14 +2,16 @@
 
 It prints its port and leaves when standard input ends. Its answers follow from the conversation alone: where the last message
 is a person's and says "forward", it calls the function ``move``; where it is that function's result, it says eight sentences;
-where a person says "clubs", the ninth; "hello", the tenth. It hears by comparing what was uploaded with the clips that it
-knows, so that words come back only where their sound arrived whole. ``GET /chats`` returns the bodies of all chat requests.
+where a person says "clubs", the ninth; "hello", the tenth; "call NAME {...}", it calls that, and tells its result. It hears by
+comparing what was uploaded with the clips that it knows, so that words come back only where their sound arrived whole.
+``GET /chats`` returns the bodies of all chat requests.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import threading
 import wave
@@ -25,7 +27,7 @@ from tests.stubs.sentence_tones import NUMBERS, sentences
 from tests.stubs.spoken_words import trimmed
 from tests_clients.driving import CLIPS
 
-__all__ = ["ARGUMENTS", "GREETING", "LONG", "LOST", "SAID", "SHORT"]
+__all__ = ["ARGUMENTS", "GREETING", "LONG", "LOST", "SAID", "SHORT", "TOLD"]
 
 LONG = " ".join(sentences(8))
 SHORT = f"This is sentence {NUMBERS[9]}."
@@ -36,6 +38,10 @@ ARGUMENTS = {"direction": "forward", "meters": 10}
 SAID = {"go_forward_ten_meters": "go forward ten meters", "seven_of_clubs": "seven of clubs", "ten_of_clubs": "ten of clubs"}
 """The words of each clip."""
 
+TOLD = "The tool says: "
+"""And then what it said."""
+
+_WISH = re.compile(r"call (?P<name>\w+) ?(?P<arguments>\{.*\})?")
 _RATE = 16_000
 _ALIKE = 0.7
 """Correlation from which on a sound is a clip. Opus at 24 kbit/s leaves 0.95; of two clips, one has 0.1 of the other."""
@@ -117,9 +123,12 @@ def _choices(body: dict[str, Any]) -> list[dict[str, Any]]:
     last = body["messages"][-1]
     said = last["content"] if last["role"] == "user" and isinstance(last["content"], str) else ""
     if "forward" in said and body.get("tools"):
-        return _call()
+        return _call("move", ARGUMENTS)
+    wished = _WISH.search(said)
+    if wished:
+        return _call(wished["name"], json.loads(wished["arguments"] or "{}"))
     if last["role"] == "tool":
-        return _words(LONG)
+        return _words(LONG if "moved" in str(last["content"]) else TOLD + str(last["content"]))
     return _words(next((answer for word, answer in _ANSWERS.items() if word in said), LOST))
 
 
@@ -127,9 +136,9 @@ def _words(text: str) -> list[dict[str, Any]]:
     return [_choice({"content": piece}) for piece in _cut(text)] + [_choice({}, "stop")]
 
 
-def _call() -> list[dict[str, Any]]:
-    begins = {"index": 0, "id": "call_stub1", "type": "function", "function": {"name": "move", "arguments": ""}}
-    goes_on = [{"index": 0, "function": {"arguments": piece}} for piece in _cut(json.dumps(ARGUMENTS))]
+def _call(name: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    begins = {"index": 0, "id": "call_stub1", "type": "function", "function": {"name": name, "arguments": ""}}
+    goes_on = [{"index": 0, "function": {"arguments": piece}} for piece in _cut(json.dumps(arguments))]
     return [_choice({"tool_calls": [part]}) for part in (begins, *goes_on)] + [_choice({}, "tool_calls")]
 
 

@@ -77,6 +77,7 @@ def test_a_server_that_cannot_be_asked_is_told_and_asked_again_at_the_next_updat
     response_id = client.respond()
     assert offered(client) == []
     client.hear(AnswerDone(response_id))
+    assert len(commands(client, ListServerTools)) == 1
     client.update(tools=[mcp()])
     assert len(commands(client, ListServerTools)) == 2
 

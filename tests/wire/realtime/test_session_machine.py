@@ -286,6 +286,26 @@ def test_frames_of_a_fuzzer_are_all_answered() -> None:
             "type": "conversation.item.create",
             "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": ""}]},
         },
+        {
+            "type": "session.update",
+            "session": {
+                "tools": [
+                    {
+                        "type": "mcp",
+                        "server_label": "a",
+                        "server_url": "https://a.example",
+                        "headers": {"b": "c"},
+                        "allowed_tools": {"tool_names": ["d"], "read_only": True},
+                        "require_approval": {"never": {"tool_names": ["d"]}, "always": {"read_only": False}},
+                    }
+                ],
+                "tool_choice": {"type": "mcp", "server_label": "a", "name": "d"},
+            },
+        },
+        {
+            "type": "conversation.item.create",
+            "item": {"type": "mcp_approval_response", "approval_request_id": "x", "approve": True, "reason": "r"},
+        },
         {"type": "conversation.item.create", "item": {"type": "function_call", "name": "f", "arguments": "", "call_id": "c"}},
         {
             "type": "response.create",

@@ -299,7 +299,7 @@ class RealtimeSession:
             metadata=request.metadata,
             history=request.history,
         )
-        if request.in_conversation:
+        if request.in_conversation and request.config.servers is not self.config.servers:
             # Its own servers have nothing to offer before they have told: nobody waits for that.
             self._state.servers.ask(out, request.config)
 
