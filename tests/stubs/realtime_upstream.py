@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
-import math
 import os
 import struct
 import sys
 import time
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count
 from typing import Any
@@ -27,64 +24,16 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from tests.stubs.realtime_upstream_answer import Answer
+from tests.stubs.realtime_upstream_script import BETA, RATE, Script, seen, without_sound
+
 __all__: list[str] = []
 
-RATE = 24_000
-_BETA = {
-    "response.output_audio.delta": "response.audio.delta",
-    "response.output_audio.done": "response.audio.done",
-    "response.output_audio_transcript.delta": "response.audio_transcript.delta",
-    "response.output_audio_transcript.done": "response.audio_transcript.done",
-    "response.output_text.delta": "response.text.delta",
-    "response.output_text.done": "response.text.done",
-    "conversation.item.added": "conversation.item.created",
-}
 _LOUD = 1000
 """Of 16-bit samples: somebody speaks."""
 _SILENCE_MS = 300
 _HEARD_AT_ONCE = RATE * 2 // 50
 """Bytes: 20 ms."""
-
-
-@dataclass
-class Script:
-    """How it behaves; each field can be changed by the test."""
-
-    models: list[str] = field(default_factory=list)
-    """Those it has; empty: any."""
-    key: str = ""
-    """Others are answered with 401; empty: any."""
-    quota: bool = False
-    """Nothing is left of it."""
-    beta: bool = False
-    """Tell events by their names of before August 2025."""
-    transcript: str | None = "what the person said"
-    """Of the person; None: it writes nothing down."""
-    text: str = "Paris is the capital of France. It lies on the Seine."
-    seconds: float = 0.0
-    """Of its sound; 0: six hundredths for each character."""
-    delta_ms: int = 100
-    first_s: float = 0.0
-    """Until an answer begins."""
-    pace_s: float = 0.0
-    """Between two deltas of sound."""
-    call: dict[str, str] | None = None
-    """Call this function (name, arguments) where the last item is no result of one."""
-    die_after: int | None = None
-    """Break the connection off after so many deltas of sound."""
-    dies: int = 1
-    """So many times."""
-    mute: bool = False
-    """Take questions and say nothing."""
-    expire_after: int | None = None
-    """End the session after so many answers."""
-    refuse_s: float = 0.0
-    """Refuse connections for so long after one died."""
-    slow_connect_s: float = 0.0
-    unasked: bool = False
-    """Answer turns that it ended itself without being asked, as some do whatever one wishes."""
-    expires_in_s: float | None = None
-    """What a session says of its own end."""
 
 
 class Stub:
@@ -170,7 +119,7 @@ class Session:
         return self.stub.script
 
     async def tell(self, kind: str, **fields: Any) -> None:
-        name = _BETA.get(kind, kind) if self.script.beta else kind
+        name = BETA.get(kind, kind) if self.script.beta else kind
         await self.connection.send(json.dumps({"type": name, "event_id": self.new("event"), **fields}))
 
     def new(self, what: str) -> str:
@@ -293,7 +242,7 @@ class Session:
             at = next(number for number, each in enumerate(self.items) if each["id"] == after) + 1
         self.items.insert(at, item)
         previous = self.items[at - 1]["id"] if at else None
-        shown = _without_sound(item)
+        shown = without_sound(item)
         await self.tell("conversation.item.added", previous_item_id=previous, item=shown)
         if item["status"] == "completed":
             await self.tell("conversation.item.done", previous_item_id=previous, item=shown)
@@ -335,154 +284,11 @@ class Session:
                 "at": time.monotonic(),
                 "connection": self.number,
                 "type": "(asked)",
-                "items": [_seen(item) for item in self.items],
+                "items": [seen(item) for item in self.items],
             }
         )
         task = self.active[answer.id] = asyncio.create_task(answer.run())
         task.add_done_callback(lambda _: self.active.pop(answer.id, None))
-
-
-class Answer:
-    """One response."""
-
-    def __init__(self, session: Session, asked: dict[str, Any]) -> None:
-        self.session, self.asked = session, asked
-        self.id = session.new("resp")
-        self.output: list[dict[str, Any]] = []
-
-    def shown(self, status: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
-        usage = {
-            "total_tokens": 30,
-            "input_tokens": 20,
-            "output_tokens": 10,
-            "input_token_details": {"text_tokens": 20, "audio_tokens": 0, "cached_tokens": 0},
-            "output_token_details": {"text_tokens": 10, "audio_tokens": 0},
-        }
-        return {
-            "object": "realtime.response",
-            "id": self.id,
-            "status": status,
-            "status_details": details,
-            "output": [_without_sound(item) for item in self.output],
-            "metadata": self.asked.get("metadata"),
-            "output_modalities": self.asked.get("output_modalities") or ["audio"],
-            **({} if status == "in_progress" else {"usage": usage}),
-        }
-
-    async def run(self) -> None:
-        session = self.session
-        await session.tell("response.created", response=self.shown("in_progress"))
-        try:
-            if session.script.mute:
-                await asyncio.Event().wait()
-            await asyncio.sleep(session.script.first_s)
-            last = session.items[-1] if session.items else {}
-            if session.script.call is not None and last.get("type") != "function_call_output":
-                await self.call(session.script.call)
-            else:
-                await self.say()
-        except asyncio.CancelledError:
-            details = {"type": "cancelled", "reason": "client_cancelled"}
-            with contextlib.suppress(ConnectionClosed):
-                await session.tell("response.done", response=self.shown("cancelled", details))
-            raise
-        session.active.pop(self.id, None)
-        await session.tell("response.done", response=self.shown("completed"))
-        session.answered += 1
-        if session.script.expire_after is not None and session.answered >= session.script.expire_after:
-            session.script.expire_after = None
-            await session.error("session_expired", "Your session hit the maximum duration.", None)
-            await session.connection.close(1001)
-
-    async def begin(self, item: dict[str, Any]) -> None:
-        self.output.append(item)
-        place = {"response_id": self.id, "output_index": len(self.output) - 1}
-        await self.session.tell("response.output_item.added", **place, item=_without_sound(item))
-        if self.asked.get("conversation") != "none":
-            await self.session.add(item, None)
-
-    async def end(self, item: dict[str, Any]) -> None:
-        item["status"] = "completed"
-        place = {"response_id": self.id, "output_index": len(self.output) - 1}
-        await self.session.tell("response.output_item.done", **place, item=_without_sound(item))
-        if self.asked.get("conversation") != "none":
-            await self.session.tell("conversation.item.done", previous_item_id=None, item=_without_sound(item))
-
-    async def call(self, call: dict[str, str]) -> None:
-        item = {"id": self.session.new("item"), "object": "realtime.item", "type": "function_call", "status": "in_progress"}
-        item |= {"name": call["name"], "call_id": self.session.new("call"), "arguments": ""}
-        await self.begin(item)
-        at = {"response_id": self.id, "item_id": item["id"], "output_index": 0, "call_id": item["call_id"]}
-        half = len(call["arguments"]) // 2
-        for part in (call["arguments"][:half], call["arguments"][half:]):
-            await self.session.tell("response.function_call_arguments.delta", **at, delta=part)
-        item["arguments"] = call["arguments"]
-        done = {"arguments": call["arguments"], "name": call["name"]}
-        await self.session.tell("response.function_call_arguments.done", **at, **done)
-        await self.end(item)
-
-    async def say(self) -> None:
-        session, script = self.session, self.session.script
-        spoken = "audio" in (self.asked.get("output_modalities") or self.asked.get("modalities") or ["audio"])
-        item: dict[str, Any] = {"id": session.new("item"), "object": "realtime.item", "type": "message", "role": "assistant"}
-        item |= {"status": "in_progress", "content": []}
-        await self.begin(item)
-        at = {"response_id": self.id, "item_id": item["id"], "output_index": 0, "content_index": 0}
-        part = {"type": "audio", "transcript": ""} if spoken else {"type": "text", "text": ""}
-        await session.tell("response.content_part.added", **at, part=part)
-        await (self.speak(item, at) if spoken else self.write(at))
-        kind = "output_audio" if spoken else "output_text"
-        item["content"] = [{"type": kind, "transcript" if spoken else "text": script.text}]
-        done = {"type": "audio", "transcript": script.text} if spoken else {"type": "text", "text": script.text}
-        await session.tell("response.content_part.done", **at, part=done)
-        await self.end(item)
-
-    async def write(self, at: dict[str, Any]) -> None:
-        for word in self.session.script.text.split(" "):
-            await self.session.tell("response.output_text.delta", **at, delta=f"{word} ")
-        await self.session.tell("response.output_text.done", **at, text=self.session.script.text)
-
-    async def speak(self, item: dict[str, Any], at: dict[str, Any]) -> None:
-        session, script = self.session, self.session.script
-        sound = _tone(script.seconds or 0.06 * len(script.text))
-        size = script.delta_ms * RATE * 2 // 1000
-        deltas = range(0, len(sound), size)
-        told = 0
-        for number, begin in enumerate(deltas):
-            until = math.ceil(len(script.text) * (number + 1) / len(deltas))
-            if until > told:
-                await session.tell("response.output_audio_transcript.delta", **at, delta=script.text[told:until])
-                told = until
-            chunk = sound[begin : begin + size]
-            item["sent_ms"] = item.get("sent_ms", 0) + len(chunk) * 1000 // (RATE * 2)
-            await session.tell("response.output_audio.delta", **at, delta=base64.b64encode(chunk).decode())
-            if script.die_after is not None and number + 1 >= script.die_after and script.dies > 0:
-                script.dies -= 1
-                session.stub.refused_until = time.monotonic() + script.refuse_s
-                session.connection.transport.abort()
-            await asyncio.sleep(script.pace_s)
-        await session.tell("response.output_audio.done", **at)
-        await session.tell("response.output_audio_transcript.done", **at, transcript=script.text)
-
-
-def _without_sound(item: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: value for key, value in item.items() if key not in ("sent_ms", "cut_ms")}
-    if isinstance(shown.get("content"), list):
-        shown["content"] = [{key: value for key, value in part.items() if key != "audio"} for part in shown["content"]]
-    return shown
-
-
-def _seen(item: dict[str, Any]) -> dict[str, Any]:
-    """As the test looks at it."""
-    said = "".join(str(part.get("text") or part.get("transcript") or part["type"]) for part in item.get("content", []))
-    seen = {"type": item["type"], "role": item.get("role"), "text": said, "cut_ms": item.get("cut_ms")}
-    return seen | {name: item[name] for name in ("call_id", "output", "name") if name in item}
-
-
-def _tone(seconds: float) -> bytes:
-    """Every sample differs from its neighbours, so that a lost or doubled one is found."""
-    samples = (round(8000 * math.sin(2 * math.pi * 220 * n / RATE)) for n in range(round(seconds * RATE)))
-    return b"".join(struct.pack("<h", sample) for sample in samples)
 
 
 async def main() -> None:
