@@ -119,6 +119,21 @@ async def test_a_connection_the_server_drops_at_the_last_moment_is_replaced(pool
         assert connections == 2
 
 
+async def test_what_may_happen_once_is_asked_once(pool: HttpPool) -> None:
+    """Though the connection ended without an answer: the server may have done it."""
+    connections = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with _server(handle) as url:
+        with pytest.raises(EndpointError, match="without an answer"):
+            await pool.open(Call(check_address(url), "stub", "/models", method="GET", once=True))
+        assert connections == 1
+
+
 async def test_a_server_that_never_answers_is_asked_twice_and_no_more(pool: HttpPool) -> None:
     """It closes each connection without a byte."""
     connections = 0
