@@ -311,6 +311,18 @@ def test_a_response_that_the_client_cancelled_does_not_go_on() -> None:
     assert ToolResult("c1", "Rain.") in client.history()
 
 
+def test_an_answer_that_does_not_know_the_conversation_does_not_know_the_result() -> None:
+    """It is told after it."""
+    client = listed_client()
+    response_id = client.respond()
+    client.hear(*call(response_id, "c1"), *call(response_id, "c2", "own"))
+    client.hear(ServerToolDone(commands(client, CallServerTool)[0].item_id, "Rain."), AnswerDone(response_id))
+    response_id = client.respond(input=[])
+    assert client.history() == ()
+    client.hear(AnswerDone(response_id))
+    assert ToolResult("c1", "Rain.") in client.history()
+
+
 def test_a_client_that_cancels_is_next() -> None:
     """A response of ours, about a result that came meanwhile, would be in the way of its own."""
     client = listed_client()

@@ -89,7 +89,7 @@ class Answers:
         self._active[answer.id] = answer
         if in_conversation:
             self._turn_waits = False
-            self._state.calls.began()
+            self._state.calls.began(knows_all=history is None)
         answer.begin(out)
         out.command(_respond(answer.id, config, whole, offer, in_conversation=in_conversation))
 

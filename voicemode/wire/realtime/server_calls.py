@@ -154,9 +154,10 @@ class ServerCalls:
         self._rounds += 1
         return replace(config, tool_choice="none") if config is not None and self._rounds >= _MOST_ROUNDS else config
 
-    def began(self) -> None:
-        """A response begins that knows the conversation as it is."""
-        self._owed = None
+    def began(self, *, knows_all: bool) -> None:
+        """A response begins, which knows the conversation as it is, or only what the client gave it."""
+        if knows_all:
+            self._owed = None
         self.client_is_next = False
         self.quiet_until_ms = 0.0
 
