@@ -253,7 +253,7 @@ async def test_a_name_is_resolved_once(connect: Connect, port: int, monkeypatch:
     real = loop.getaddrinfo
 
     async def resolve(host: object, *rest: object, **more: object) -> object:
-        asked.append(host)
+        asked.append(host.decode() if isinstance(host, bytes) else host)
         return await real("127.0.0.1", *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "getaddrinfo", resolve)

@@ -73,11 +73,11 @@ async def until(holds: Callable[[], object]) -> None:
 
 async def test_who_comes_back_is_told(make: Make) -> None:
     """By the call that they have then, and by no other."""
-    room, kept = make(60.0), Kept()
+    room, kept = make(0.5), Kept()
     first: list[str] = []
     second: list[str] = []
     hold = room.hold(KEY, first.append, keep=kept.keep)
-    await hold.call("start_job", {"task": "0.5"})
+    await hold.call("start_job", {"task": "1.0"})
     await hold.aclose()
     again = room.hold(KEY, second.append, keep=kept.keep)
     await hold.aclose()

@@ -168,15 +168,17 @@ async def test_one_that_hangs_keeps_no_other_waiting(make: Make, heard: Heard, p
 
 async def test_what_is_cancelled_is_not_reported(make: Make, heard: Heard) -> None:
     """Nobody waits for it any more; the server still serves."""
-    host = make()
+    host = make(call_s=3.0)
     host.command(call("i1", "hang"))
+    host.command(call("i4", "hang"))
     host.command(call("i2", "add", arguments='{"a": 1, "b": 1}'))
     await heard.of("i2")
     host.command(CancelServerTool("i1"))
     host.command(CancelServerTool("never heard of"))
     host.command(call("i3", "add", arguments='{"a": 1, "b": 2}'))
     assert await heard.of("i3") == ServerToolDone("i3", "3")
-    assert {getattr(report, "item_id", "") for report in heard.reports} == {"i2", "i3"}
+    await heard.of("i4")  # its time is over, and so the other's would be
+    assert {getattr(report, "item_id", "") for report in heard.reports} == {"i2", "i3", "i4"}
 
 
 async def test_an_instruction_in_an_output_is_passed_on_as_an_output(make: Make, heard: Heard) -> None:
@@ -204,6 +206,29 @@ async def test_nothing_is_left_and_nothing_is_said_after_the_end(make: Make, hea
     left = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
     assert set(left) <= before
     assert len(heard.reports) == said
+
+
+async def test_what_comes_up_at_the_very_end_is_not_said(make: Make, heard: Heard) -> None:
+    """The call has closed its doors by then."""
+
+    class Late:
+        tools = ()
+
+        def __init__(self, tell: Callable[[str], None]) -> None:
+            self._tell = tell
+
+        async def call(self, name: str, arguments: Mapping[str, object]) -> str:
+            self._tell(name)
+            return name
+
+        async def aclose(self) -> None:
+            self._tell("too late")
+
+    host = make(Late)
+    host.command(call("i1", "in time", BUILT_IN))
+    await heard.of("i1")
+    await host.aclose()
+    assert [report.text for report in heard.reports if isinstance(report, Word)] == ["in time"]
 
 
 async def test_a_fault_of_ours_is_told_as_a_failure(make: Make, heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
