@@ -95,7 +95,9 @@ def _tell(server: RealtimeServer, listening: Listening) -> None:
     out.print("", soft_wrap=True)
     out.print(f"  realtime   ws://{listening.address}:{listening.port}/v1/realtime, {where}/v1/realtime/calls", soft_wrap=True)
     out.print(f"  gateway    {where}/v1", soft_wrap=True)
-    out.print(f"  answers    {choice.answerer.name}: {choice.reason}", soft_wrap=True)
+    upstream = server.settings.upstream.strip()
+    answers = f"upstream {upstream}: VOICEMODE_UPSTREAM is set" if upstream else f"{choice.answerer.name}: {choice.reason}"
+    out.print(f"  answers    {answers}", soft_wrap=True)
     if server.settings.serve_allow_remote:
         out.print("Others can reach it, unencrypted: put it behind a proxy with TLS.", soft_wrap=True)
 
