@@ -127,14 +127,15 @@ def test_in_noise_the_detectors_decay_costs_no_time() -> None:
     assert endpointer.faint_until == pytest.approx(1.2)
 
 
-def test_no_score_is_wanted_in_noise() -> None:
+@pytest.mark.parametrize("in_noise", [False, True])
+def test_a_score_is_wanted_in_noise_only_by_a_policy_that_says_so(in_noise: bool) -> None:
     """Judges hear the noise, too, and are sure of what they cannot know; words and silence decide."""
-    policy = EndpointingOptions(policy=TurnPolicy())
+    policy = EndpointingOptions(policy=TurnPolicy(scores_in_noise=in_noise))
     wanted = {
         name: any(isinstance(event, ScoreWanted) for event in events((1.0, speech), (0.4, silence), options=policy))
         for name, speech, silence in (("quiet", SPEECH, SILENCE), ("noise", NOISY_SPEECH, NOISE))
     }
-    assert wanted == {"quiet": True, "noise": False}
+    assert wanted == {"quiet": True, "noise": in_noise}
 
 
 def test_a_sure_detector_is_never_cut_off_in_noise() -> None:

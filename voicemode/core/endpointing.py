@@ -327,11 +327,10 @@ class Endpointer:
         return self._options.speculate_after_s if self._options.policy is None else _FIRST_SCORE_S
 
     def _want_score(self) -> list[EndpointEvent]:
-        if (
-            self._options.policy is None
-            or not self._voicing.clean
-            or not self._passed(self._next_score_s, since=self._voiced_until)
-        ):
+        policy = self._options.policy
+        if policy is None or not (self._voicing.clean or policy.scores_in_noise):
+            return []
+        if not self._passed(self._next_score_s, since=self._voiced_until):
             return []
         self._next_score_s += _NEXT_SCORE_S
         return [ScoreWanted(self._now, self._voiced_until)]
