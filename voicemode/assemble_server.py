@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp
@@ -35,6 +35,8 @@ from voicemode.http.handoffs import handoff_routes
 from voicemode.http.health import Part, Readiness
 from voicemode.http.limits import Places
 from voicemode.http.metrics import Metrics
+from voicemode.http.page import page_routes
+from voicemode.http.page_visitors import PageVisitors
 from voicemode.http.processes import Processes, can_hand_over
 from voicemode.http.realtime_webrtc import WebRtcCalls, webrtc_routes
 from voicemode.http.session_lifecycle import SessionLifecycle
@@ -75,6 +77,8 @@ class RealtimeServer:
     requests: Places
     settings: Settings
     webrtc: WebRtcCalls
+    visitors: PageVisitors
+    """Who may use the page; makes the keys of links to it."""
     gptme: GptmeCalls
     sessions: SessionLifecycle
 
@@ -166,7 +170,8 @@ def build_server(
     )
     handoffs = build_handoffs(settings)
     telephone = build_telephone(settings, conversations.calls, engines.pool, handoffs)
-    access = _access(settings, token, telephone)
+    visitors = PageVisitors()
+    access = replace(_access(settings, token, telephone), visitors=visitors)
     sessions = build_sessions(settings, conversations.records, engines.registry, conversations.calls, processes)
     gptme = build_gptme(settings, conversations.calls, engines.pool, handoffs)
     surface = Surface(
@@ -187,6 +192,7 @@ def build_server(
         processes=processes,
         more=[
             *webrtc_routes(webrtc, conversations.calls),
+            *page_routes(visitors),
             *gptme_routes(gptme),
             *handoff_routes(handoffs, sessions.said),
             *session_api(sessions, access, conversations.make_session, handoffs.accept),
@@ -201,6 +207,7 @@ def build_server(
         requests=requests,
         settings=settings,
         webrtc=webrtc,
+        visitors=visitors,
         gptme=gptme,
         sessions=sessions,
     )

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 from pydantic import SecretStr
+from starlette.routing import BaseRoute
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -126,6 +127,7 @@ async def served(
     make_session: Callable[[SessionWish], SessionLike] = WishedSession,
     clock: Callable[[], float] | None = None,
     max_audio_s: float = 60.0,
+    more: Sequence[BaseRoute] = (),
     after: Callable[[Served], None] = lambda _: None,
 ) -> AsyncIterator[Served]:
     """Up while the block runs. ``settings`` name the endpoints of the gateway; there is no built-in engine."""
@@ -167,6 +169,7 @@ async def served(
             ),
             processes=Processes(0, {}),
             readiness=Readiness(registry, look, lambda: Part(True, ("echo",), "nobody else")),
+            more=more,
         )
     )
     running = Server(server_config(app))

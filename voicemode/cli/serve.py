@@ -91,6 +91,8 @@ def _tell(server: RealtimeServer, listening: Listening) -> None:
     out = about()
     out.print(f"voicemode listens on {where}", soft_wrap=True)
     out.print("", soft_wrap=True)
+    out.print(f"  talk       {where}/#key={server.visitors.new_key()}   works once", soft_wrap=True)
+    out.print("", soft_wrap=True)
     out.print(f"  export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY=$(voicemode token)", soft_wrap=True)
     out.print("", soft_wrap=True)
     out.print(f"  realtime   ws://{listening.address}:{listening.port}/v1/realtime, {where}/v1/realtime/calls", soft_wrap=True)

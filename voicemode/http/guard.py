@@ -24,15 +24,19 @@ from voicemode.http.cors import allowed, preflight
 from voicemode.http.errors import HttpError
 from voicemode.http.faults import kind_and_place
 from voicemode.http.limits import WrongTokens
+from voicemode.http.page_visitors import PageVisitors
 from voicemode.http.refusing import refuse
 from voicemode.http.tokens import is_one_of
 from voicemode.http.voice_keys import VoiceKeys
 from voicemode.providers.address import is_loopback
 
 __all__ = [
+    "ASSETS_PATH",
+    "ATTACH_PATH",
     "CALLER",
     "CALLS_PATH",
     "HANDOFFS_PATH",
+    "PAGE_VIEWS",
     "REALTIME_PATH",
     "SESSIONS_PATH",
     "VOICE_PATHS",
@@ -53,6 +57,11 @@ _OWN_SESSION = frozenset({f"{SESSIONS_PATH}/tools", f"{SESSIONS_PATH}/turn", f"{
 """What a client does with the session that its secret was made for."""
 VOICE_PATHS = frozenset({"/voice", "/local"})
 """gptme's WebSockets, whose clients have nothing but an address."""
+PAGE_VIEWS = ("/", "/sessions", "/dev", "/status")
+"""Each is the same page, which looks at its address."""
+ASSETS_PATH = "/assets/"
+ATTACH_PATH = "/api/page/attach"
+"""Where a browser brings the key of its link."""
 _OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz"})
 """Answered to whoever passes Host and Origin, since what looks after a container has no token."""
 _SUBPROTOCOL_KEY = b"openai-insecure-api-key."
@@ -102,6 +111,8 @@ class Access:
     own_proof: frozenset[tuple[str, str]] = frozenset()
     """Kinds ("http", "websocket") and paths whose callers have no token and prove by other means who they are: Twilio's
     signature, and a secret that was given to Twilio for one call."""
+    visitors: PageVisitors | None = None
+    """Browsers that a link let in to the server's own page: they are the owner's."""
 
 
 class Guard:
@@ -177,7 +188,10 @@ class Guard:
             raise _too_many_tries(wait_s)  # before anything is compared: they learn nothing by trying
         if is_one_of(keys, self._access.token):
             return Caller(address, trusted=True)
-        if scope["path"] in _OPEN_PATHS or (scope["type"], scope["path"]) in self._access.own_proof:
+        visitors = self._access.visitors
+        if visitors is not None and not keys and visitors.knows(headers, _host_of(headers)):
+            return Caller(address, trusted=True)
+        if scope["path"] in _OPEN_PATHS or _is_page(scope) or (scope["type"], scope["path"]) in self._access.own_proof:
             return Caller(address, trusted=False)
         if is_one_of(shown, self._access.token):
             message = "The token does not belong in an address. 'voicemode token --voice' prints a key that may stand there."
@@ -284,6 +298,20 @@ def _is_about_its_own(scope: Scope) -> bool:
     if scope["method"] == "POST":
         return scope["path"] in _OWN_SESSION
     return bool(scope["method"] == "GET" and scope["path"].startswith(f"{SESSIONS_PATH}/"))
+
+
+def _is_page(scope: Scope) -> bool:
+    """The page's own files, which say nothing of anybody, and the exchange of a link's key, which proves itself."""
+    if scope["type"] != "http":
+        return False
+    path = scope["path"]
+    if scope["method"] in ("GET", "HEAD"):
+        return path in PAGE_VIEWS or path == "/favicon.svg" or path.startswith(ASSETS_PATH)
+    return bool(scope["method"] == "POST" and path == ATTACH_PATH)
+
+
+def _host_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    return next(value.decode("latin-1").lower() for name, value in headers if name == b"host")
 
 
 def _keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
