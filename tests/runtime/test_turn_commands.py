@@ -56,6 +56,13 @@ class TestRepeating:
         assert [room.speaker.first_sound_at is not None for room in scene.rooms] == [True, True]
         assert len(scene.timelines) == 1
 
+    def test_the_sound_of_a_command_is_not_kept(self, tmp_path: Path) -> None:
+        """Where sound is kept, it is that of answers: nobody would find a command's again, nor forget it."""
+        scene = Scene(tmp_path)
+        scene.parts.journal.keep_in = tmp_path / "audio"
+        result = answered(scene, [said("repeat that"), said("I want tea")])
+        assert [str(path) for path in (tmp_path / "audio").iterdir()] == [result.audio]
+
     def test_the_devices_of_the_first_time_are_free_before_the_second(self, tmp_path: Path) -> None:
         """Nobody records twice at once."""
         scene = Scene(tmp_path)
