@@ -14,7 +14,7 @@ from tests_clients.driving import refused
 
 
 def test_each_event_of_the_stub_is_valid() -> None:
-    """Turns found by it and by the client, an answer in sound and one in writing, a call, a cut, a cancellation and an error."""
+    """Turns found by it and by the client, answers in sound and in writing, a call, a cut, a cancellation and an error."""
     with UpstreamStub() as stub:
         events = asyncio.run(_held(stub))
     kinds = {event["type"] for event in events}
