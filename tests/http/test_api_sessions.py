@@ -218,6 +218,16 @@ async def test_incognito_is_told_and_leaves_nothing_on_disk(tmp_path: Path) -> N
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"xylophone" in path.read_bytes()]
 
 
+async def test_what_nobody_can_come_back_to_is_forgotten_with_its_call(here: House) -> None:
+    """Also in memory, and at once: an incognito call that named no thread."""
+    memory = here.server.conversations.records.memory.history
+    async with here.socket() as socket:
+        await ask(socket, "Hello.")
+        assert [each.entries for each in await memory.threads(identity="owner")] == [2]
+    await here.idle()
+    assert await memory.threads(identity="owner") == ()
+
+
 async def test_the_setting_decides_for_calls_that_say_nothing(tmp_path: Path) -> None:
     """Each is a thread of its own."""
     async with house(tmp_path, memory="persistent") as here, owner(here) as api:
@@ -346,16 +356,22 @@ async def test_a_secret_does_only_what_is_for_its_session(here: House) -> None:
 
 
 async def test_a_call_that_nobody_comes_back_to_is_ended(tmp_path: Path) -> None:
-    """After the grace time, not before, and not where somebody came back in time; it may be gone on with later."""
-    async with house(tmp_path, session_grace_s="0.4") as here, owner(here) as api:
+    """After the grace time of the last call; that of an earlier one means nothing. It may be gone on with later."""
+    async with house(tmp_path, session_grace_s="1.5") as here, owner(here) as api:
+
+        async def ended() -> list[float | None]:
+            return [each["ended_at"] for each in (await api.get("/t"))["sessions"]]
+
         made = await api.post("session", thread_id="t", memory_mode="persistent")
-        for words in ("One.", "Two."):
-            async with here.socket(headers=bearer(made["client_secret"])) as socket:
-                await ask(socket, words)
-            await here.idle()
-        assert [each["ended_at"] for each in (await api.get("/t"))["sessions"]] == [None, None]
+        async with here.socket(headers=bearer(made["client_secret"])) as socket:
+            await ask(socket, "One.")
+        await here.idle()
+        async with here.socket(headers=bearer(made["client_secret"])) as socket:
+            await ask(socket, "Two.")
+            await asyncio.sleep(2.0)
+            assert await ended() == [None, None]
         async with asyncio.timeout(10):
-            while None in [each["ended_at"] for each in (await api.get("/t"))["sessions"]]:
+            while None in await ended():
                 await asyncio.sleep(0.05)
         assert {each["reason"] for each in (await api.get("/t"))["sessions"]} == {"disconnected"}
         async with here.socket(headers=bearer(made["client_secret"])) as socket:

@@ -102,6 +102,9 @@ class SessionLifecycle:
     @contextlib.contextmanager
     def holding(self, wish: SessionWish) -> Iterator[None]:
         """Around a call, whichever process holds it. Raises HttpError where its session was ended."""
+        if not wish.thread:
+            yield
+            return
         session = self._known(wish.identity, wish.thread, self._records.mode(wish))
         if session.ended:
             raise HttpError(409, EndedThreadError.code, _ENDED)

@@ -47,8 +47,12 @@ class SessionRecords:
         return wish.memory or self.default
 
     def named(self, wish: SessionWish) -> SessionWish:
-        """With its thread, whose name all processes know before one of them opens it."""
-        return replace(wish, memory=self.mode(wish), thread=wish.thread or new_thread())
+        """With its thread, whose name all processes know before one of them opens it.
+
+        An incognito call that names none stays without: nobody could come back to it.
+        """
+        memory = self.mode(wish)
+        return replace(wish, memory=memory, thread=wish.thread or ("" if memory == "incognito" else new_thread()))
 
     async def open(self, memory: Memory, thread: str, identity: str, surface: Surface) -> Record:
         """One surface's hold of a thread. A disk that does not serve ends no conversation. Raises HttpError."""
@@ -67,6 +71,8 @@ class SessionRecords:
             yield replace(wish, thread=record.thread, history=await _told(record)), record
         finally:
             await record.aclose(DISCONNECTED)
+            if not wish.thread:
+                await self.forget_memory(record.thread, wish.identity)
 
     async def forget_memory(self, thread: str, identity: str) -> None:
         """What is in memory of a thread is gone. Idempotent."""
