@@ -322,6 +322,21 @@ def test_junk_changes_nothing(junk: str) -> None:
     assert (received.events, received.reports, received.trouble) == ([], [], None)
 
 
+def test_what_was_on_its_way_when_an_answer_was_cancelled_is_dropped() -> None:
+    """Words, sound, calls and the end."""
+    talk = Conversation()
+    talk.open()
+    talk.respond(asked("r1"))
+    talk.begin("r1")
+    talk.session.cancel("r1", 0)
+    talk.say("Too late.", 0.5)
+    place = {"response_id": "up", "item_id": "i", "call_id": "c1", "name": "f"}
+    talk.tell("response.function_call_arguments.done", **place, arguments="{}")
+    talk.tell("response.output_audio.done", **place)
+    talk.done()
+    assert talk.reports == []
+
+
 KINDS = (
     *("response.created", "response.output_item.added", "response.output_audio.delta", "response.done"),
     *("response.output_audio_transcript.delta", "response.function_call_arguments.done", "response.output_audio.done", "error"),
@@ -343,7 +358,7 @@ def test_nothing_of_a_cancelled_answer_is_reported(steps: list[tuple[str, int]],
         if isinstance(report, AnswerDone | AnswerFailed):
             over.add(report.response_id)
 
-    for number, (step, which) in enumerate(steps):
+    for number, (step, which) in enumerate([("ask", 0), ("response.created", 0), *steps]):
         name = f"r{max(count - which, 0)}"
         match step:
             case "ask":
