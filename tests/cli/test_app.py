@@ -44,8 +44,12 @@ def test_the_commands_are_those_of_the_manual() -> None:
     verbs = ("install", "uninstall", "start", "stop", "restart", "status", "enable", "disable", "logs", "health")
     service = {f"service {name}" for name in verbs}
     turn = {"turn list", "turn show"}
-    groups = {"config", "control", "models", "service", "turn"} | config | control | models | service | turn
-    assert words == {"converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp", "serve", "token"} | groups
+    history = {f"history {name}" for name in ("list", "show", "search", "export", "forget", "check")}
+    groups = (
+        {"config", "control", "history", "models", "service", "turn"} | config | control | history | models | service | turn
+    )
+    alone = {"call", "chat", "converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp", "serve", "token"}
+    assert words == alone | groups
 
 
 def test_no_example_breaks_in_a_terminal_of_80_columns() -> None:
