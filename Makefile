@@ -1,6 +1,6 @@
 # Each target sets up what it needs by itself; see scripts/setup.sh. ARGS goes to the program: make test ARGS="-k ring"
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-services setup lock clean
+.PHONY: help demo page test lint bench bench-services setup lock clean
 
 PYTHON_IN := .venv/bin/python
 
@@ -10,6 +10,9 @@ help: ## list the targets
 demo: ## talk with voicemode, or watch a simulated person do it where there is no sound card
 	@scripts/setup.sh demo
 	@$(PYTHON_IN) -m scripts.demo $(ARGS)
+
+page: ## build the page that voicemode serve answers with, from frontend/
+	@scripts/build_page.sh
 
 test: ## run the tests, on a virtual sound card, those of the services, and the vendors' clients; CLIENTS=no leaves these out
 	@scripts/setup.sh test
@@ -38,5 +41,5 @@ lock: ## compile all locks from pyproject.toml (needs uv)
 	@scripts/lock.sh
 
 clean: ## remove the environments, caches and results
-	@rm -rf .venv .venv-services .venv-clients tests_clients/node_modules .mypy_cache services/.mypy_cache .ruff_cache .pytest_cache .hypothesis .room build dist bench/results demo-*.wav
+	@rm -rf .venv .venv-services .venv-clients tests_clients/node_modules frontend/node_modules voicemode/http/page .mypy_cache services/.mypy_cache .ruff_cache .pytest_cache .hypothesis .room build dist bench/results demo-*.wav
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

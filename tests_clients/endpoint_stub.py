@@ -1,10 +1,10 @@
 """A stub of an OpenAI endpoint for chat and transcription: ``python -m tests_clients.endpoint_stub``.
 
 It prints its port and leaves when standard input ends. Its answers follow from the conversation alone: where the last message
-is a person's and says "forward", it calls the function ``move``; where it is that function's result, it says eight sentences;
-where a person says "clubs", the ninth; "hello", the tenth; "call NAME {...}", it calls that, and tells its result. It hears by
-comparing what was uploaded with the clips that it knows, so that words come back only where their sound arrived whole.
-``GET /chats`` returns the bodies of all chat requests.
+is a person's and says "forward", it calls the function ``move``; where it is that function's result, or there is none such, it
+says eight sentences; where a person says "clubs", the ninth; "hello", the tenth; "call NAME {...}", it calls that, and tells
+its result. It hears by comparing what was uploaded with the clips that it knows, so that words come back only where their sound
+arrived whole. ``GET /chats`` returns the bodies of all chat requests.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def _correlation(sound: NDArray[np.float64], clip: NDArray[np.float64]) -> float
 def _choices(body: dict[str, Any]) -> list[dict[str, Any]]:
     last = body["messages"][-1]
     said = last["content"] if last["role"] == "user" and isinstance(last["content"], str) else ""
-    if "forward" in said and body.get("tools"):
-        return _call("move", ARGUMENTS)
+    if "forward" in said:
+        return _call("move", ARGUMENTS) if "move" in json.dumps(body.get("tools", [])) else _words(LONG)
     wished = _WISH.search(said)
     if wished:
         return _call(wished["name"], json.loads(wished["arguments"] or "{}"))

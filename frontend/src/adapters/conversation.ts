@@ -23,6 +23,8 @@ const TAIL_MS = 150;
 /** A shorter press was a mistake. */
 const LEAST_PRESS_MS = 250;
 const TICK_MS = 100;
+const FREQUENT: ReadonlySet<Action['type']> = new Set(['sound', 'played', 'tick']);
+const SOON_MS = 60;
 
 export interface Shown {
   readonly turns: Turns;
@@ -69,6 +71,7 @@ export class Conversation {
   #unsent: string[] = [];
   #playing = '';
   #notes = 0;
+  #soon = false;
 
   /** `forced`: use this transport and no other. */
   constructor(forced: Transport | undefined) {
@@ -358,12 +361,25 @@ export class Conversation {
 
   #act(action: Action): void {
     const turns = reduce(this.#shown.turns, action);
-    if (turns !== this.#shown.turns) this.#show({ turns });
+    if (turns === this.#shown.turns) return;
+    if (FREQUENT.has(action.type)) this.#showSoon({ turns });
+    else this.#show({ turns });
   }
 
   #show(change: Partial<Shown>): void {
     this.#shown = { ...this.#shown, ...change };
     for (const watcher of this.#watchers) watcher();
+  }
+
+  /** Nobody reads fifty times a second. */
+  #showSoon(change: Partial<Shown>): void {
+    this.#shown = { ...this.#shown, ...change };
+    if (this.#soon) return;
+    this.#soon = true;
+    setTimeout(() => {
+      this.#soon = false;
+      this.#show({});
+    }, SOON_MS);
   }
 }
 

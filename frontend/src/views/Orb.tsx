@@ -51,19 +51,25 @@ export function Orb({ conversation, shown, phase }: Props) {
   );
 }
 
-/** Levels change sixty times a second: past React, straight to the style of the element. */
+/** Smooth enough for a level, and a third of the work of every frame. */
+const FRAME_MS = 40;
+
+/** Levels go past React, straight to the style of the element. */
 function useLevels(conversation: Conversation, face: React.RefObject<HTMLButtonElement | null>, live: boolean): void {
   useEffect(() => {
     const element = face.current;
     if (!live || element === null) return undefined;
     let frame = 0;
-    const draw = () => {
+    let lastMs = 0;
+    const draw = (nowMs: number) => {
+      frame = requestAnimationFrame(draw);
+      if (nowMs - lastMs < FRAME_MS) return;
+      lastMs = nowMs;
       const { input, output } = conversation.levels;
       element.style.setProperty('--in', input.toFixed(3));
       element.style.setProperty('--out', output.toFixed(3));
-      frame = requestAnimationFrame(draw);
     };
-    draw();
+    frame = requestAnimationFrame(draw);
     return () => {
       cancelAnimationFrame(frame);
       element.style.setProperty('--in', '0');
