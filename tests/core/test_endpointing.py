@@ -21,6 +21,7 @@ from voicemode.core.endpointing import (
     PauseBegan,
     ScoreWanted,
     Signal,
+    SoftEnding,
     SpeechBegan,
     SpeechResumed,
     State,
@@ -128,14 +129,33 @@ def test_in_noise_the_detectors_decay_costs_no_time() -> None:
 
 
 @pytest.mark.parametrize("in_noise", [False, True])
-def test_a_score_is_wanted_in_noise_only_by_a_policy_that_says_so(in_noise: bool) -> None:
+def test_a_score_counts_in_noise_only_for_a_policy_that_says_so(in_noise: bool) -> None:
     """Judges hear the noise, too, and are sure of what they cannot know; words and silence decide."""
-    policy = EndpointingOptions(policy=TurnPolicy(scores_in_noise=in_noise))
-    wanted = {
-        name: any(isinstance(event, ScoreWanted) for event in events((1.0, speech), (0.4, silence), options=policy))
-        for name, speech, silence in (("quiet", SPEECH, SILENCE), ("noise", NOISY_SPEECH, NOISE))
-    }
-    assert wanted == {"quiet": True, "noise": in_noise}
+    known = {}
+    for name, speech, silence in (("quiet", SPEECH, SILENCE), ("noise", NOISY_SPEECH, NOISE)):
+        endpointer = Endpointer(EndpointingOptions(policy=TurnPolicy(scores_in_noise=in_noise)))
+        for facts in frames([(1.0, speech), (2.0, silence)]):
+            told = endpointer.push(facts)
+            for event in told:
+                if isinstance(event, ScoreWanted):
+                    endpointer.scored(1.0, event.silence_since)
+            if endpointer.state is State.ENDED:
+                break
+        assert isinstance(told[-1], TurnEnded)
+        assert told[-1].evidence is not None
+        known[name] = told[-1].evidence.score
+    assert known == {"quiet": 1.0, "noise": 1.0 if in_noise else None}
+
+
+@pytest.mark.parametrize("policy", [None, TurnPolicy()])
+def test_a_soft_ending_that_comes_after_the_pause_was_told_is_told_when_it_is_over(policy: TurnPolicy | None) -> None:
+    """What was written down from the pause on lacks it; one that was over by then is in it."""
+    options = replace(OPTIONS, policy=policy)
+    soft = SILENCE._replace(level_dbfs=-49)
+    told = events((1.0, SPEECH), (0.15, SILENCE), (0.1, soft), (1.0, SILENCE), options=options)
+    assert [event for event in told if isinstance(event, SoftEnding)] == [SoftEnding(about(1.3), about(1.0))]
+    told = events((1.0, SPEECH), (0.05, SILENCE), (0.1, soft), (1.0, SILENCE), options=options)
+    assert not [event for event in told if isinstance(event, SoftEnding)]
 
 
 def test_a_sure_detector_is_never_cut_off_in_noise() -> None:

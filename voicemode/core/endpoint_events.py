@@ -14,6 +14,7 @@ __all__ = [
     "NobodySpoke",
     "PauseBegan",
     "ScoreWanted",
+    "SoftEnding",
     "SpeechBegan",
     "SpeechResumed",
     "TurnEnded",
@@ -56,6 +57,18 @@ class ScoreWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class SoftEnding:
+    """Since the pause was told, or the last such event, there was a soft sound that may be the word's, and it is over.
+
+    What was written down before lacks it. The turn goes on being silent.
+    """
+
+    at: float
+    silence_since: float
+    """As ``ScoreWanted.silence_since``."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechResumed:
     """The pause ended at ``at``: the turn goes on."""
 
@@ -85,4 +98,4 @@ class NobodySpoke:
     at: float
 
 
-EndpointEvent: TypeAlias = SpeechBegan | PauseBegan | ScoreWanted | SpeechResumed | TurnEnded | NobodySpoke
+EndpointEvent: TypeAlias = SpeechBegan | PauseBegan | ScoreWanted | SoftEnding | SpeechResumed | TurnEnded | NobodySpoke

@@ -27,6 +27,7 @@ from voicemode.core.endpoint_events import (
     NobodySpoke,
     PauseBegan,
     ScoreWanted,
+    SoftEnding,
     SpeechBegan,
     SpeechResumed,
     TurnEnded,
@@ -48,6 +49,7 @@ __all__ = [
     "PauseBegan",
     "ScoreWanted",
     "Signal",
+    "SoftEnding",
     "SpeechBegan",
     "SpeechResumed",
     "State",
@@ -63,6 +65,8 @@ _DOUBT_S = 0.1
 """A detector needs up to three frames of 32 ms to hear that somebody goes on: a turn waits that long for its verdict."""
 _FIRST_SCORE_S, _NEXT_SCORE_S = 0.2, 0.1
 """Silence after which a score is wanted, and how often again. Stops inside words are shorter than 0.2 s."""
+_SOFT_S = 0.05
+"""Silence after which a soft ending is over: the breath of an "s" has no gaps as long."""
 _ROUNDING_S = 1e-6
 """Sums of frame lengths miss the round figure by less than this."""
 
@@ -195,6 +199,8 @@ class Endpointer:
         """Of this silence; they mean nothing unless PAUSING."""
         self._next_score_s = _FIRST_SCORE_S
         """The silence at which the next score is wanted; it means nothing unless PAUSING."""
+        self._told_until = began_at
+        """The sound up to here was told to pause; it means nothing unless PAUSING."""
         self._wait_s: float | None = None
         """The silence that ends the turn as things stand; None until it is asked for."""
 
@@ -229,6 +235,8 @@ class Endpointer:
         assert self._began is not None  # noqa: S101 - somebody has spoken
         pause_s = self._pause_s()
         silence_left_s = self._voiced_until + min(self._silence_s(), pause_s if in_speech else math.inf) - self._now
+        if not in_speech and self._faint_until > self._told_until:
+            return 0.0
         cap_left_s = self._began + self._options.max_utterance_s - self._now
         return max(min(silence_left_s, cap_left_s, pause_s), 0.0)
 
@@ -255,16 +263,18 @@ class Endpointer:
             case State.PAUSING if voiced:
                 return self._resume(facts, silent_since)
             case State.PAUSING:
-                return self._end_if_due() or self._want_score()
+                return self._end_if_due() or [*self._tell_soft_ending(), *self._want_score()]
 
     def scored(self, probability: float, silence_since: float) -> None:
         """How likely the turn is over, 0 to 1, judged during the silence since ``silence_since``.
 
-        It counts from the next frame on. Ignored when that silence is over. Raises ValueError.
+        It counts from the next frame on. Ignored when that silence is over, or the policy believes none. Raises ValueError.
         """
         if not 0 <= probability <= 1:
             raise ValueError(f"a score is 0 to 1, not {probability}")
-        if self._still_silent_since(silence_since):
+        policy = self._options.policy
+        believed = self._voicing.clean or (policy is not None and policy.scores_in_noise)
+        if believed and self._still_silent_since(silence_since):
             self._scores = (*self._scores, probability)
             self._wait_s = None
 
@@ -319,7 +329,7 @@ class Endpointer:
         if not ended and self._passed(self._pause_s(), since=self._voiced_until):
             self._move(Signal.PAUSED)
             self._scores, self._cue, self._text_pending = (), TextCue.UNKNOWN, self._options.partials
-            self._next_score_s = _FIRST_SCORE_S
+            self._next_score_s, self._told_until = _FIRST_SCORE_S, self._now
             return [PauseBegan(self._voiced_until), *self._want_score()]
         return ended
 
@@ -327,13 +337,16 @@ class Endpointer:
         return self._options.speculate_after_s if self._options.policy is None else _FIRST_SCORE_S
 
     def _want_score(self) -> list[EndpointEvent]:
-        policy = self._options.policy
-        if policy is None or not (self._voicing.clean or policy.scores_in_noise):
-            return []
-        if not self._passed(self._next_score_s, since=self._voiced_until):
+        if self._options.policy is None or not self._passed(self._next_score_s, since=self._voiced_until):
             return []
         self._next_score_s += _NEXT_SCORE_S
         return [ScoreWanted(self._now, self._voiced_until)]
+
+    def _tell_soft_ending(self) -> list[EndpointEvent]:
+        if self._faint_until <= self._told_until or not self._passed(_SOFT_S, since=self._faint_until):
+            return []
+        self._told_until = self._now
+        return [SoftEnding(self._now, self._voiced_until)]
 
     def _resume(self, facts: FrameFacts, silent_since: float) -> list[EndpointEvent]:
         self._move(Signal.RESUMED)

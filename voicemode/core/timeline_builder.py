@@ -17,6 +17,7 @@ from voicemode.core.endpointing import (
     NobodySpoke,
     PauseBegan,
     ScoreWanted,
+    SoftEnding,
     SpeechBegan,
     SpeechResumed,
     TurnEnded,
@@ -146,8 +147,8 @@ class TimelineBuilder:
                 self._ended(event, event.at + offset_s)
             case NobodySpoke():
                 self.decided(event.at + offset_s, "nobody_spoke")
-            case ScoreWanted():
-                pass  # the score itself will say when it was asked for
+            case ScoreWanted() | SoftEnding():
+                pass  # scores and transcriptions themselves will say when they were asked for
 
     def _ended(self, event: TurnEnded, at: float) -> None:
         silence_s = event.at - event.speech_ended

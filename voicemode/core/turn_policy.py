@@ -82,7 +82,7 @@ class TurnPolicy:
     factor: float = 1.0
     """The patience that was asked for, > 0."""
     scores_in_noise: bool = False
-    """Is a score wanted where speech cannot be told from noise by its level? Scorers hear the noise, too: with smart-turn's a
+    """Does a score count where speech cannot be told from noise by its level? Scorers hear the noise, too: with smart-turn's a
     third more pauses were cut off at 10 and 5 dB than with none."""
 
     def __post_init__(self) -> None:

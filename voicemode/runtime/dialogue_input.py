@@ -20,6 +20,7 @@ from voicemode.core.endpointing import (
     NobodySpoke,
     PauseBegan,
     ScoreWanted,
+    SoftEnding,
     SpeechBegan,
     SpeechResumed,
     TurnEnded,
@@ -289,7 +290,8 @@ class TurnInput:
                     self._speculate(listener, event.at)
                 case ScoreWanted():
                     self._score(listener, event)
-                    if self._lacks_an_end(listener) and self._speculations < _MOST_SPECULATIONS:
+                case SoftEnding():
+                    if self._speculations < _MOST_SPECULATIONS:
                         self._speculate(listener, event.silence_since)
                 case SpeechResumed():
                     self._drop_judges()
@@ -297,7 +299,7 @@ class TurnInput:
                 case TurnEnded():
                     self._end(listener, event)
                 case NobodySpoke():
-                    pass  # nobody is too late in a conversation that goes on
+                    pass  # in a conversation that goes on
 
     def _end(self, listener: Listener, event: TurnEnded) -> None:
         turn = self._turn(listener)
@@ -307,7 +309,7 @@ class TurnInput:
 
     def _turn(self, listener: Listener) -> HeardTurn:
         speculation, self._speculation = self._speculation, None
-        if speculation is not None and (_failed(speculation) or self._lacks_an_end(listener, speculation)):
+        if speculation is not None and (_failed(speculation) or self._lacks_an_end(listener)):
             speculation.cancel()  # a failed one is worth a second try: the endpoint had only just been asked
             speculation = None
         self._drop_judges()
@@ -346,10 +348,9 @@ class TurnInput:
         speculation = self._speculation = self._words.begin(listener.utterance(), self._live)
         speculation.add_done_callback(lambda done: self._understand(done, listener, silence_since))
 
-    def _lacks_an_end(self, listener: Listener, speculation: asyncio.Task[Transcript] | None = None) -> bool:
+    def _lacks_an_end(self, listener: Listener) -> bool:
         """Did a soft ending come after the speculation had begun, such as the last "s" of a word?"""
-        begun = speculation or self._speculation
-        return begun is not None and listener.faint_until is not None and listener.faint_until > self._speculated_s
+        return listener.faint_until is not None and listener.faint_until > self._speculated_s
 
     def _understand(self, task: asyncio.Task[Transcript], listener: Listener, silence_since: float) -> None:
         if task.cancelled() or task is not self._speculation:

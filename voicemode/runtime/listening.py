@@ -20,6 +20,7 @@ from voicemode.core.endpointing import (
     NobodySpoke,
     PauseBegan,
     ScoreWanted,
+    SoftEnding,
     SpeechBegan,
     SpeechResumed,
     TurnEnded,
@@ -234,7 +235,8 @@ class Listening:
                     self._speculate(event.at)
                 case ScoreWanted():
                     self._score(event)
-                    if self._lacks_an_end() and self._speculations < _MOST_SPECULATIONS:
+                case SoftEnding():
+                    if self._speculations < _MOST_SPECULATIONS:
                         self._speculate(event.silence_since)
                 case SpeechResumed():
                     self._drop_speculation()
