@@ -50,6 +50,7 @@ LAYERS = (
         "assemble_tools",
         "assemble_upstream",
         "assemble_lines",
+        "assemble_status",
         "serve_process",
         "load_config",
         "settings_file",

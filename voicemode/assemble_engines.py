@@ -46,6 +46,8 @@ class Engines:
     transcriber: FailoverTranscriber
     streams: FailoverStreams
     scorer: TurnScorer
+    scorer_reason: str
+    """Why it is this one, as a sentence."""
     journal: Journal
 
     def touch(self) -> None:
@@ -72,6 +74,7 @@ def build_engines(loaded: LoadedSettings, environ: Mapping[str, str]) -> Engines
     builtin = BuiltinSynthesizer(environ)
     registry = Registry(settings, pool, Builtin(builtin, BuiltinTranscriber(environ), stt_declared=_ENGLISH))
     cache = {"off": None, "memory": SpeechCache(), "disk": SpeechCache(settings.base_dir / "cache")}[settings.speech_cache]
+    scorer = choose_scorer(settings.turn_scorer, _smart_turn(settings), environ)
     return Engines(
         settings=settings,
         pool=pool,
@@ -82,7 +85,8 @@ def build_engines(loaded: LoadedSettings, environ: Mapping[str, str]) -> Engines
         synthesizer=AnyVoice(FailoverSynthesizer(registry.tts, cache)),
         transcriber=FailoverTranscriber(registry.stt),
         streams=FailoverStreams(registry.stt),
-        scorer=choose_scorer(settings.turn_scorer, _smart_turn(settings), environ).scorer,
+        scorer=scorer.scorer,
+        scorer_reason=scorer.reason,
         journal=Journal(settings.base_dir / "pending"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from starlette.routing import Route
 
@@ -56,9 +57,13 @@ def session_api(
     accept: Callable[[str], Awaitable[HandOff]],
     *,
     tools: SessionTools | None = None,
+    sounds: Path | None = None,
 ) -> list[Route]:
-    """``/api/sessions``. ``accept`` takes hand-offs; ``tools`` are the server's own functions, if there are any."""
+    """``/api/sessions``. ``accept`` takes hand-offs; ``tools`` are the server's own functions, if there are any.
+
+    ``sounds`` is the folder of the sound that was kept.
+    """
     parts = Parts(
         lifecycle=sessions, secrets=access.secrets, make_session=make_session, tools=tools or NoTools(), accept=accept
     )
-    return [*session_routes(parts), *history_routes(sessions)]
+    return [*session_routes(parts), *history_routes(sessions, sounds)]

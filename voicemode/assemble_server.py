@@ -13,8 +13,10 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from voicemode.assemble_engines import Engines, Watched, build_engines
+from voicemode.assemble_kept import history_folder
 from voicemode.assemble_lines import build_gptme, build_handoffs, build_telephone
 from voicemode.assemble_records import build_session_records, build_sessions, session_api
+from voicemode.assemble_status import build_status
 from voicemode.assemble_tools import Tools, build_tools
 from voicemode.assemble_upstream import upstream_engine, upstream_plan
 from voicemode.core.conversation_names import conversation_name
@@ -22,6 +24,7 @@ from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.dialogue import Report
 from voicemode.engines.choose_vad import choose_detector
 from voicemode.engines.noise_suppressor import make_suppressor
+from voicemode.http.api_status import StatusBoard, status_routes
 from voicemode.http.app import Surface, create_app
 from voicemode.http.calls import Calls
 from voicemode.http.client_secrets import ClientSecrets
@@ -55,6 +58,7 @@ from voicemode.runtime.dialogue_parts import DialogueParts
 from voicemode.runtime.realtime_parts import CallLimits, DialogueEngineLike, SessionLike, WireLog
 from voicemode.runtime.upstream_engine import UpstreamPlan
 from voicemode.settings import Settings
+from voicemode.store.sweep import AUDIO
 from voicemode.wire.realtime import BetaSession, Playout, RealtimeSession, SessionDefaults
 from voicemode.wire.realtime.beta import session_from_beta
 from voicemode.wire.realtime.errors import ClientError
@@ -81,6 +85,7 @@ class RealtimeServer:
     """Who may use the page; makes the keys of links to it."""
     gptme: GptmeCalls
     sessions: SessionLifecycle
+    status: StatusBoard
 
     def started(self) -> None:
         """It listens: find out who is there before anybody calls."""
@@ -97,6 +102,7 @@ class RealtimeServer:
         await self.processes.aclose()
         await self.webrtc.aclose()
         await self.gptme.aclose()
+        await self.status.aclose()
         await self.sessions.aclose()
         await self.conversations.aclose()
 
@@ -174,6 +180,12 @@ def build_server(
     access = replace(_access(settings, token, telephone), visitors=visitors)
     sessions = build_sessions(settings, conversations.records, engines.registry, conversations.calls, processes)
     gptme = build_gptme(settings, conversations.calls, engines.pool, handoffs)
+    places = conversations.calls.places
+
+    def responder() -> Part:
+        return _responder(conversations.answerer, engines.registry)
+
+    status = build_status(loaded, environ, engines, conversations=lambda: places.taken, answers=responder)
     surface = Surface(
         access=access,
         calls=conversations.calls,
@@ -186,16 +198,17 @@ def build_server(
             touch=engines.touch,
             metrics=conversations.metrics,
         ),
-        readiness=Readiness(
-            engines.registry, engines.watch.look_now, lambda: _responder(conversations.answerer, engines.registry)
-        ),
+        readiness=Readiness(engines.registry, engines.watch.look_now, responder),
         processes=processes,
         more=[
             *webrtc_routes(webrtc, conversations.calls),
-            *page_routes(visitors),
+            *page_routes(visitors, memory=settings.memory),
+            *status_routes(status),
             *gptme_routes(gptme),
             *handoff_routes(handoffs, sessions.said),
-            *session_api(sessions, access, conversations.make_session, handoffs.accept),
+            *session_api(
+                sessions, access, conversations.make_session, handoffs.accept, sounds=history_folder(settings) / AUDIO
+            ),
             *(telephone.routes() if telephone is not None else ()),
         ],
     )
@@ -210,6 +223,7 @@ def build_server(
         visitors=visitors,
         gptme=gptme,
         sessions=sessions,
+        status=status,
     )
 
 

@@ -124,7 +124,10 @@ async def test_the_cookie_opens_the_server_to_its_own_page(server: Served, visit
     """A GET of the same origin, a POST with its Origin, and a WebSocket."""
     cookie = await admitted(server, visitors)
     async with server.stranger(headers=cookie) as browser:
-        assert (await browser.get("/api/page", headers={"Sec-Fetch-Site": "same-origin"})).json() == {"attached": True}
+        assert (await browser.get("/api/page", headers={"Sec-Fetch-Site": "same-origin"})).json() == {
+            "attached": True,
+            "memory": "incognito",
+        }
         assert (await browser.get("/v1/models", headers={"Origin": server.url})).status_code == 200
     async with server.socket(headers={**cookie, "Origin": server.url}) as socket:
         assert (await event(socket))["type"] == "session.created"

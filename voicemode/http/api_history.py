@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from voicemode.http.api_sessions import LONGEST_NAME, whose_asks
@@ -23,12 +24,14 @@ __all__ = ["history_routes"]
 
 _MOST = 1_000
 """Threads, or places, or entries of one answer."""
+_LONGEST_KEY = 1_000
+"""Of an entry, within its thread."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def history_routes(lifecycle: SessionLifecycle) -> list[Route]:
-    """All of them. Who has a client secret reads its own thread and nothing else."""
+def history_routes(lifecycle: SessionLifecycle, sounds: Path | None = None) -> list[Route]:
+    """All of them. Who has a client secret reads its own thread and nothing else. ``sounds`` is the folder of what was kept."""
 
     def kept(whose: Whose) -> History:
         return lifecycle.history(whose.memory or lifecycle.memory_of(whose) or "persistent")
@@ -67,6 +70,15 @@ def history_routes(lifecycle: SessionLifecycle) -> list[Route]:
         page = thread_as_markdown(whose.thread, sessions, entries)
         return Response(page, media_type="text/markdown; charset=utf-8")
 
+    async def sound(request: Request) -> Response:
+        whose = _thread(request)
+        key = text_of(dict(request.query_params), "key", most=_LONGEST_KEY)
+        entries = await kept(whose).show(whose.thread, identity=whose.identity)
+        file = _file(sounds, next((each.audio for each in entries if each.key == key), ""))
+        if file is None:
+            raise HttpError(404, "sound_not_found", "No sound of that entry is kept.", param="key")
+        return FileResponse(file, media_type="audio/wav", headers={"cache-control": "no-store"})
+
     async def forget(request: Request) -> Response:
         whose = _thread(request)
         if caller_of(request.scope).secret is not None:
@@ -78,6 +90,7 @@ def history_routes(lifecycle: SessionLifecycle) -> list[Route]:
         Route(SESSIONS_PATH, _told(threads), methods=["GET"]),
         Route(f"{SESSIONS_PATH}/search", _told(search), methods=["GET"]),
         Route(f"{SESSIONS_PATH}/{{thread}}/export", _told(export), methods=["GET"]),
+        Route(f"{SESSIONS_PATH}/{{thread}}/audio", _told(sound), methods=["GET"]),
         Route(f"{SESSIONS_PATH}/{{thread}}", _told(show), methods=["GET"]),
         Route(f"{SESSIONS_PATH}/{{thread}}", _told(forget), methods=["DELETE"]),
     ]
@@ -114,6 +127,14 @@ def _number(request: Request, name: str, default: int) -> int:
     return int(given)
 
 
+def _file(folder: Path | None, name: str) -> Path | None:
+    """The file of that name, if it is one of those that were kept."""
+    if folder is None or not name:
+        return None
+    file = Path(name).resolve()
+    return file if file.parent == folder.resolve() and file.is_file() else None
+
+
 def _entry(entry: Entry) -> dict[str, Any]:
     told: dict[str, Any] = {
         "key": entry.key,
@@ -123,6 +144,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "began_at": entry.began_at,
         "surface": entry.surface.value if entry.surface is not None else None,
     }
+    if entry.audio:
+        told["audio"] = True
     if entry.role is Role.TOOL:
         told |= {"tool": entry.tool, "call_id": entry.call_id, "arguments": entry.arguments}
     return told | ({"timings": dict(entry.timings)} if entry.timings else {})

@@ -47,8 +47,11 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>voic
 <h1>The page is not built</h1><p>Run <code>make page</code> in voicemode's sources, then load this again.</p></html>"""
 
 
-def page_routes(visitors: PageVisitors, folder: Path = FOLDER) -> list[Route]:
-    """Files for everyone, since there is nothing in them; and the exchange of a link's key for a cookie."""
+def page_routes(visitors: PageVisitors, folder: Path = FOLDER, *, memory: str = "incognito") -> list[Route]:
+    """Files for everyone, since there is nothing in them; and the exchange of a link's key for a cookie.
+
+    ``memory`` is whether conversations are kept where the page's visitor chose nothing else.
+    """
 
     async def index(_: Request) -> Response:
         file = folder / "index.html"
@@ -82,7 +85,8 @@ def page_routes(visitors: PageVisitors, folder: Path = FOLDER) -> list[Route]:
         return answer
 
     async def attached(request: Request) -> JSONResponse:
-        return JSONResponse({"attached": caller_of(request.scope).trusted}, headers={"cache-control": "no-store"})
+        told = {"attached": caller_of(request.scope).trusted, "memory": memory}
+        return JSONResponse(told, headers={"cache-control": "no-store"})
 
     return [
         *(Route(path, index, methods=["GET"]) for path in PAGE_VIEWS),

@@ -13,7 +13,7 @@ from voicemode.runtime.endpoint_report import EndpointReport, known_by
 from voicemode.runtime.survey import LookNow, Seen, survey
 from voicemode.settings import Settings
 
-__all__ = ["check_speech"]
+__all__ = ["check_speech", "judge_speech"]
 
 _PARTS: Mapping[Task, Part] = {"tts": Part.TTS, "stt": Part.STT, "chat": Part.CHAT}
 _BUILTIN: Mapping[Part, str] = {Part.TTS: ESPEAK, Part.STT: POCKETSPHINX}
@@ -29,10 +29,16 @@ async def check_speech(
     """Look at every endpoint and both built-in engines; the parameters are those of ``diagnosis.Subject``."""
     installed = await in_thread(find_builtin)
     seen = await survey(registry, look_now, installed)
+    return judge_speech(seen, installed, registry.settings, openai_key_elsewhere=openai_key_elsewhere)
+
+
+def judge_speech(
+    seen: Sequence[Seen], installed: Mapping[str, str], settings: Settings, *, openai_key_elsewhere: bool = False
+) -> list[Check]:
+    """What a look at the endpoints says, and what to do. ``installed`` are the built-in engines, each with its version."""
     checks: list[Check] = []
     for task, part in _PARTS.items():
-        checks += _check_task(part, [each for each in seen if each.report.task == task], installed, registry.settings)
-    settings = registry.settings
+        checks += _check_task(part, [each for each in seen if each.report.task == task], installed, settings)
     if openai_key_elsewhere and settings.openai_api_key is None and not settings.local_only:
         checks += _hint_at_cloud(checks)
     return sorted(checks, key=lambda check: list(Part).index(check.name))

@@ -20,7 +20,7 @@ from voicemode.runtime.journal import Journal
 from voicemode.runtime.survey import LookNow
 from voicemode.settings import Settings
 
-__all__ = ["Subject", "diagnose"]
+__all__ = ["Subject", "diagnose", "diagnose_machine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +55,26 @@ class Subject:
 
 async def diagnose(subject: Subject) -> list[Check]:
     """Look at every part, side by side, each for at most 2 s. Raises no VoicemodeError: errors are what it finds."""
-    groups = await asyncio.gather(
-        _check_settings(subject.warnings),
-        check_sound(subject.find_input, subject.find_output, subject.make_microphone),
-        guarded(Part.DETECTOR, check_detector(subject.find_detector, subject.settings.vad)),
-        guarded(Part.SCORER, check_scorer(subject.find_scorer)),
-        guarded(Part.BARGE_IN, check_canceller(subject.find_canceller, wanted=subject.settings.barge_in)),
+    machine, speech = await asyncio.gather(
+        diagnose_machine(subject),
         check_speech(
             subject.registry,
             subject.look_now,
             subject.find_builtin,
             openai_key_elsewhere=subject.openai_key_elsewhere,
         ),
+    )
+    return sorted([*machine, *speech], key=lambda check: list(Part).index(check.name))
+
+
+async def diagnose_machine(subject: Subject) -> list[Check]:
+    """``diagnose`` without the endpoints."""
+    groups = await asyncio.gather(
+        _check_settings(subject.warnings),
+        check_sound(subject.find_input, subject.find_output, subject.make_microphone),
+        guarded(Part.DETECTOR, check_detector(subject.find_detector, subject.settings.vad)),
+        guarded(Part.SCORER, check_scorer(subject.find_scorer)),
+        guarded(Part.BARGE_IN, check_canceller(subject.find_canceller, wanted=subject.settings.barge_in)),
         guarded(Part.FLOOR, _check_floor(subject.floor)),
         guarded(Part.RECORDINGS, _check_recordings(subject.journal)),
     )
