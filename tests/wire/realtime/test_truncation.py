@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.wire.realtime.wire_client import WireClient, kinds, one, sound
@@ -25,18 +26,19 @@ from voicemode.dialogue import (
 from voicemode.wire.realtime import Playout
 from voicemode.wire.realtime.items import AnswerItem
 
-WORDS = ("One", "two", "three", "four", "five")
+WORDS = ("One", "two", "six", "ten", "few")
+"""Of as many letters each: where a word ends that was broken off is reckoned by the pace of those before it, letter by letter."""
 WORD_MS = 400
 OFFSETS = st.integers(0, 4_000).filter(lambda ms: abs(ms % WORD_MS - WORD_MS // 2) > 10)
 """Not in the very middle of a word, where rounding decides."""
 
 
-def answering(client: WireClient, *, finished: bool = True) -> tuple[str, str]:
-    """An answer of five words of 400 ms each, sent at once; its response and its item."""
+def answering(client: WireClient, *, words: Sequence[str] = WORDS, finished: bool = True) -> tuple[str, str]:
+    """An answer of words of 400 ms each, sent at once; its response and its item."""
     client.say("Count.")
     response_id = client.respond()
-    client.hear(AnswerText(response_id, " ".join(WORDS)))
-    client.hear(*(AnswerAudio(response_id, sound(WORD_MS), word) for word in WORDS))
+    client.hear(AnswerText(response_id, " ".join(words)))
+    client.hear(*(AnswerAudio(response_id, sound(WORD_MS), word) for word in words))
     if finished:
         client.hear(AnswerDone(response_id))
     item_id = next(event["item_id"] for event in client.log if event["type"] == "response.content_part.added")
@@ -56,6 +58,8 @@ def words_heard(ms: float) -> str:
 
 @settings(deadline=None)
 @given(OFFSETS.filter(lambda ms: ms <= len(WORDS) * WORD_MS), st.booleans())
+@example(1_811, False)
+@example(1_789, False)
 def test_a_truncate_leaves_exactly_the_words_that_were_heard(end_ms: int, finished: bool) -> None:
     """Whether or not the response had ended."""
     client = WireClient()
@@ -72,6 +76,20 @@ def test_a_truncate_leaves_exactly_the_words_that_were_heard(end_ms: int, finish
     if not finished:
         client.send("response.cancel")
     assert told(client) == words_heard(end_ms)
+
+
+@pytest.mark.parametrize(
+    ("finished", "end_ms", "heard"),
+    [(True, 1_199, "One"), (True, 1_201, "One seventeen"), (False, 1_395, "One"), (False, 1_405, "One seventeen")],
+)
+def test_a_long_word_that_may_go_on_is_heard_later(finished: bool, end_ms: int, heard: str) -> None:
+    """Of nine letters at the pace of three in 400 ms: it may last 1,086 ms, of which 543 would be most of it; or 400, if that is all."""
+    client = WireClient()
+    _, item_id = answering(client, words=("One", "seventeen"), finished=finished)
+    client.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=end_ms)
+    if not finished:
+        client.send("response.cancel")
+    assert told(client) == heard
 
 
 @settings(deadline=None)
