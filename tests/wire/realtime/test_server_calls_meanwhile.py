@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.wire.realtime.answer_reports import call, done
-from tests.wire.realtime.tool_servers import called, commands, listed_client, mcp
-from tests.wire.realtime.wire_client import Event, WireClient, kinds, one
+from tests.wire.realtime.tool_servers import called, commands, listed_client
+from tests.wire.realtime.wire_client import WireClient, kinds, one
 from voicemode.dialogue import (
     AnswerDone,
     Expect,
@@ -22,21 +22,6 @@ from voicemode.dialogue_tools import (
 )
 
 CITY = '{"city":"Bonn"}'
-ASKS = mcp()
-"""Each call of it has to be allowed, as where nothing is said about it."""
-
-
-def asked(client: WireClient) -> Event:
-    """The request for the user that an answer leads to."""
-    response_id = client.respond()
-    events = client.hear(*call(response_id, "c1"), AnswerDone(response_id))
-    item: Event = one(events, "conversation.item.added")["item"]
-    return item
-
-
-def allow(client: WireClient, request: Event, approve: bool, **more: object) -> list[Event]:
-    item = {"type": "mcp_approval_response", "approval_request_id": request["id"], "approve": approve, **more}
-    return client.send("conversation.item.create", item=item)
 
 
 def answers(client: WireClient) -> list[Respond]:
