@@ -49,6 +49,12 @@ types_of_clients() {
             tests_clients/drivers/*.py
 }
 
+# TypeScript's own compiler, where the page was built once.
+types_of_page() {
+    MYPYPATH=. $python -m mypy --no-error-summary --config-file tests_clients/mypy.ini tests_frontend/*.py || return
+    [ ! -d frontend/node_modules ] || npm run --silent check --prefix frontend
+}
+
 # Prints what comes in; fails if anything did.
 report() { ! grep . >&2; }
 
@@ -57,6 +63,7 @@ check "ruff format" $python -m ruff format --quiet --diff .
 check "mypy" $python -m mypy --no-error-summary
 check "mypy of the services" types_of_services
 check "mypy of the tests of clients" types_of_clients
+check "types of the page" types_of_page
 check "file length" short_files
 check "machine paths" no_machine_paths
 [ $failed = 0 ] && echo "lint: style, types, file length and paths are fine"

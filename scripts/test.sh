@@ -30,12 +30,25 @@ clients() {
     .venv/bin/python -m pytest -c tests_clients/pytest.ini "$@"
 }
 
+frontend() {
+    if [ "${CLIENTS:-}" = no ]; then
+        echo "test: the page in a browser is left out (CLIENTS=no)" >&2
+        return
+    fi
+    scripts/build_page.sh && .venv/bin/python -m pytest -c tests_frontend/pytest.ini "$@"
+}
+
+page_modules() {
+    [ "${CLIENTS:-}" = no ] || npm run --silent test --prefix frontend
+}
+
 if [ $# -gt 0 ]; then
     # With tests named, pytest must not be given a whole folder too.
     case " $* " in
         *" tests/"* | *" tests "*) run own "$@" ;;
         *" tests_services"*) run services "$@" ;;
         *" tests_clients"*) run clients "$@" ;;
+        *" tests_frontend"*) run frontend "$@" ;;
         *) run own "$@"; run services "$@" tests_services; run clients "$@" tests_clients ;;
     esac
     exit "$status"
@@ -45,4 +58,6 @@ run own -m sound
 run own -m "not sound" -n 2 --dist loadfile
 run services tests_services
 run clients tests_clients
+run frontend tests_frontend
+run page_modules
 exit "$status"

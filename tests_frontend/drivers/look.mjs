@@ -10,7 +10,7 @@ const LOOKS = {
 };
 const VIEWS = { talk: '/', sessions: '/sessions', inspector: '/dev', status: '/status' };
 
-await drive(async ({ link, folder }) => {
+await drive(async ({ link, pictures: folder }) => {
   const browser = await launch();
   try {
     const context = await browser.newContext();

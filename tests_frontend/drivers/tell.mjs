@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-const NAMES = ['link', 'wav', 'transport', 'heard', 'cycles', 'folder'];
+const NAMES = ['link', 'wav', 'transport', 'heard', 'cycles', 'pictures', 'seconds'];
 
 export function saw(what, facts = {}) {
   process.stdout.write(`${JSON.stringify({ saw: what, at: performance.now() / 1000, ...facts })}\n`);

@@ -71,6 +71,8 @@
       tracks: opened.tracks.filter((each) => each.readyState === 'live').length,
       listeners: opened.listeners,
     }),
+    /** Whether the microphone's sound is sent. */
+    sends: () => opened.tracks.some((each) => each.readyState === 'live' && each.enabled),
     made: () => ({ contexts: opened.contexts.length, connections: opened.connections.length, sockets: opened.sockets.length }),
     /** All that the page played, as base64 of 16-bit samples. */
     heard: () => {

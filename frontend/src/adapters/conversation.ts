@@ -115,6 +115,18 @@ export class Conversation {
     }
   }
 
+  /** Speak in a conversation that was typed so far. */
+  async speak(): Promise<void> {
+    const call = this.#call;
+    if (call?.link === undefined || this.#shown.microphone) return;
+    try {
+      await this.#openMicrophone(call);
+      if (!call.owner.closed) this.#show({ microphone: true });
+    } catch (error) {
+      this.#tell(messageOf(error));
+    }
+  }
+
   end(): void {
     this.#close('');
   }

@@ -50,29 +50,20 @@ export async function openWebSocket(options: WebSocketOptions): Promise<Link> {
   });
 
   const socket = await connected(options.secret, owner, events);
-  const capture = new AudioWorkletNode(context, 'voicemode-capture', { numberOfInputs: 1, numberOfOutputs: 1 });
-  capture.port.onmessage = ({ data }: MessageEvent<Int16Array>) => {
-    if (socket.readyState === WebSocket.OPEN && socket.bufferedAmount < BACKLOG_BYTES) {
-      const event = append(toBase64(data));
-      socket.send(JSON.stringify(event));
-      events.sent(event);
-    }
-  };
-  // Nodes that lead nowhere are not run. Its output is silent.
-  capture.connect(context.destination);
+  let capture: AudioWorkletNode | undefined;
   let source: MediaStreamAudioSourceNode | undefined;
   const hear = (stream: MediaStream) => {
+    capture ??= captured(context, socket, events);
     source?.disconnect();
     source = context.createMediaStreamSource(stream);
     source.connect(capture);
   };
   if (options.stream !== undefined) hear(options.stream);
   owner.add(() => {
-    capture.port.postMessage('end');
-    capture.port.onmessage = null;
-    capture.port.close();
     source?.disconnect();
-    capture.disconnect();
+    capture?.port.postMessage('end');
+    capture?.port.close();
+    capture?.disconnect();
   });
 
   let cuts = 0;
@@ -93,6 +84,20 @@ export async function openWebSocket(options: WebSocketOptions): Promise<Link> {
     },
     output: player,
   };
+}
+
+/** What it is given goes to the server. */
+function captured(context: AudioContext, socket: WebSocket, events: LinkEvents): AudioWorkletNode {
+  const capture = new AudioWorkletNode(context, 'voicemode-capture', { numberOfInputs: 1, numberOfOutputs: 1 });
+  capture.port.onmessage = ({ data }: MessageEvent<Int16Array>) => {
+    if (socket.readyState !== WebSocket.OPEN || socket.bufferedAmount > BACKLOG_BYTES) return;
+    const event = append(toBase64(data));
+    socket.send(JSON.stringify(event));
+    events.sent(event);
+  };
+  // Nodes that lead nowhere are not run. Its output is silent.
+  capture.connect(context.destination);
+  return capture;
 }
 
 function connected(secret: string, owner: Disposables, events: LinkEvents): Promise<WebSocket> {

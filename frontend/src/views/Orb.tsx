@@ -14,10 +14,12 @@ interface Props {
 export function Orb({ conversation, shown, phase }: Props) {
   const face = useRef<HTMLButtonElement>(null);
   const live = shown.turns.base !== 'idle';
+  const typed = shown.turns.base === 'live' && !shown.microphone;
   const holds = live && shown.mode === 'hold' && shown.microphone;
   useLevels(conversation, face, live);
   const begin = () => {
     if (!live) void conversation.start();
+    else if (typed) void conversation.speak();
     else if (!holds) conversation.end();
   };
   const down = (event: PointerEvent) => {
@@ -33,7 +35,7 @@ export function Orb({ conversation, shown, phase }: Props) {
       ref={face}
       type="button"
       className={`orb ${phase}`}
-      aria-label={holds ? 'Hold to talk' : live ? 'End the conversation' : 'Talk'}
+      aria-label={holds ? 'Hold to talk' : live && !typed ? 'End the conversation' : 'Talk'}
       {...(holds ? { 'aria-pressed': shown.turns.talking } : {})}
       onClick={begin}
       onKeyDown={key}
@@ -45,7 +47,7 @@ export function Orb({ conversation, shown, phase }: Props) {
       <span className="ring out" />
       <span className="ring in" />
       <span className="core">
-        <Icon name={live ? (holds ? 'hold' : 'wave') : 'microphone'} />
+        <Icon name={live && !typed ? (holds ? 'hold' : 'wave') : 'microphone'} />
       </span>
     </button>
   );

@@ -56,7 +56,7 @@ function says(phase: Phase, { muted, microphone, mode }: Shown): string {
 function hint(phase: Phase, { mode, transport, microphone }: Shown): string {
   if (phase === 'idle') return 'Press the button and speak. Or type below.';
   if (phase === 'connecting') return 'The browser may ask for your microphone.';
-  if (!microphone) return 'This conversation has no microphone.';
+  if (!microphone) return 'Press the button to speak as well.';
   if (mode === 'hold') return 'Keep the button or the space bar down while you speak.';
   return phase === 'speaking' ? 'Speak up at any time to interrupt.' : transport === 'webrtc' ? 'Just talk.' : 'Just talk. Connected by WebSocket.';
 }
