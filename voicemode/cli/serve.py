@@ -29,8 +29,7 @@ TOKEN_EXAMPLES = """\
 Examples:
   export OPENAI_API_KEY=$(voicemode token)
   voicemode token --new                          when somebody else has seen it
-  echo "ws://127.0.0.1:8765/voice?key=$(voicemode token --voice)"
-                                                 for gptme's web UI
+  voicemode token --voice                        for gptme: ws://…/voice?key=…
 """  # noqa: S105  (it shows how to get one)
 _LONGEST_THREAD = 200
 
