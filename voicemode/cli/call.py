@@ -19,7 +19,7 @@ __all__ = ["EXAMPLES", "call"]
 
 EXAMPLES = """\
 Examples:
-  voicemode call +4930123456 --dry-run           show what would be sent to Twilio
+  voicemode call +4930123456 --dry-run           show what would be sent
   voicemode call +4930123456
   voicemode call +4930123456 --hand-off ho_…     go on with what was said
 """
