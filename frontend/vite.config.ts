@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
-/** Where `voicemode serve` runs while the page is worked on: `VOICEMODE_URL=http://127.0.0.1:9000 npm run dev`. */
-const SERVER = process.env['VOICEMODE_URL'] ?? 'http://127.0.0.1:8765';
+/** Where `voicemode serve` runs while the page is worked on: `PAGE_SERVER=http://127.0.0.1:9000 npm run dev`. */
+const SERVER = process.env['PAGE_SERVER'] ?? 'http://127.0.0.1:8765';
 
 // The Origin is rewritten with the Host, since the page's cookie counts for pages of the server's own origin only.
 const proxied = { target: SERVER, changeOrigin: true, ws: true, headers: { origin: SERVER } };

@@ -6,9 +6,10 @@ then they type "Say hello." and hear another. Each sentence sounds as a tone of 
 
 from __future__ import annotations
 
+from itertools import groupby
 from urllib.parse import urlsplit
 
-from tests.stubs.sentence_tones import listen
+from tests.stubs.sentence_tones import Heard, listen
 from tests_clients.endpoint_stub import GREETING, LONG, SAID, SHORT
 from tests_frontend.conftest import Talked
 
@@ -41,21 +42,23 @@ def test_the_persons_words_are_shown(talked: Talked) -> None:
 
 
 def test_the_answer_is_heard_in_order_and_breaks_off(talked: Talked) -> None:
-    """By the samples that the page played: no sentence after the interruption, and the next ones from end to end."""
-    samples, rate = talked.seen.sound()
-    heard = [each for each in listen(samples, rate) if each.seconds >= _SHORTEST_S]
-    numbers = [each.number for each in heard]
+    """By the samples that the page played: no sentence after the interruption, and the next ones to their end.
+
+    Over WebSocket each is whole. Over WebRTC a packet that comes late is covered up by the browser, and a tone falls in two.
+    """
+    heard = _sounded(talked)
+    numbers = [number for number, _ in groupby(each.number for each in heard)]
     assert numbers[-2:] == [9, 10], heard
-    before = heard[:-2]
-    assert [each.number for each in before] == list(range(1, len(before) + 1)), heard
-    assert 1 <= len(before) < 8, heard
-    assert all(each.whole for each in [*before[:-1], *heard[-2:]]), heard
+    assert numbers[:-2] == list(range(1, len(numbers) - 1)), heard
+    assert 1 <= len(numbers) - 2 < 8, heard
+    if talked.transport == "ws":
+        assert len(heard) == len(numbers), heard
+        assert all(each.whole for each in [*heard[:-3], *heard[-2:]]), heard
 
 
 def test_what_was_heard_is_marked(talked: Talked) -> None:
     """The words of the sentences that sounded, give or take one, and the rest as not heard."""
-    samples, rate = talked.seen.sound()
-    sounded = len([each for each in listen(samples, rate) if each.seconds >= _SHORTEST_S]) - 2
+    sounded = len({each.number for each in _sounded(talked)} - {9, 10})
     first, second, third = [line for line in talked.seen.all("line") if line["kind"] == "assistant"]
     assert "cut" in first["classes"]
     assert LONG.startswith(first["heard"])
@@ -135,3 +138,8 @@ def test_nothing_that_was_said_is_logged(talked: Talked) -> None:
     assert talked.log
     for secret in (*SAID.values(), SHORT, LONG.partition(".")[0], "Say hello"):
         assert secret not in talked.log
+
+
+def _sounded(talked: Talked) -> list[Heard]:
+    samples, rate = talked.seen.sound()
+    return [each for each in listen(samples, rate) if each.seconds >= _SHORTEST_S]

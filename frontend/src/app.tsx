@@ -1,6 +1,6 @@
 /** The frame around the views, and which one is shown. */
 
-import { type MouseEvent, useEffect, useState, useSyncExternalStore } from 'react';
+import { type MouseEvent, useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import type { Admission } from './adapters/api.ts';
 import type { Conversation } from './adapters/conversation.ts';
 import { phaseOf } from './turn/state.ts';
@@ -44,7 +44,7 @@ export function App({ conversation, admission }: { conversation: Conversation; a
         <Live conversation={conversation} away={view.path !== '/'} />
       </header>
       <main id="main" tabIndex={-1} className={view.path === '/' ? 'talk' : 'page'}>
-        {admitted === 'in' && <view.View conversation={conversation} />}
+        {admitted === 'in' && <view.View conversation={conversation} go={go} />}
         {admitted !== undefined && admitted !== 'in' && <Welcome admission={admitted} />}
       </main>
     </>
@@ -75,10 +75,10 @@ function usePath(): [string, (to: string) => void] {
     addEventListener('popstate', back);
     return () => removeEventListener('popstate', back);
   }, []);
-  const go = (to: string) => {
+  const go = useCallback((to: string) => {
     history.pushState(null, '', to + location.search);
     setPath(to);
     document.getElementById('main')?.focus();
-  };
+  }, []);
   return [path, go];
 }

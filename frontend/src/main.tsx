@@ -2,6 +2,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { attach } from './adapters/api.ts';
 import { Conversation } from './adapters/conversation.ts';
+import { rememberMemory } from './adapters/memory.ts';
 import { App } from './app.tsx';
 import './style.css';
 
@@ -14,8 +15,11 @@ Object.assign(globalThis, { voicemode: conversation });
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no root');
+const admission = attach();
+conversation.incognito(true);
+void admission.then((admitted) => (admitted === 'in' ? rememberMemory(conversation) : undefined));
 createRoot(root).render(
   <StrictMode>
-    <App conversation={conversation} admission={attach()} />
+    <App conversation={conversation} admission={admission} />
   </StrictMode>,
 );

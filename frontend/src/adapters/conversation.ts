@@ -6,6 +6,7 @@
  */
 
 import { fromBase64 } from '../audio/pcm.ts';
+import { LevelLog } from '../inspect/levels.ts';
 import { Ring } from '../inspect/ring.ts';
 import { type ClientEvent, type TurnTaking, WIRE_RATE, cancel, clearInput, clearOutput, commit, decide, respond, retrieve, say, sessionUpdate, truncate } from '../protocol/commands.ts';
 import { type ServerEvent, readEvent } from '../protocol/events.ts';
@@ -64,6 +65,7 @@ interface Call {
 
 export class Conversation {
   readonly ring = new Ring();
+  readonly levelLog = new LevelLog();
   readonly #forced: Transport | undefined;
   #shown = FIRST;
   #watchers = new Set<() => void>();
@@ -135,6 +137,13 @@ export class Conversation {
   renew(): void {
     this.end();
     this.#show({ turns: NEW_TURNS, thread: '' });
+  }
+
+  /** The next call goes on with what is kept; whoever answers is told of it, and it is not shown here. */
+  goOn(thread: string): void {
+    this.end();
+    this.#show({ turns: NEW_TURNS, thread, incognito: false });
+    this.#tell('You go on with a conversation that is kept. Press the button, or type.');
   }
 
   mute(muted: boolean): void {
@@ -244,7 +253,7 @@ export class Conversation {
         message: (text) => this.#received(call, own, text),
         lost: (reason, again) => void this.#lost(call, own, reason, again),
         played: (item, ms) => this.#played(item, ms),
-        finished: (item, ms) => this.#act({ type: 'finished', item, ms }),
+        finished: (item, ms) => this.#finished(item, ms),
         cut: (item, ms) => this.#wasCut(item, ms),
       },
     });
@@ -326,6 +335,11 @@ export class Conversation {
     this.#act({ type: 'played', item, ms });
   }
 
+  #finished(item: string, ms: number): void {
+    this.#note('page.played', { item_id: item, heard_ms: Math.round(ms) });
+    this.#act({ type: 'finished', item, ms });
+  }
+
   #wasCut(item: string, ms: number): void {
     this.#playing = '';
     if (item === '') return;
@@ -352,7 +366,10 @@ export class Conversation {
 
   /** Time goes by while somebody looks. */
   #follow(call: Call): void {
-    const timer = setInterval(() => this.#act({ type: 'tick', nowMs: performance.now() }), TICK_MS);
+    const timer = setInterval(() => {
+      this.levelLog.add({ atMs: Date.now(), ...call.studio.levels });
+      this.#act({ type: 'tick', nowMs: performance.now() });
+    }, TICK_MS);
     call.owner.add(() => clearInterval(timer));
   }
 

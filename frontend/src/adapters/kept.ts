@@ -42,6 +42,7 @@ export interface Stretch {
   readonly lost: boolean;
   readonly summary: string;
   readonly feedback: string;
+  readonly entries: number;
 }
 
 export interface Told {
@@ -92,6 +93,7 @@ export async function read(thread: string, signal: AbortSignal): Promise<Told> {
     lost: each['lost'] === true,
     summary: text(each, 'summary'),
     feedback: text(each, 'feedback'),
+    entries: number(each, 'entries'),
   }));
   return { thread, entries: list(told, 'entries').map(entryOf), sessions };
 }

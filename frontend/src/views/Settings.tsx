@@ -3,6 +3,7 @@
 import { useEffect, useState } from 'react';
 import type { Conversation, Shown } from '../adapters/conversation.ts';
 import { Icon } from './Icon.tsx';
+import { Incognito } from './Incognito.tsx';
 
 const SIZES = ['small', 'normal', 'large', 'huge'] as const;
 type Size = (typeof SIZES)[number];
@@ -53,15 +54,7 @@ export function Settings({ conversation, shown }: { conversation: Conversation; 
             ))}
           </select>
         </label>
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={shown.incognito}
-            disabled={shown.turns.base !== 'idle'}
-            onChange={(event) => conversation.incognito(event.target.checked)}
-          />
-          Incognito: nothing of it is kept on the server
-        </label>
+        <Incognito conversation={conversation} />
         <p className="keys">
           <kbd>M</kbd> mutes, <kbd>Esc</kbd> silences the assistant, <kbd>Space</kbd> talks while it is held (in hold to talk).
         </p>
