@@ -43,6 +43,7 @@ LAYERS = (
         "server",
         "assemble",
         "assemble_server",
+        "assemble_browser",
         "assemble_chat",
         "assemble_kept",
         "assemble_engines",

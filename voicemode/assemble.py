@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from voicemode.assemble_browser import Browser
 from voicemode.assemble_kept import Keeper, sound_folder
 from voicemode.core.failover import Declared, Need, Task
 from voicemode.engines.builtin import ESPEAK, builtin_available
@@ -73,6 +74,8 @@ class Voice:
     timelines: Timelines
     keeper: Keeper
     control: ControlServer
+    browser: Browser
+    """The page in the place of the sound card."""
     apply: Callable[[LoadedSettings], Subject] = field(repr=False)
     """Puts other settings in force in all parts. Raises SettingsError, and then changes nothing."""
 
@@ -113,6 +116,7 @@ class Voice:
         """End conversations, then free engines and connections. Idempotent."""
         await self.control.aclose()
         await self.conversations.aclose()
+        await self.browser.aclose()
         await self.scorer.aclose()
         await self.timelines.aclose()
         await self.keeper.aclose()
@@ -241,9 +245,12 @@ def _voice(
     shared.journal.keep_in = sound_folder(settings)
     recovery = Recovery(shared.journal, PatientTranscriber(registry.stt), who_recovered)
     conversations = Conversations(shared.parts(settings), floor, recovery)
+    browser = Browser(loaded, environ, program, lambda loaded: _services(loaded, environ))
+    browser.control = conversations.control
 
     def apply(loaded: LoadedSettings) -> Subject:
         shared.configure(loaded.settings)
+        browser.loaded = loaded
         shared.journal.keep_in = sound_folder(loaded.settings)
         shared.timelines.detail = loaded.settings.turn_timelines
         conversations.use(shared.parts(loaded.settings))
@@ -268,6 +275,7 @@ def _voice(
         timelines=shared.timelines,
         keeper=shared.keeper,
         control=ControlServer(settings.base_dir, conversations),
+        browser=browser,
         apply=apply,
     )
 

@@ -39,6 +39,7 @@ from voicemode.http.health import Part, Readiness
 from voicemode.http.limits import Places
 from voicemode.http.metrics import Metrics
 from voicemode.http.page import page_routes
+from voicemode.http.page_line import PageLines
 from voicemode.http.page_visitors import PageVisitors
 from voicemode.http.processes import Processes, can_hand_over
 from voicemode.http.realtime_webrtc import WebRtcCalls, webrtc_routes
@@ -83,6 +84,7 @@ class RealtimeServer:
     webrtc: WebRtcCalls
     visitors: PageVisitors
     """Who may use the page; makes the keys of links to it."""
+    lines: PageLines
     gptme: GptmeCalls
     sessions: SessionLifecycle
     status: StatusBoard
@@ -99,6 +101,7 @@ class RealtimeServer:
 
     async def aclose(self) -> None:
         """End what is left and free everything. Idempotent."""
+        self.lines.aclose()
         await self.processes.aclose()
         await self.webrtc.aclose()
         await self.gptme.aclose()
@@ -177,6 +180,7 @@ def build_server(
     handoffs = build_handoffs(settings)
     telephone = build_telephone(settings, conversations.calls, engines.pool, handoffs)
     visitors = PageVisitors()
+    lines = PageLines(visitors.new_key)
     access = replace(_access(settings, token, telephone), visitors=visitors)
     sessions = build_sessions(settings, conversations.records, engines.registry, conversations.calls, processes)
     gptme = build_gptme(settings, conversations.calls, engines.pool, handoffs)
@@ -204,6 +208,7 @@ def build_server(
             *webrtc_routes(webrtc, conversations.calls),
             *page_routes(visitors, memory=settings.memory),
             *status_routes(status),
+            *lines.routes(),
             *gptme_routes(gptme),
             *handoff_routes(handoffs, sessions.said),
             *session_api(
@@ -221,6 +226,7 @@ def build_server(
         settings=settings,
         webrtc=webrtc,
         visitors=visitors,
+        lines=lines,
         gptme=gptme,
         sessions=sessions,
         status=status,

@@ -11,12 +11,14 @@
     │   ├── NoOutputDeviceError    no loudspeaker, or none with the chosen name
     │   ├── DeviceBusyError        another program holds it
     │   ├── DeviceLostError        it was unplugged, or its server went away
+    │   │   └── PageLostError      the page that was the sound card was closed
     │   └── MicrophoneSilentError  it delivers only zeros: muted, or no permission
     ├── EndpointError              one speech endpoint failed (endpoint, problem, status, retryable)
     ├── SpeechFailedError          every endpoint that could have done it failed (attempts, recording)
     ├── LanguageError              no engine at hand speaks or understands the language
     ├── FloorTakenError            another process is speaking (holder)
     ├── ControlError               a conversation cannot be controlled; with its child in voicemode.runtime.control_client
+    ├── PageLineError              the browser cannot be reached, since 'voicemode serve' cannot
     ├── OfferError                 a WebRTC offer cannot be answered (reason, problem)
     ├── MediaError                 bytes that claim to be sound and are not (what, problem)
     ├── ModelError                 a model cannot be used or changed (model, problem)
@@ -51,6 +53,8 @@ __all__ = [
     "NoInputDeviceError",
     "NoOutputDeviceError",
     "OfferError",
+    "PageLineError",
+    "PageLostError",
     "PortAudioMissingError",
     "RequestError",
     "SettingsError",
@@ -172,6 +176,12 @@ class DeviceLostError(SoundError):
     remedy = "Reconnect it, or choose another one of 'voicemode devices', and call again."
 
 
+class PageLostError(DeviceLostError):
+    code = "page_lost"
+    summary = "The page in the browser went away"
+    remedy = "Open the page again, press its button, and call again."
+
+
 class MicrophoneSilentError(SoundError):
     code = "microphone_silent"
     summary = "The microphone delivers only zeros, so nothing can be heard"
@@ -291,6 +301,20 @@ class FloorTakenError(VoicemodeError):
         return f"Someone else is talking with the person: {self.holder} (waited {self.waited_s:.0f} s)."
 
     remedy = "Call again when it has finished."
+
+
+class PageLineError(VoicemodeError):
+    """There is no way to the browser: ``voicemode serve`` does not run, or refuses."""
+
+    code = "no_page_server"
+
+    def __init__(self, address: str, problem: str, remedy: str) -> None:
+        super().__init__(address, problem, remedy)
+        self.address, self.detail, self.remedy = address, problem, remedy
+
+    @property
+    def problem(self) -> str:
+        return f"The browser cannot be reached through 'voicemode serve' ({self.address}): {_ended(self.detail)}"
 
 
 class OfferError(VoicemodeError):

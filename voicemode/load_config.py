@@ -79,6 +79,8 @@ class LoadedSettings:
     services: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the person set for local services (VOICEMODE_WHISPER_PORT and its like), by variable, as it was written; tokens too.
     Each service reads and checks its own."""
+    ssh_server: str = ""
+    """How whoever is logged in over SSH names this machine; empty: nobody is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,12 @@ def load_settings(environ: Mapping[str, str], cwd: Path, home: Path) -> LoadedSe
         warnings.append(f"{PREFIX}OPENAI_API_KEY ({key}) is not used, since {PREFIX}LOCAL_ONLY ({why}) is on")
     elsewhere = bool(environ.get("OPENAI_API_KEY", "").strip())
     given = {key: entry.value.strip() for key, entry in services.items()}
-    return LoadedSettings(settings, sources, tuple(warnings), elsewhere, given)
+    return LoadedSettings(settings, sources, tuple(warnings), elsewhere, given, _ssh_server(environ.get("SSH_CONNECTION", "")))
+
+
+def _ssh_server(connection: str) -> str:  # sshd's "client port server port"
+    found = re.fullmatch(r"\S+ \d+ (\S+) (\d+)", connection)
+    return "" if found is None else found[1] if found[2] == "22" else f"{found[1]} -p {found[2]}"
 
 
 def parse_settings(text: str, path: Path) -> list[Binding]:

@@ -107,6 +107,9 @@ class Settings(BaseModel):
     job_env: CommaList = Field((), description="Variables the command gets besides PATH, HOME and their like.")
 
     # -- sound
+    transport: Literal["auto", "local", "browser"] = Field(
+        "auto", description="Whose microphone and loudspeaker 'converse' uses; auto: a page's where this machine lacks one."
+    )
     input_device: str = Field("", description="Microphone by name, part of a name, or index; empty is the default.")
     output_device: str = Field("", description="Loudspeaker by name, part of a name, or index; empty is the default.")
     audio_feedback: Literal["auto", "true", "false"] = Field(
@@ -168,6 +171,9 @@ class Settings(BaseModel):
     serve_max_audio_s: float = Field(3600.0, gt=0, le=86_400, description="Longest upload in seconds of sound.")
     serve_session_s: float = Field(3600.0, gt=0, le=86_400, description="Seconds a session may last.")
     serve_drain_s: float = Field(8.0, ge=0, le=3600, description="Seconds that calls may go on once it is told to end.")
+    serve_start: bool = Field(True, description="Start it when 'converse' is to use the page and it does not run.")
+    serve_tls_cert: str = Field("", description="Certificate (PEM) with which it speaks TLS; empty: it does not.")
+    serve_tls_key: str = Field("", description="The certificate's key (PEM).")
 
     # -- gptme
     gptme_url: str = Field("", description="gptme's server, which gets what was said on /voice and /local; empty: nobody does.")

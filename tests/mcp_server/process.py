@@ -39,6 +39,7 @@ class ServerProcess:
         self._arrived = threading.Condition()
         self._errors: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         base = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", "VOICEMODE_DISCOVERY": "false"}
+        base |= {"VOICEMODE_TRANSPORT": "local"}  # a machine without a sound card would start a server
         self.process = subprocess.Popen(
             [*argv], stdin=-1, stdout=-1, stderr=-1, env={**base, **env}, cwd=self.home, start_new_session=True
         )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 from mcp.types import CallToolResult
 
+from voicemode.assemble_browser import NeedsBrowser
 from voicemode.load_config import LoadedSettings
 from voicemode.runtime.conversation import Outcome
 from voicemode.runtime.result import Recovered, Status, TurnResult
@@ -19,7 +21,24 @@ from voicemode.tools.converse import converse
 FAR, FARTHER = "https://far.example/v1", "https://farther.example/v1"
 
 
-def call(*answers: TurnResult, recovered: Sequence[Recovered] = ()) -> CallToolResult:
+class Page:
+    """The browser's: what a call is told that asks for it; None: it has a page."""
+
+    def __init__(self, needs: NeedsBrowser | None, *, wanted: bool) -> None:
+        self._needs, self._wanted = needs, wanted
+        self.using = object()
+
+    async def wanted(self, _: Any, **__: Any) -> bool:
+        return self._wanted
+
+    @contextlib.asynccontextmanager
+    async def held(self, *_: Any) -> AsyncIterator[NeedsBrowser | None]:
+        yield self._needs
+
+
+def call(
+    *answers: TurnResult, recovered: Sequence[Recovered] = (), needs: NeedsBrowser | None = None, browser: bool = False
+) -> CallToolResult:
     """The tool, over conversations that ended so."""
     outcome = Outcome(answers, len(answers))
 
@@ -39,7 +58,7 @@ def call(*answers: TurnResult, recovered: Sequence[Recovered] = ()) -> CallToolR
             return "claude-code"
 
         async def voice(self, _: Any) -> Any:
-            return SimpleNamespace(conversations=Talk())
+            return SimpleNamespace(conversations=Talk(), browser=Page(needs, wanted=browser))
 
     async def report_progress(*_: Any, **__: Any) -> None:
         """Nobody watches."""
@@ -170,3 +189,27 @@ def test_each_of_several_questions_says_for_itself_what_was_heard() -> None:
     first, second = (result.structured_content or {})["answers"]
     assert first["unheard"] == "everybody was away."
     assert "unheard" not in second or second["unheard"] == ""
+
+
+def test_a_page_that_must_be_opened_first_is_no_error() -> None:
+    """The link, the tunnel, and that nothing was said: the agent shows them and calls again."""
+    needs = NeedsBrowser("http://127.0.0.1:8765/#key=once", "ssh -N -L 8765:127.0.0.1:8765 10.0.0.5")
+    result = call(needs=needs, browser=True)
+    assert not result.is_error
+    assert result.structured_content == {"status": "needs_browser", "link": "http://127.0.0.1:8765/#key=once"}
+    assert "Nothing was said yet." in said(result)
+    assert needs.link in said(result)
+    assert needs.tunnel in said(result)
+    assert "call converse again" in said(result)
+
+
+def test_a_page_that_is_open_needs_its_button_pressed() -> None:
+    """There is no link to give then."""
+    result = call(needs=NeedsBrowser(""), browser=True)
+    assert result.structured_content == {"status": "needs_browser"}
+    assert "press its button" in said(result)
+
+
+def test_with_a_page_it_is_the_same_conversation() -> None:
+    """Only the devices are others."""
+    assert "Fine." in said(call(answered(), browser=True))

@@ -39,6 +39,8 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0: a free one.", show_default="8765")] = None,
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let it listen where others reach it.")] = False,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object per line.")] = False,
+    share: Annotated[bool, typer.Option("--share", help="Show how another machine or a phone opens the page.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no link, which somebody might read in a log.")] = False,
 ) -> None:
     """Serve OpenAI Realtime (WebSocket, WebRTC) and OpenAI's audio and chat API to programs of this machine.
 
@@ -62,16 +64,21 @@ def serve(
     chosen_host = settings.serve_host if host is None else host
     listening = listen(settings, chosen_host, settings.serve_port if port is None else port)
     with listening.socket:
-        asyncio.run(_serve(build_server(loaded, os.environ, host=chosen_host, json_logs=json_logs), listening))
+        server = build_server(loaded, os.environ, host=chosen_host, json_logs=json_logs)
+        asyncio.run(_serve(server, listening, tells=not quiet, shares=share))
 
 
-async def _serve(server: RealtimeServer, listening: Listening) -> None:
+async def _serve(server: RealtimeServer, listening: Listening, *, tells: bool, shares: bool) -> None:
+    from voicemode.cli.share import show_how_to_share
     from voicemode.http.server import end_soon
     from voicemode.http.server import serve as serve_until_told  # as above
 
     def started() -> None:
         server.started()
-        _tell(server, listening)
+        if tells:
+            _tell(server, listening)
+        if shares:
+            show_how_to_share(server.settings, listening.port, server.visitors.new_key())
 
     await serve_until_told(
         server.app,

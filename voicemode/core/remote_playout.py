@@ -25,19 +25,24 @@ _FOLLOW_S = 0.05
 
 
 class RemoteClock:
-    """Another machine's clock in terms of ours, from messages that may be late and are never early."""
+    """Another machine's clock in terms of ours, from messages that may be late and are never early. All in seconds."""
 
     def __init__(self) -> None:
         self._offset: float | None = None
         self._seen_at = 0.0
 
-    def read(self, theirs: float, ours: float) -> float:
-        """Of a message that was written at ``theirs`` and came at ``ours``, both in seconds: when that was, by our clock."""
+    def learn(self, theirs: float, ours: float) -> None:
+        """A message was sent at ``theirs`` and came at ``ours``."""
         offset = ours - theirs
         if self._offset is None:
             self._offset = offset
         creep = _CREEP * max(ours - self._seen_at, 0.0)
         self._offset, self._seen_at = min(self._offset + creep, offset), ours
+
+    def ours(self, theirs: float) -> float:
+        """An instant of theirs. Raises ValueError before anything was learnt."""
+        if self._offset is None:
+            raise ValueError("nothing has come yet")
         return theirs + self._offset
 
 

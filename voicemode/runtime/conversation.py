@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -181,17 +181,23 @@ class Conversations:
         self._parts = self._attentive(parts)
 
     async def converse(
-        self, requests: Sequence[TurnRequest], on_event: EventSink, *, called_at: float, budget_s: float | None
+        self,
+        requests: Sequence[TurnRequest],
+        on_event: EventSink,
+        *,
+        called_at: float,
+        budget_s: float | None,
+        using: Callable[[TurnParts], TurnParts] = lambda parts: parts,
     ) -> Outcome:
         """Hold the turns one after another. Cancelling it frees the devices.
 
-        ``budget_s`` is the caller's patience in seconds, None for endless. Errors that end the conversation are in the
-        outcome, together with the answers that came before.
+        ``budget_s`` is the caller's patience in seconds, None for endless; ``using`` puts other devices in the place of the
+        usual. Errors that end the conversation are in the outcome, together with the answers that came before.
         """
         for other in self._parked.values():
             other.lapse()  # the agent chose to say something else instead of going on
         self._recovery.conversing()
-        conversation = _Conversation(requests, self._parts, self._recovery, self._floor, called_at)
+        conversation = _Conversation(requests, using(self._parts), self._recovery, self._floor, called_at)
         self._running.add(conversation)
         conversation.task.add_done_callback(lambda task: self._forget(conversation, task))
         return await self._attend(conversation, on_event, budget_s)

@@ -15,6 +15,7 @@ from voicemode.core.residual import Residual
 from voicemode.core.speculation import StreamTrust, TranscriptionPace
 from voicemode.core.timeline import Timeline
 from voicemode.core.turn_words import guess_language
+from voicemode.events import EventSink
 from voicemode.interfaces import (
     EchoCanceller,
     Microphone,
@@ -89,3 +90,5 @@ class TurnParts:
     """Told what happened in each turn when it has ended. Returns at once."""
     put: Callable[[Entry], None] = lambda _: None
     """Told what is said, for the record. Returns at once."""
+    watch: EventSink = lambda _: None
+    """Told what happens in each turn, whether its caller still listens or not."""

@@ -20,6 +20,8 @@ class Status(StrEnum):
     SPOKEN = "spoken"
     INTERRUPTED = "interrupted"
     CANCELLED = "cancelled"
+    NEEDS_BROWSER = "needs_browser"
+    """Nothing was said yet: a page must be opened in a browser first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from voicemode.core.commands import Command, effect_of
 from voicemode.core.timeline_builder import Outcome
 from voicemode.errors import VoicemodeError
-from voicemode.events import EventSink
+from voicemode.events import EventSink, TurnEvent
 from voicemode.runtime.exchange import Exchange
 from voicemode.runtime.parts import TurnParts
 from voicemode.runtime.result import Status, TurnRequest, TurnResult
@@ -27,7 +27,7 @@ class Turn:
     def __init__(self, parts: TurnParts, request: TurnRequest, on_event: EventSink, called_at: float) -> None:
         """``called_at`` is when the caller asked, in seconds of ``time.monotonic()``; all timings count from there."""
         self._parts, self._request = parts, request
-        self._log = TurnLog(on_event, called_at)
+        self._log = TurnLog(_both(on_event, parts.watch), called_at)
         self._exchange: Exchange | None = None
         """The one under way; None before the first."""
 
@@ -92,3 +92,11 @@ class Turn:
     def _patience(self) -> str:
         silence_s = self._request.silence_s
         return self._request.patience if silence_s is None else f"{round(silence_s * 1000)} ms"
+
+
+def _both(first: EventSink, second: EventSink) -> EventSink:
+    def tell(event: TurnEvent) -> None:
+        first(event)
+        second(event)
+
+    return tell

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, TextContent
@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from voicemode.engines.builtin import BETTER_STT
 from voicemode.errors import RequestError, VoicemodeError
+from voicemode.events import EventSink, WaitingForFloor
 from voicemode.runtime.arguments import turn_request
 from voicemode.runtime.result import Recovered, Status, TurnRequest, TurnResult, sent_out
 from voicemode.serving.progress import progress
 from voicemode.serving.spec import ToolSpec
 
 if TYPE_CHECKING:  # the sound stack takes time to load; the server hands it over at the first call
+    from voicemode.assemble_browser import Browser, NeedsBrowser
     from voicemode.runtime.conversation import Outcome
     from voicemode.serving.app import App
 
@@ -56,6 +58,7 @@ class ConverseResult(Answer):
 
     answers: list[Answer] = Field([], description="With turns: one per question, in order")
     resume: str = Field("", description="With still_listening: pass it to go on")
+    link: str = Field("", description="With needs_browser: for the person to open")
     engines: dict[str, str] = {}
     failed: list[str] = []
     # Not a model of its own: every agent would pay for its schema in every request.
@@ -77,11 +80,13 @@ async def converse(
     interruptible: Annotated[bool | None, Field(description="May the person speak over the message")] = None,
     turns: Annotated[list[Question] | None, Field(description="Several questions instead of message")] = None,
     resume: Annotated[str | None, Field(description="Handle of an unfinished call, or of a recording")] = None,
+    transport: Literal["auto", "local", "browser"] | None = None,
 ) -> Annotated[CallToolResult, ConverseResult]:
     """Speak to the person and return their spoken reply. Keep messages short and free of markup and code.
 
     status: answered (see text), interrupted (text answers what was heard of your message), cancelled (they said stop),
-    no_speech, spoken, or still_listening: call again at once with resume; nothing is lost.
+    no_speech, spoken, still_listening: call again at once with resume; nothing is lost,
+    or needs_browser: nothing was said yet; show the person the link, then call again.
     Give options when the answer is one of a few; it makes recognition reliable.
     """
     called_at = time.monotonic()
@@ -105,12 +110,17 @@ async def converse(
         budget_s = settings.call_budget_s or _budget(app.client_name(ctx))
         async with progress(ctx.report_progress) as sink:
             # Inside: the first call loads the sound stack, which may take more than a second on a busy machine.
-            talk = (await app.voice(ctx)).conversations
+            product = await app.voice(ctx)
+            talk = product.conversations
             budget_s -= time.monotonic() - called_at  # the client has been counting since the call
             if resume is not None:
                 outcome = await talk.resume(resume, sink, budget_s=budget_s)
             else:
-                outcome = await talk.converse(requests, sink, called_at=called_at, budget_s=budget_s)
+                hold = functools.partial(talk.converse, requests, sink, called_at=called_at)
+                answer = await _through(product.browser, transport, requests, sink, hold, budget_s)
+                if isinstance(answer, CallToolResult):
+                    return _with_warning(answer, app.warning)
+                outcome = answer
     except VoicemodeError as error:
         return _with_warning(_failure(error), app.warning)
     several = turns is not None or outcome.asked > 1
@@ -120,6 +130,30 @@ async def converse(
 
 
 TOOL = ToolSpec(function=converse, title="Talk with the person", open_world=True)
+
+
+async def _through(
+    browser: Browser,
+    transport: Literal["auto", "local", "browser"] | None,
+    requests: Sequence[TurnRequest],
+    sink: EventSink,
+    hold: Callable[..., Awaitable[Outcome]],
+    budget_s: float,
+) -> Outcome | CallToolResult:
+    """Hold the conversation through the sound card or a page, or say what must be opened first."""
+    began = time.monotonic()
+    speaks = any(request.message.strip() for request in requests)
+    listens = any(request.wait_for_response for request in requests)
+    if not await browser.wanted(transport, speaks=speaks, listens=listens):
+        return await hold(budget_s=budget_s)
+
+    def waiting(holder: str) -> None:
+        sink(WaitingForFloor(time.monotonic() - began, holder))
+
+    async with browser.held(budget_s, waiting) as needs:
+        if needs is not None:
+            return _needs_browser(needs)
+        return await hold(budget_s=budget_s - (time.monotonic() - began), using=browser.using)
 
 
 # -- arguments
@@ -163,6 +197,16 @@ def _success(outcome: Outcome, *, several: bool) -> CallToolResult:
 
 def _engines(last: TurnResult) -> Iterable[tuple[str, str]]:
     return ("tts", last.tts), ("stt", last.stt), ("vad", last.vad), ("scorer", last.scorer)
+
+
+def _needs_browser(needs: NeedsBrowser) -> CallToolResult:
+    """Who reads it shows the link to the person, who is looking at the same chat."""
+    result = ConverseResult(status=Status.NEEDS_BROWSER, link=needs.link)
+    if not needs.link:
+        return _tool_result(result, "Nothing was said yet: a page is open. Ask the person to press its button. " + _AGAIN)
+    tunnel = f" If it does not open there, they first run on their own machine: {needs.tunnel}" if needs.tunnel else ""
+    line = f"Nothing was said yet. Ask the person to open this link, which works once: {needs.link}{tunnel}\n{_AGAIN}"
+    return _tool_result(result, line)
 
 
 def _failure(error: VoicemodeError, outcome: Outcome | None = None) -> CallToolResult:
@@ -263,6 +307,8 @@ def _unheard(result: TurnResult) -> str:
     heard = f'up to "...{result.heard[-_QUOTED:]}"' if result.heard else "nothing of it"
     return f' Your message was interrupted; they heard {heard}, and not: "{result.unheard}"'
 
+
+_AGAIN = "Then call converse again with the same arguments."
 
 _CLIPPED = " (The microphone was too loud and its sound is cut off: words may be wrong. Ask them to turn its level down.)"
 _QUOTED = 40
