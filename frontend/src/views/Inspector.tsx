@@ -1,165 +1,189 @@
 /** What went over the wire, and what the turns cost. */
 
-import { useDeferredValue, useEffect, useMemo, useState } from 'react';
-import { type TurnTimes, percentile, turnTimes } from '../inspect/latency.ts';
-import { type Entry, type Filter, filtered, ndjson } from '../inspect/ring.ts';
+import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
+import { pictures, toolUses } from '../inspect/timeline.ts';
+import type { Entry } from '../inspect/ring.ts';
+import { list, number, object, text } from '../protocol/json.ts';
+import { Events } from './Events.tsx';
+import { Turns } from './Turns.tsx';
+import { clock } from './format.ts';
 import type { ViewProps } from './view.ts';
+import './inspector.css';
 
 const EVERY_MS = 400;
-/** Rows that are drawn; the download has all. */
-const ROWS = 300;
-const COLUMNS = ['words', 'response', 'firstWord', 'firstSound', 'heard'] as const;
-const NAMES = { words: 'words', response: 'response', firstWord: 'first word', firstSound: 'first sound', heard: 'heard' } as const;
+const TABS = ['Turns', 'Transcript', 'Tools', 'Events'] as const;
+type Tab = (typeof TABS)[number];
 
 export function Inspector({ conversation }: ViewProps) {
   const { ring } = conversation;
   const [, setSeen] = useState(0);
   const [held, setHeld] = useState<readonly Entry[]>();
-  const [filter, setFilter] = useState<Filter>({ from: 'all', type: '', search: '', sound: false });
-  const [chosen, setChosen] = useState<number>();
+  const [tab, setTab] = useState<Tab>('Turns');
+  const id = useId();
   useEffect(() => {
     const timer = setInterval(() => setSeen(ring.count), EVERY_MS);
     return () => clearInterval(timer);
   }, [ring]);
   const entries = held ?? ring.entries;
-  const wanted = useDeferredValue(filter);
-  const found = filtered(entries, wanted);
-  const event = found.find((entry) => entry.number === chosen);
+  const clear = () => {
+    ring.clear();
+    conversation.levelLog.clear();
+    setHeld(undefined);
+  };
   return (
     <section className="inspector">
-      <h1>Inspector</h1>
-      <Latencies turns={turnTimes(entries)} />
-      <h2>Events</h2>
-      <form className="filters" onSubmit={(submitted) => submitted.preventDefault()}>
-        <label>
-          From
-          <select value={filter.from} onChange={(change) => setFilter({ ...filter, from: change.target.value as Filter['from'] })}>
-            <option value="all">everyone</option>
-            <option value="client">this page</option>
-            <option value="server">the server</option>
-            <option value="page">notes of the page</option>
-          </select>
-        </label>
-        <label>
-          Type
-          <input value={filter.type} onChange={(change) => setFilter({ ...filter, type: change.target.value })} placeholder="response." />
-        </label>
-        <label>
-          Search
-          <input type="search" value={filter.search} onChange={(change) => setFilter({ ...filter, search: change.target.value })} />
-        </label>
-        <label className="check">
-          <input type="checkbox" checked={filter.sound} onChange={(change) => setFilter({ ...filter, sound: change.target.checked })} /> Sound
-        </label>
-        <button type="button" aria-pressed={held !== undefined} onClick={() => setHeld(held === undefined ? [...ring.entries] : undefined)}>
-          {held === undefined ? 'Hold still' : 'Go on'}
-        </button>
-        <button type="button" onClick={() => ring.clear()}>
-          Clear
-        </button>
-        <button type="button" className="primary" onClick={() => save(ndjson(found))} disabled={found.length === 0}>
-          Download NDJSON
-        </button>
-      </form>
-      <p className="note">
-        {found.length} of {entries.length} events{found.length > ROWS && `, the last ${ROWS} are shown`}; the oldest are forgotten, and sound is
-        never kept.
-      </p>
-      <div className="split">
-        <ol className="events" aria-label="Events">
-          {found.slice(-ROWS).map((entry) => (
-            <li key={entry.number}>
-              <button
-                type="button"
-                className={entry.from}
-                aria-current={entry.number === chosen ? 'true' : undefined}
-                onClick={() => setChosen(entry.number)}
-              >
-                <time>{new Date(entry.atMs).toISOString().slice(11, 23)}</time>
-                <span aria-label={entry.from}>{entry.from === 'client' ? '→' : entry.from === 'server' ? '←' : '·'}</span>
-                <code>{entry.type}</code>
-              </button>
-            </li>
-          ))}
-        </ol>
-        <pre className="json" tabIndex={0} aria-label="The event">
-          {event === undefined ? 'Choose an event.' : JSON.stringify(event.event, null, 2)}
-        </pre>
+      <header className="head">
+        <h1>Inspector</h1>
+        <div className="row">
+          <button type="button" aria-pressed={held !== undefined} onClick={() => setHeld(held === undefined ? [...ring.entries] : undefined)}>
+            {held === undefined ? 'Hold still' : 'Go on'}
+          </button>
+          <button type="button" onClick={clear} disabled={entries.length === 0}>
+            Clear
+          </button>
+        </div>
+      </header>
+      <Tabs chosen={tab} choose={setTab} id={id} />
+      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${tab}`} className="tabpanel">
+        {tab === 'Turns' && <Turns turns={pictures(entries)} levels={conversation.levelLog} />}
+        {tab === 'Transcript' && <Lines entries={entries} />}
+        {tab === 'Tools' && <Tools entries={entries} />}
+        {tab === 'Events' && <Events entries={entries} />}
       </div>
     </section>
   );
 }
 
-function Latencies({ turns }: { turns: readonly TurnTimes[] }) {
-  const parts = useMemo(() => [0.5, 0.95].map((part) => ({ part, values: COLUMNS.map((column) => of(turns, column, part)) })), [turns]);
-  const most = Math.max(500, ...turns.flatMap((turn) => COLUMNS.map((column) => turn[column] ?? 0)));
-  if (turns.length === 0) return <p className="note">Once you have said something, this shows how long each step of a turn took.</p>;
+/** The arrow keys go from one to the next, as https://www.w3.org/WAI/ARIA/apg/patterns/tabs/ has it. */
+function Tabs({ chosen, choose, id }: { chosen: Tab; choose: (tab: Tab) => void; id: string }) {
+  const list = useRef<HTMLDivElement>(null);
+  const key = (event: KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step === undefined) return;
+    const at = (TABS.indexOf(chosen) + step + TABS.length) % TABS.length;
+    choose(TABS[at] ?? 'Turns');
+    list.current?.querySelectorAll<HTMLElement>('[role=tab]')[at]?.focus();
+  };
   return (
-    <div className="scroll">
-      <table>
-        <caption>Milliseconds after the server found that you had stopped</caption>
+    <div ref={list} className="tabs" role="tablist" aria-label="What is shown" onKeyDown={key}>
+      {TABS.map((each) => (
+        <button
+          key={each}
+          type="button"
+          role="tab"
+          id={`${id}-${each}`}
+          aria-selected={each === chosen}
+          aria-controls={`${id}-panel`}
+          tabIndex={each === chosen ? 0 : -1}
+          onClick={() => choose(each)}
+        >
+          {each}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+// -- who said what, as the events tell it
+
+interface Said {
+  readonly id: string;
+  readonly atMs: number;
+  readonly who: 'you' | 'assistant';
+  readonly text: string;
+  readonly remark: string;
+}
+
+function Lines({ entries }: { entries: readonly Entry[] }) {
+  const lines = transcript(entries);
+  if (lines.length === 0) return <p className="note">Nothing was said yet.</p>;
+  return (
+    <div className="scroll" tabIndex={0} role="region" aria-label="Transcript">
+      <table className="wrapped">
         <thead>
           <tr>
-            <th scope="col">turn</th>
-            {COLUMNS.map((column) => (
-              <th key={column} scope="col">
-                {NAMES[column]}
-              </th>
-            ))}
-            <th scope="col">timeline</th>
+            <th scope="col">at</th>
+            <th scope="col">who</th>
+            <th scope="col">words</th>
+            <th scope="col">item</th>
           </tr>
         </thead>
         <tbody>
-          {turns.slice(-20).map((turn) => (
-            <tr key={turn.itemId}>
-              <th scope="row">
-                {new Date(turn.stoppedMs).toISOString().slice(11, 19)}
-                {turn.interrupted && ' interrupted'}
-              </th>
-              {COLUMNS.map((column) => (
-                <td key={column}>{shown(turn[column])}</td>
-              ))}
+          {lines.map((each) => (
+            <tr key={each.id}>
+              <td>{clock(each.atMs / 1000)}</td>
+              <td>{each.who}</td>
               <td>
-                <svg className="timeline" viewBox="0 0 200 12" role="img" aria-label="the steps on a line">
-                  <line x1="0" y1="6" x2="200" y2="6" />
-                  {COLUMNS.map((column) => turn[column] !== undefined && <circle key={column} className={column} cx={5 + (190 * turn[column]) / most} cy="6" r="4" />)}
-                </svg>
+                {each.text} {each.remark !== '' && <small className="tag">{each.remark}</small>}
+              </td>
+              <td>
+                <code>{each.id}</code>
               </td>
             </tr>
           ))}
         </tbody>
-        <tfoot>
-          {parts.map(({ part, values }) => (
-            <tr key={part}>
-              <th scope="row">p{part * 100}</th>
-              {values.map((value, i) => (
-                <td key={COLUMNS[i]}>{shown(value)}</td>
-              ))}
-              <td />
-            </tr>
-          ))}
-        </tfoot>
       </table>
     </div>
   );
 }
 
-function of(turns: readonly TurnTimes[], column: (typeof COLUMNS)[number], part: number): number | undefined {
-  return percentile(
-    turns.map((turn) => turn[column]).filter((value) => value !== undefined),
-    part,
+function transcript(entries: readonly Entry[]): readonly Said[] {
+  const lines = new Map<string, Said>();
+  const put = (id: string, atMs: number, change: Partial<Said>) => {
+    lines.set(id, { ...(lines.get(id) ?? { id, atMs, who: 'assistant', text: '', remark: '' }), ...change });
+  };
+  for (const { type, event, atMs } of entries) {
+    const id = text(event, 'item_id');
+    const words = text(event, 'transcript') || text(event, 'text');
+    if (type === 'conversation.item.input_audio_transcription.completed') put(id, atMs, { who: 'you', text: words });
+    if (type === 'conversation.item.input_audio_transcription.failed') put(id, atMs, { who: 'you', text: '', remark: 'not written down' });
+    if (type === 'response.output_audio_transcript.done' || type === 'response.output_text.done') put(id, atMs, { text: words });
+    if (type === 'conversation.item.truncated') put(id, atMs, { remark: `heard ${number(event, 'audio_end_ms')} ms of it` });
+    if (type === 'conversation.item.create') {
+      const typed = list(object(event['item']), 'content').map((part) => text(part, 'text')).join(' ').trim();
+      if (typed !== '') put(`typed-${atMs}`, atMs, { who: 'you', text: typed, remark: 'typed' });
+    }
+  }
+  return [...lines.values()];
+}
+
+function Tools({ entries }: { entries: readonly Entry[] }) {
+  const uses = toolUses(entries);
+  if (uses.length === 0) return <p className="note">No tool was used yet.</p>;
+  return (
+    <div className="scroll" tabIndex={0} role="region" aria-label="Tools">
+      <table className="wrapped">
+        <thead>
+          <tr>
+            {['at', 'tool', 'state', 'ms', 'arguments', 'result'].map((each) => (
+              <th key={each} scope="col">
+                {each}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {uses.map((use) => (
+            <tr key={use.itemId}>
+              <td>{clock(use.atMs / 1000)}</td>
+              <th scope="row">
+                <code>
+                  {use.server !== '' && `${use.server}.`}
+                  {use.name}
+                </code>
+              </th>
+              <td>{use.state}</td>
+              <td>{use.tookMs === undefined ? '–' : Math.round(use.tookMs)}</td>
+              <td>
+                <code>{use.arguments}</code>
+              </td>
+              <td>
+                <code>{use.output}</code>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
-}
-
-function shown(ms: number | undefined): string {
-  return ms === undefined ? '–' : Math.round(ms).toString();
-}
-
-function save(text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/x-ndjson' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `voicemode-${new Date().toISOString().replace(/[:.]/g, '-')}.ndjson`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'react';
 
-const COMMAND = /^(?<before>.*?\bRun:? )(?<command>'[^']+'|[^,(]+?)(?<after>(?:, .*| \(.*)?\.)$/;
+const COMMAND = /^(?<before>.*?\b[Rr]un:? )(?<command>'[^']+'|[^,(]+?)(?<after>(?:, .*| \(.*)?\.)$/;
 const SHOWN_MS = 1500;
 
 export function Remedy({ text }: { text: string }) {

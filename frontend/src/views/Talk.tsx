@@ -3,6 +3,7 @@
 import { type FormEvent, useState, useSyncExternalStore } from 'react';
 import type { Conversation, Shown } from '../adapters/conversation.ts';
 import { type Phase, phaseOf } from '../turn/state.ts';
+import { Feedback } from './Feedback.tsx';
 import { Icon } from './Icon.tsx';
 import { Orb } from './Orb.tsx';
 import { Settings } from './Settings.tsx';
@@ -27,6 +28,7 @@ export function Talk({ conversation }: ViewProps) {
   return (
     <div className={`talk-view ${empty ? 'empty' : ''}`}>
       {!empty && <Transcript lines={shown.turns.lines} onDecide={(id, approve) => conversation.decide(id, approve)} />}
+      {over(shown) && <Feedback key={shown.turns.lines.length} thread={shown.thread} />}
       <section className="stage" aria-label="Call">
         <Orb conversation={conversation} shown={shown} phase={phase} />
         <div className="says">
@@ -44,6 +46,11 @@ export function Talk({ conversation }: ViewProps) {
       <Announcements phase={phase} shown={shown} />
     </div>
   );
+}
+
+/** Of an incognito one there is nothing to add it to. */
+function over({ turns, thread, incognito }: Shown): boolean {
+  return turns.base === 'idle' && !incognito && thread !== '' && turns.lines.some(({ kind }) => kind === 'assistant');
 }
 
 function says(phase: Phase, { muted, microphone, mode }: Shown): string {
