@@ -21,7 +21,7 @@ from urllib.request import urlopen
 from tests.stubs.client import SpeechStub
 from tests_clients.driving import ROOT
 
-__all__ = ["KEY", "Served", "served"]
+__all__ = ["KEY", "Served", "endpoint_stub", "served"]
 
 KEY = "a-token-of-the-tests-of-clients"
 
@@ -53,7 +53,7 @@ class Served:
 @contextlib.contextmanager
 def served(folder: Path, **settings: str) -> Iterator[Served]:
     """Ready when the block begins and gone when it ends. ``settings`` are variables without VOICEMODE_, in lower case."""
-    with SpeechStub(sites=1) as speech, _endpoint_stub() as endpoint:
+    with SpeechStub(sites=1) as speech, endpoint_stub() as endpoint:
         speech.configure(voice="numbers", rate_x=_FASTER_THAN_SPEECH)
         chosen = {
             "base_dir": str(folder / "base"),
@@ -90,7 +90,7 @@ def _process(log: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[b
 
 
 @contextlib.contextmanager
-def _endpoint_stub() -> Iterator[str]:
+def endpoint_stub() -> Iterator[str]:
     """Its address."""
     command = [sys.executable, "-m", "tests_clients.endpoint_stub"]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

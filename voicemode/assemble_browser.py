@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -27,7 +27,7 @@ from voicemode.events import (
 )
 from voicemode.http.tokens import install_token
 from voicemode.load_config import LoadedSettings
-from voicemode.record import Entry
+from voicemode.record import Entry, Standing
 from voicemode.runtime.parts import Session, TurnParts
 from voicemode.settings import Settings
 from voicemode.supervise.on_demand import Starter
@@ -70,7 +70,7 @@ class Browser:
         """``environ`` is this process's own, for a server that is started."""
         self.loaded = loaded
         """The settings in force; may be changed."""
-        self._environ, self._agent, self._services = environ, agent, services
+        self._environ, self._agent, self._services = environ, _title(agent), services
         self._line: PageLine | None = None
         self._session = Session()
         self._acting: set[asyncio.Task[object]] = set()
@@ -108,8 +108,8 @@ class Browser:
         finally:
             line.give()
 
-    def using(self, parts: TurnParts) -> TurnParts:
-        """The same, with the page's devices. Only within ``held``."""
+    def using(self, parts: TurnParts, messages: Sequence[str] = ()) -> TurnParts:
+        """The same, with the page's devices. Only within ``held``. ``messages``: what is to be said, for captions."""
         line = self._line
         assert line is not None  # noqa: S101 - it is held
         shared, own = parts.session, self._session
@@ -123,7 +123,9 @@ class Browser:
 
         def put(entry: Entry) -> None:
             parts.put(entry)
-            line.tell(Said(entry.key, entry.role.value, entry.text, entry.standing.value))
+            # Who keeps it is told what was heard, the page what is being said.
+            text = _message_of(entry, messages) if entry.standing is Standing.IN_FLIGHT else entry.text
+            line.tell(Said(entry.key, entry.role.value, text, entry.standing.value))
 
         return replace(
             parts,
@@ -212,6 +214,19 @@ class Browser:
         self._acting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.info("what was pressed in the page was not done: %s", error)
+
+
+def _title(program: str) -> str:
+    """What people call it: "Claude Code" for "claude-code (pid 4711)"."""
+    name = program.partition(" (pid ")[0].replace("-", " ")
+    return name.title() if name.islower() else name
+
+
+def _message_of(entry: Entry, messages: Sequence[str]) -> str:
+    """By the key of ``turn_record``: conversation, number of the turn, what it is."""
+    number = entry.key.split(".")[1:2]
+    index = int(number[0]) if number and number[0].isdecimal() else len(messages)
+    return messages[index] if index < len(messages) else ""
 
 
 def address_of(settings: Settings) -> str:

@@ -1,9 +1,11 @@
 /** The frame around the views, and which one is shown. */
 
 import { type MouseEvent, useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import type { AgentLine } from './adapters/agentLine.ts';
 import type { Admission } from './adapters/api.ts';
 import type { Conversation } from './adapters/conversation.ts';
 import { phaseOf } from './turn/state.ts';
+import { AgentPanel } from './views/AgentPanel.tsx';
 import { Inspector } from './views/Inspector.tsx';
 import { Sessions } from './views/Sessions.tsx';
 import { Status } from './views/Status.tsx';
@@ -17,7 +19,13 @@ const VIEWS = [
   { path: '/status', name: 'Status', View: Status },
 ] as const;
 
-export function App({ conversation, admission }: { conversation: Conversation; admission: Promise<Admission> }) {
+interface Props {
+  readonly conversation: Conversation;
+  readonly line: AgentLine;
+  readonly admission: Promise<Admission>;
+}
+
+export function App({ conversation, line, admission }: Props) {
   const [path, go] = usePath();
   const [admitted, setAdmitted] = useState<Admission>();
   useEffect(() => {
@@ -43,6 +51,7 @@ export function App({ conversation, admission }: { conversation: Conversation; a
         </nav>
         <Live conversation={conversation} away={view.path !== '/'} />
       </header>
+      {admitted === 'in' && <AgentPanel line={line} />}
       <main id="main" tabIndex={-1} className={view.path === '/' ? 'talk' : 'page'}>
         {admitted === 'in' && <view.View conversation={conversation} go={go} />}
         {admitted !== undefined && admitted !== 'in' && <Welcome admission={admitted} />}

@@ -26,7 +26,9 @@ class Page:
 
     def __init__(self, needs: NeedsBrowser | None, *, wanted: bool) -> None:
         self._needs, self._wanted = needs, wanted
-        self.using = object()
+
+    def using(self, parts: Any, messages: Sequence[str]) -> Any:
+        """Nothing is held here."""
 
     async def wanted(self, _: Any, **__: Any) -> bool:
         return self._wanted

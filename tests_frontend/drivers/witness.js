@@ -67,7 +67,8 @@
     alive: () => ({
       contexts: opened.contexts.filter((each) => each.state !== 'closed').length,
       connections: opened.connections.filter((each) => each.connectionState !== 'closed').length,
-      sockets: opened.sockets.filter((each) => each.readyState < 2).length,
+      // The line for agents is there as long as the page is.
+      sockets: opened.sockets.filter((each) => each.readyState < 2 && !each.url.endsWith('/api/page/line')).length,
       tracks: opened.tracks.filter((each) => each.readyState === 'live').length,
       listeners: opened.listeners,
     }),

@@ -153,7 +153,8 @@ async def _through(
     async with browser.held(budget_s, waiting) as needs:
         if needs is not None:
             return _needs_browser(needs)
-        return await hold(budget_s=budget_s - (time.monotonic() - began), using=browser.using)
+        using = functools.partial(browser.using, messages=[request.message for request in requests])
+        return await hold(budget_s=budget_s - (time.monotonic() - began), using=using)
 
 
 # -- arguments

@@ -4,16 +4,17 @@ import { toInt16 } from '../audio/pcm.ts';
 import { Resampler } from '../audio/resampler.ts';
 import { WIRE_RATE } from '../protocol/commands.ts';
 
-const BLOCK = WIRE_RATE / 50;
-
 class Capture extends AudioWorkletProcessor {
-  readonly #resampler = new Resampler(Math.round(sampleRate), WIRE_RATE);
-  #block = new Float32Array(BLOCK);
+  readonly #resampler: Resampler;
+  readonly #block: Float32Array;
   #filled = 0;
   #running = true;
 
-  constructor() {
+  constructor(options?: { readonly processorOptions?: { readonly rate?: number } }) {
     super();
+    const rate = options?.processorOptions?.rate ?? WIRE_RATE;
+    this.#resampler = new Resampler(Math.round(sampleRate), rate);
+    this.#block = new Float32Array(rate / 50);
     this.port.onmessage = () => {
       this.#running = false; // the only message there is
     };
@@ -29,11 +30,11 @@ class Capture extends AudioWorkletProcessor {
 
   #take(samples: Float32Array): void {
     for (let at = 0; at < samples.length; ) {
-      const part = samples.subarray(at, at + BLOCK - this.#filled);
+      const part = samples.subarray(at, at + this.#block.length - this.#filled);
       this.#block.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;
-      if (this.#filled < BLOCK) return;
+      if (this.#filled < this.#block.length) return;
       const block = toInt16(this.#block);
       this.port.postMessage(block, [block.buffer]);
       this.#filled = 0;

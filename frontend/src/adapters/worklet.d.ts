@@ -1,7 +1,7 @@
 /** What an AudioWorkletGlobalScope has; TypeScript's libraries leave it out. */
 
 declare const sampleRate: number;
-declare function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
+declare function registerProcessor(name: string, processor: new (options?: object) => AudioWorkletProcessor): void;
 
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;
