@@ -181,3 +181,21 @@ async def test_another_browser_needs_another_link(server: Served, visitors: Page
     await admitted(server, visitors)
     async with server.stranger(headers={"Cookie": f"{COOKIE}_1=guessed", "Origin": server.url}) as browser:
         assert (await browser.get("/api/page")).status_code == 401
+
+
+async def test_the_owner_gets_keys_of_further_links_and_nobody_else(server: Served, visitors: PageVisitors) -> None:
+    """With the token, or on a page that is in: it is the owner's, who may want to go on at another device."""
+    async with server.client() as owner, server.stranger() as stranger:
+        cookie = await admitted(server, visitors)
+        here = {**cookie, "Origin": server.url}
+        keys = [
+            (await owner.post("/api/page/key")).json()["key"],
+            (await stranger.post("/api/page/key", headers=here)).json()["key"],
+        ]
+        assert (await stranger.post("/api/page/key")).status_code == 401
+        assert (
+            await stranger.post("/api/page/key", headers={**cookie, "Origin": "https://elsewhere.example"})
+        ).status_code in (401, 403)
+        for key in keys:
+            entered = await stranger.post("/api/page/attach", json={"key": key}, headers={"Origin": server.url})
+            assert entered.status_code == 200

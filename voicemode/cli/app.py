@@ -32,6 +32,8 @@ from voicemode.cli.mcp import EXAMPLES as MCP_EXAMPLES
 from voicemode.cli.mcp import mcp
 from voicemode.cli.models import app as models_app
 from voicemode.cli.output import print_json
+from voicemode.cli.page import EXAMPLES as PAGE_EXAMPLES
+from voicemode.cli.page import page
 from voicemode.cli.serve import EXAMPLES as SERVE_EXAMPLES
 from voicemode.cli.serve import TOKEN_EXAMPLES, serve, token
 from voicemode.cli.service import app as service_app
@@ -74,6 +76,7 @@ app.add_typer(turn_app, name="turn")
 app.add_typer(history_app, name="history")
 app.command(epilog=SERVE_EXAMPLES)(serve)
 app.command(epilog=TOKEN_EXAMPLES)(token)
+app.command(epilog=PAGE_EXAMPLES)(page)
 app.command(epilog=CALL_EXAMPLES)(call)
 app.command(epilog=MCP_EXAMPLES)(mcp)
 

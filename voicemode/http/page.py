@@ -84,6 +84,11 @@ def page_routes(visitors: PageVisitors, folder: Path = FOLDER, *, memory: str = 
         )
         return answer
 
+    async def new_key(request: Request) -> JSONResponse:
+        if not caller_of(request.scope).trusted:
+            raise HttpError(403, "forbidden", "Only the owner of the installation makes links.")
+        return JSONResponse({"key": visitors.new_key()}, headers={"cache-control": "no-store"})
+
     async def attached(request: Request) -> JSONResponse:
         told = {"attached": caller_of(request.scope).trusted, "memory": memory}
         return JSONResponse(told, headers={"cache-control": "no-store"})
@@ -94,6 +99,7 @@ def page_routes(visitors: PageVisitors, folder: Path = FOLDER, *, memory: str = 
         Route(f"{ASSETS_PATH}{{name}}", asset, methods=["GET"]),
         Route(ATTACH_PATH, attach, methods=["POST"]),
         Route("/api/page", attached, methods=["GET"]),
+        Route("/api/page/key", new_key, methods=["POST"]),
     ]
 
 
