@@ -87,7 +87,8 @@ function usePath(): [string, (to: string) => void] {
   const go = useCallback((to: string) => {
     history.pushState(null, '', to + location.search);
     setPath(to);
-    document.getElementById('main')?.focus();
+    document.getElementById('main')?.focus({ preventScroll: true });
+    scrollTo(0, 0);
   }, []);
   return [path, go];
 }

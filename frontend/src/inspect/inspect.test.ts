@@ -27,6 +27,16 @@ describe('the ring', () => {
     expect(ring.entries.map((entry) => entry.number)).toEqual([1, 47, 48, 49, 50, 51]);
   });
 
+  test('keeps the first sound of each answer', () => {
+    const ring = new Ring({ entries: 100, characters: 1e6, sound: 5 });
+    const answer = (item_id: string, ms: number) => ring.add('server', { type: 'response.output_audio.delta', item_id, delta: '' }, ms);
+    for (let i = 0; i < 20; i += 1) answer('a', i);
+    for (let i = 20; i < 40; i += 1) answer('b', i);
+    for (let i = 40; i < 80; i += 1) ring.add('client', { type: 'input_audio_buffer.append', audio: '' }, i);
+    expect(ring.entries.filter(({ from }) => from === 'server').map(({ atMs }) => atMs)).toEqual([0, 20]);
+    expect(ring.entries).toHaveLength(7);
+  });
+
   test('keeps no sound, wherever it is', () => {
     const ring = new Ring();
     const sound = btoa('x'.repeat(4800));

@@ -12,6 +12,8 @@ export interface Entry {
   readonly event: Json;
   /** Characters of it as JSON. */
   readonly size: number;
+  /** Sound after other sound of the same, which others may push out. */
+  readonly bulk: boolean;
 }
 
 export interface RingLimits {
@@ -30,6 +32,8 @@ export class Ring {
   #characters = 0;
   #sounds = 0;
   #count = 0;
+  /** Whose sound came last, from the server. */
+  #speaking = '';
 
   constructor(limits: RingLimits = LIMITS) {
     this.#limits = limits;
@@ -40,11 +44,15 @@ export class Ring {
     const event = object(withoutSound(json ?? { type: 'not an event' })) ?? {};
     const size = JSON.stringify(event).length;
     this.#count += 1;
-    const entry: Entry = { number: this.#count, atMs, from, type: text(event, 'type'), event, size };
-    this.#entries.push(entry);
+    const type = text(event, 'type');
+    const item = text(event, 'item_id');
+    // The first of an answer tells when it could be heard.
+    const bulk = SOUND.has(type) && (item === '' || item === this.#speaking);
+    if (SOUND.has(type) && item !== '') this.#speaking = item;
+    this.#entries.push({ number: this.#count, atMs, from, type, event, size, bulk });
     this.#characters += size;
-    if (SOUND.has(entry.type)) this.#sounds += 1;
-    if (this.#sounds > this.#limits.sound) this.#drop(this.#entries.findIndex((each) => SOUND.has(each.type)));
+    if (bulk) this.#sounds += 1;
+    if (this.#sounds > this.#limits.sound) this.#drop(this.#entries.findIndex((each) => each.bulk));
     while (this.#entries.length > this.#limits.entries || this.#characters > this.#limits.characters) this.#drop(0);
   }
 
@@ -52,7 +60,7 @@ export class Ring {
     const [dropped] = this.#entries.splice(at, 1);
     if (dropped === undefined) return;
     this.#characters -= dropped.size;
-    if (SOUND.has(dropped.type)) this.#sounds -= 1;
+    if (dropped.bulk) this.#sounds -= 1;
   }
 
   /** Oldest first. */

@@ -20,10 +20,9 @@ const TURN = [
 ] as const;
 
 describe('the picture of a turn', () => {
-  test('shows speech where the server found it, and how long it waited before it took the turn for over', () => {
+  test('shows speech where the server found it, and each step after it', () => {
     const [picture] = pictures(ringWith(TURN).entries);
     expect(picture?.speech).toEqual({ fromMs: 2800, toMs: 4100 });
-    expect(picture?.waited).toEqual({ fromMs: 4100, toMs: 4600 });
     expect(picture?.marks).toEqual([
       { name: 'committed', atMs: 4610 },
       { name: 'words', atMs: 4900 },
@@ -62,6 +61,14 @@ describe('the picture of a turn', () => {
     expect(second?.playback).toEqual([{ fromMs: 8000, toMs: 9000, end: 'heard' }]);
     expect(second?.speech).toBeUndefined();
   });
+});
+
+test('the picture of a turn ends where somebody types', () => {
+  const ring = ringWith([...TURN, [5500, 'page.playing']]);
+  ring.add('client', { type: 'conversation.item.create' }, 5990);
+  ring.add('page', { type: 'page.silent' }, 6000);
+  ring.add('page', { type: 'page.playing' }, 6500);
+  expect(pictures(ring.entries)[0]?.playback).toEqual([{ fromMs: 5500, toMs: 6000, end: 'cut' }]);
 });
 
 test('tools are told once each, with what came of them and how long it took', () => {

@@ -20,10 +20,8 @@ export interface Mark {
 
 export interface TurnPicture extends Span {
   readonly times: TurnTimes;
-  /** The person's speech, where the server found it in their sound. */
+  /** The person's speech, where the server found it in their sound, with the silence that it waited for. */
   readonly speech: Span | undefined;
-  /** From the end of the speech until the server took the turn for over. */
-  readonly waited: Span | undefined;
   readonly marks: readonly Mark[];
   readonly playback: readonly Playback[];
 }
@@ -44,13 +42,18 @@ const ENDS: Readonly<Record<string, Playback['end']>> = {
 /** Around what happened. */
 const MARGIN_MS = 400;
 
-/** One for each turn that the server found the end of, oldest first. */
+/** One for each turn that the server found the end of, oldest first, up to what comes next: another one, or typed words. */
 export function pictures(entries: readonly Entry[]): readonly TurnPicture[] {
   const turns = turnTimes(entries);
-  return turns.map((times, i) => pictured(entries, times, turns[i + 1]?.stoppedMs ?? Infinity));
+  const typed = entries.filter(({ type, from }) => type === 'conversation.item.create' && from === 'client').map(({ atMs }) => atMs);
+  return turns.map((times, i) => {
+    const next = turns[i + 1]?.stoppedMs ?? Infinity;
+    return pictured(entries, times, next, typed.find((atMs) => atMs >= times.stoppedMs) ?? next);
+  });
 }
 
-function pictured(entries: readonly Entry[], times: TurnTimes, untilMs: number): TurnPicture {
+/** Nothing new begins after `typedMs`; what was being heard then breaks off a moment later. */
+function pictured(entries: readonly Entry[], times: TurnTimes, untilMs: number, typedMs: number): TurnPicture {
   const speech = speechOf(entries, times);
   const own = entries.filter(({ atMs }) => atMs >= times.stoppedMs && atMs < untilMs);
   const marks = MARKS.flatMap(([stage, name]) => {
@@ -60,14 +63,13 @@ function pictured(entries: readonly Entry[], times: TurnTimes, untilMs: number):
   const committed = own.find((entry) => entry.type === 'input_audio_buffer.committed' && text(entry.event, 'item_id') === times.itemId);
   if (committed !== undefined) marks.push({ name: 'committed', atMs: committed.atMs });
   marks.sort((a, b) => a.atMs - b.atMs);
-  const playback = playbackOf(own);
+  const playback = playbackOf(own, typedMs);
   const moments = [times.stoppedMs, speech?.fromMs ?? times.stoppedMs, ...marks.map(({ atMs }) => atMs), ...playback.map(({ toMs }) => toMs)];
   return {
     times,
     fromMs: Math.min(...moments) - MARGIN_MS,
     toMs: Math.max(...moments) + MARGIN_MS,
     speech,
-    waited: speech === undefined ? undefined : { fromMs: speech.toMs, toMs: times.stoppedMs },
     marks,
     playback,
   };
@@ -88,12 +90,12 @@ function speechOf(entries: readonly Entry[], { itemId, stoppedMs }: TurnTimes): 
   return { fromMs: zero + fromMs, toMs: Math.min(zero + toMs, stoppedMs) };
 }
 
-function playbackOf(entries: readonly Entry[]): readonly Playback[] {
+function playbackOf(entries: readonly Entry[], typedMs: number): readonly Playback[] {
   const played: Playback[] = [];
   for (const { type, atMs } of entries) {
     const last = played.at(-1);
     const end = Object.hasOwn(ENDS, type) ? ENDS[type] : undefined;
-    if (BEGIN.has(type) && last?.end !== 'going on') played.push({ fromMs: atMs, toMs: atMs, end: 'going on' });
+    if (BEGIN.has(type) && atMs < typedMs && last?.end !== 'going on') played.push({ fromMs: atMs, toMs: atMs, end: 'going on' });
     if (end !== undefined && last?.end === 'going on') played[played.length - 1] = { ...last, toMs: atMs, end };
   }
   const last = played.at(-1);

@@ -90,7 +90,7 @@ function Threads({ all, problem, chosen }: { all: readonly Thread[] | undefined;
           <a href={addressOf({ thread: each.thread, key: '' })} aria-current={each.thread === chosen ? 'true' : undefined}>
             <strong>{each.opening || each.thread}</strong>
             <small>
-              {ago(each.touchedAt, nowS)} · {count(each.entries, 'part')} · {surfacesOf(each)}
+              {ago(each.touchedAt, nowS)} · {each.entries === 1 ? '1 entry' : `${each.entries} entries`} · {surfacesOf(each)}
             </small>
           </a>
         </li>

@@ -27,6 +27,7 @@ export function Talk({ conversation }: ViewProps) {
   const empty = shown.turns.lines.length === 0;
   return (
     <div className={`talk-view ${empty ? 'empty' : ''}`}>
+      <h1 className="hidden">Talk</h1>
       {!empty && <Transcript lines={shown.turns.lines} onDecide={(id, approve) => conversation.decide(id, approve)} />}
       {over(shown) && <Feedback key={shown.turns.lines.length} thread={shown.thread} />}
       <section className="stage" aria-label="Call">
@@ -73,15 +74,11 @@ function Controls({ conversation, shown }: { conversation: Conversation; shown: 
   const hold = shown.mode === 'hold';
   return (
     <div className="controls">
-      <button
-        type="button"
-        aria-pressed={shown.muted}
-        aria-keyshortcuts="M"
-        disabled={!live || !shown.microphone}
-        onClick={() => conversation.mute(!shown.muted)}
-      >
-        <Icon name={shown.muted ? 'muted' : 'microphone'} /> {shown.muted ? 'Muted' : 'Mute'}
-      </button>
+      {live && (
+        <button type="button" aria-pressed={shown.muted} aria-keyshortcuts="M" disabled={!shown.microphone} onClick={() => conversation.mute(!shown.muted)}>
+          <Icon name={shown.muted ? 'muted' : 'microphone'} /> {shown.muted ? 'Muted' : 'Mute'}
+        </button>
+      )}
       <button type="button" aria-pressed={hold} onClick={() => conversation.turnTaking(hold ? 'open' : 'hold')}>
         <Icon name="hold" /> Hold to talk
       </button>

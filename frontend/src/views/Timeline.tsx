@@ -4,7 +4,7 @@ import { type RefObject, useEffect, useId, useRef, useState } from 'react';
 import type { Level, LevelLog } from '../inspect/levels.ts';
 import type { Span, TurnPicture } from '../inspect/timeline.ts';
 
-const LABELS_PX = 104;
+const LABELS_PX = 72;
 const ROW_PX = 34;
 const LEVEL_PX = 44;
 const AXIS_PX = 26;
@@ -42,7 +42,6 @@ export function Timeline({ picture, levels }: { picture: TurnPicture; levels: Le
         <path className="loud in" d={area(loud, 'input', x, LEVEL_PX)} />
         <text x={0} y={rows.speech + 22}>speech</text>
         {picture.speech !== undefined && bar(picture.speech, rows.speech, 'speech')}
-        {picture.waited !== undefined && bar(picture.waited, rows.speech, 'waited')}
         <text x={0} y={rows.marks + 20}>server</text>
         {names.marks.map(({ atMs, name, lane, flip }) => (
           <g key={`${name} ${atMs}`}>
@@ -97,11 +96,10 @@ function ticks(fromMs: number, toMs: number, zeroMs: number): readonly { atMs: n
   return found;
 }
 
-function told({ speech, waited, marks, playback, times }: TurnPicture): string {
+function told({ speech, marks, playback, times }: TurnPicture): string {
   const after = (ms: number) => `${Math.round(ms - times.stoppedMs)} ms`;
   const parts = [
     ...(speech === undefined ? [] : [`You spoke for ${((speech.toMs - speech.fromMs) / 1000).toFixed(1)} s`]),
-    ...(waited === undefined ? [] : [`the server waited ${Math.round(waited.toMs - waited.fromMs)} ms`]),
     ...marks.map(({ name, atMs }) => `${name} after ${after(atMs)}`),
     ...playback.map(({ fromMs, end }) => `the answer was heard from ${after(fromMs)} on and ${end === 'cut' ? 'cut off' : end}`),
   ];

@@ -14,20 +14,19 @@ const ROWS = 50;
 export function Turns({ turns, levels }: { turns: readonly TurnPicture[]; levels: LevelLog }) {
   const [chosen, setChosen] = useState<string>();
   const figures = useMemo(() => PARTS.map((part) => ({ part, values: COLUMNS.map((column) => of(turns, column, part)) })), [turns]);
-  const waits = PARTS.map((part) => percentile(turns.flatMap((turn) => waited(turn) ?? []), part));
   const picture = turns.find(({ times }) => times.itemId === chosen) ?? turns.at(-1);
   if (picture === undefined) return <p className="note">Say something in Talk. Here you then see how long each step of the turn took.</p>;
   return (
     <>
       <h2>Turn at {when(picture)}</h2>
       <Timeline picture={picture} levels={levels} />
-      <h2>Milliseconds after the server took the turn for over</h2>
+      <h2>Steps of each turn</h2>
+      <p className="note">Milliseconds after the server took the turn for over.</p>
       <div className="scroll" tabIndex={0} role="region" aria-label="Latencies">
         <table className="latencies">
           <thead>
             <tr>
               <th scope="col">turn</th>
-              <th scope="col">waited before</th>
               {COLUMNS.map((column) => (
                 <th key={column} scope="col">
                   {NAMES[column]}
@@ -44,7 +43,6 @@ export function Turns({ turns, levels }: { turns: readonly TurnPicture[]; levels
                   </button>
                   {turn.times.interrupted && <small className="tag">interrupted</small>}
                 </th>
-                <td>{shown(waited(turn))}</td>
                 {COLUMNS.map((column) => (
                   <td key={column}>{shown(turn.times[column])}</td>
                 ))}
@@ -52,10 +50,9 @@ export function Turns({ turns, levels }: { turns: readonly TurnPicture[]; levels
             ))}
           </tbody>
           <tfoot>
-            {figures.map(({ part, values }, i) => (
+            {figures.map(({ part, values }) => (
               <tr key={part}>
                 <th scope="row">{part === 0.5 ? 'median' : `95th percentile`}</th>
-                <td>{shown(waits[i])}</td>
                 {values.map((value, j) => (
                   <td key={COLUMNS[j]}>{shown(value)}</td>
                 ))}
@@ -66,10 +63,6 @@ export function Turns({ turns, levels }: { turns: readonly TurnPicture[]; levels
       </div>
     </>
   );
-}
-
-function waited({ waited: wait }: TurnPicture): number | undefined {
-  return wait === undefined ? undefined : wait.toMs - wait.fromMs;
 }
 
 function of(turns: readonly TurnPicture[], column: (typeof COLUMNS)[number], part: number): number | undefined {
