@@ -11,12 +11,13 @@ from voicemode.assemble_kept import build_records
 from voicemode.core.failover import Need
 from voicemode.core.handoff import HandOff
 from voicemode.http.api_history import history_routes
-from voicemode.http.api_sessions import NoTools, Parts, SessionTools, session_routes
+from voicemode.http.api_sessions import Parts, session_routes
 from voicemode.http.calls import Calls
 from voicemode.http.guard import Access
 from voicemode.http.processes import Processes
 from voicemode.http.session_lifecycle import SessionLifecycle
 from voicemode.http.session_records import SessionRecords
+from voicemode.http.session_tools import SessionTools
 from voicemode.http.sessions import MakeSession
 from voicemode.providers.failover_chat import FailoverAnswerer
 from voicemode.providers.registry import Registry
@@ -56,14 +57,12 @@ def session_api(
     make_session: MakeSession,
     accept: Callable[[str], Awaitable[HandOff]],
     *,
-    tools: SessionTools | None = None,
+    tools: SessionTools,
     sounds: Path | None = None,
 ) -> list[Route]:
-    """``/api/sessions``. ``accept`` takes hand-offs; ``tools`` are the server's own functions, if there are any.
+    """``/api/sessions``. ``accept`` takes hand-offs; ``tools`` are the server's own functions.
 
     ``sounds`` is the folder of the sound that was kept.
     """
-    parts = Parts(
-        lifecycle=sessions, secrets=access.secrets, make_session=make_session, tools=tools or NoTools(), accept=accept
-    )
+    parts = Parts(lifecycle=sessions, secrets=access.secrets, make_session=make_session, tools=tools, accept=accept)
     return [*session_routes(parts), *history_routes(sessions, sounds)]

@@ -45,6 +45,7 @@ from voicemode.http.processes import Processes, can_hand_over
 from voicemode.http.realtime_webrtc import WebRtcCalls, webrtc_routes
 from voicemode.http.session_lifecycle import SessionLifecycle
 from voicemode.http.session_records import SessionRecords
+from voicemode.http.session_tools import OwnTools
 from voicemode.http.sessions import SessionWish
 from voicemode.http.telemetry import span_observer
 from voicemode.http.telephone import Telephone
@@ -212,7 +213,12 @@ def build_server(
             *gptme_routes(gptme),
             *handoff_routes(handoffs, sessions.said),
             *session_api(
-                sessions, access, conversations.make_session, handoffs.accept, sounds=history_folder(settings) / AUDIO
+                sessions,
+                access,
+                conversations.make_session,
+                handoffs.accept,
+                tools=OwnTools(conversations.tools.of_thread),
+                sounds=history_folder(settings) / AUDIO,
             ),
             *(telephone.routes() if telephone is not None else ()),
         ],

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from voicemode.dialogue_tools import ToolHostReport
+from voicemode.http.session_lifecycle import Whose
 from voicemode.http.session_records import SessionRecords
 from voicemode.http.sessions import SessionWish
 from voicemode.providers.mcp_places import McpPlaces
 from voicemode.record import OWNER, Entry, Surface
-from voicemode.runtime.job_room import JobRoom, Keep
+from voicemode.runtime.job_room import JobHold, JobRoom, Keep
 from voicemode.runtime.jobs import JobOptions
 from voicemode.runtime.realtime_parts import MakeToolHost, ToolHost
 from voicemode.runtime.tool_host import MakeFunctions, McpToolHost, ToolHostOptions
@@ -43,11 +44,19 @@ class Tools:
 
     def _functions(self, wish: SessionWish) -> MakeFunctions | None:
         room = self.jobs
-        if room is None:
+        return None if room is None else lambda tell: self._jobs(room, wish, tell)
+
+    def of_thread(self, whose: Whose) -> JobHold | None:
+        """The owner's jobs in a thread, for somebody who asks over HTTP; None: there are none for them."""
+        if self.jobs is None or whose.identity != OWNER:
             return None
+        memory = whose.memory or self.records.default
+        return self._jobs(self.jobs, SessionWish(identity=whose.identity, thread=whose.thread, memory=memory), None)
+
+    def _jobs(self, room: JobRoom, wish: SessionWish, tell: Callable[[str], None] | None) -> JobHold:
         name = wish.thread or secrets.token_hex(12)
         keep = self._keep(wish) if wish.thread else None
-        return lambda tell: room.hold((wish.identity, wish.memory, name), tell, session_id=name, keep=keep)
+        return room.hold((wish.identity, wish.memory, name), tell, session_id=name, keep=keep)
 
     def _keep(self, wish: SessionWish) -> Keep:
         async def keep(entry: Entry) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shlex
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -403,6 +405,45 @@ async def test_the_server_says_which_functions_it_has(here: House) -> None:
         assert (await api.post("tools", thread_id="t"))["tools"] == []
         assert (await api.post("tools", 404, thread_id="t", tool_name="weather"))["code"] == "tool_not_found"
         assert (await api.post("tools", 404, thread_id="nobodys"))["code"] == "thread_not_found"
+
+
+async def test_the_owner_starts_jobs_asks_about_them_and_cancels_them(tmp_path: Path) -> None:
+    """As a call of the same thread does; the result is put into its record. A guest has none, and no thread has another's."""
+    script = "import sys, time; time.sleep(float(sys.argv[1])); print('the result')"
+    async with house(tmp_path, job_command=shlex.join([sys.executable, "-c", script, "{text}"])) as here, owner(here) as api:
+        secret = (await api.post("session", thread_id="t"))["client_secret"]
+        await api.post("session", thread_id="other")
+        await api.post("session", thread_id="t", user_id="alice")
+        names = [tool["name"] for tool in (await api.post("tools", thread_id="t"))["tools"]]
+        assert names == ["start_job", "job_status", "cancel_job"]
+        assert (await api.post("tools", thread_id="t", user_id="alice"))["tools"] == []
+
+        async def call(tool_name: str, *, thread_id: str = "t", **arguments: str) -> dict[str, Any]:
+            output: dict[str, Any] = (await api.post("tools", thread_id=thread_id, tool_name=tool_name, arguments=arguments))[
+                "output"
+            ]
+            return output
+
+        receipt = await call("start_job", task="600")
+        assert (receipt["job_id"], receipt["status"]) == ("1", "started")
+        async with holder(here, secret) as page:
+            told = (await page.post("tools", tool_name="job_status"))["output"]
+        assert [each["status"] for each in told["jobs"]] == ["running"]
+        assert (await call("job_status", thread_id="other"))["jobs"] == []
+        refused = await api.post("tools", 404, thread_id="t", user_id="alice", tool_name="start_job", arguments={"task": "0"})
+        assert refused["code"] == "tool_not_found"
+        assert (await call("cancel_job"))["status"] == "cancelled"
+        assert (await api.post("tools", 422, thread_id="t", tool_name="cancel_job"))["code"] == "tool_failed"
+        assert (await api.post("tools", 400, thread_id="t", tool_name="job_status", arguments=[]))["param"] == "arguments"
+
+        await api.post("turn", thread_id="t", user_text="Do it.")
+        await call("start_job", task="0")
+        async with asyncio.timeout(20):
+            while len(said := await api.said("t")) < 2:
+                await asyncio.sleep(0.05)
+        role, text, standing = said[1]
+        assert (role, standing) == ("tool", "whole")
+        assert text.endswith("the result")
 
 
 async def test_what_is_kept_is_found_exported_and_forgotten(here: House) -> None:

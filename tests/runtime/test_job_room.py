@@ -114,6 +114,35 @@ async def test_what_is_done_while_nobody_is_there_is_put_down(make: Make) -> Non
     assert words == []
 
 
+async def test_who_cannot_be_told_does_not_keep_others_from_being_told(make: Make) -> None:
+    """Somebody who only asks: the call is told; and where there is none, it is put down."""
+    room, kept = make(60.0), Kept()
+    words: list[str] = []
+    call = room.hold(KEY, words.append, keep=kept.keep)
+    asks = room.hold(KEY, None, keep=kept.keep)
+    await asks.call("start_job", {"task": "0"})
+    await until(lambda: words)
+    await call.aclose()
+    await call.aclose()
+    await asks.call("start_job", {"task": "0"})
+    await kept.one()
+    assert len(words) == 1
+
+
+async def test_what_is_done_can_be_asked_about_until_nobody_came_back_in_time(make: Make) -> None:
+    """Also when no call was there as it ended."""
+    room, kept = make(0.6), Kept()
+    asks = room.hold(KEY, None, keep=kept.keep)
+    await asks.call("start_job", {"task": "0"})
+    await kept.one()
+    await asks.aclose()
+    again = room.hold(KEY, None, keep=kept.keep)
+    (job,) = json.loads(await again.call("job_status", {}))["jobs"]
+    assert (job["status"], job["output"]) == ("done", "the result")
+    await again.aclose()
+    await until(lambda: not room._tables)
+
+
 async def test_after_the_grace_they_are_cancelled_and_that_is_put_down(make: Make) -> None:
     """No process is left."""
     before = set(psutil.Process().children())

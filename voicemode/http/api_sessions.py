@@ -7,26 +7,26 @@ whom they vouch; a client secret has its own identity and its own thread, and is
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from voicemode.core.handoff import MOST_TOKEN, HandOff, briefing
-from voicemode.dialogue_tools import Tool
 from voicemode.http.bodies import json_object, text_of
 from voicemode.http.client_secrets import DEFAULT_S, ClientSecrets
 from voicemode.http.errors import HttpError
 from voicemode.http.guard import SESSIONS_PATH, caller_of
 from voicemode.http.session_lifecycle import Finish, SessionLifecycle, Whose
 from voicemode.http.session_records import Memory
+from voicemode.http.session_tools import SessionTools
 from voicemode.http.sessions import MakeSession, SessionWish, effective_session
 from voicemode.record import OWNER, Entry, Role, Standing
 
-__all__ = ["NoTools", "SessionTools", "session_routes", "whose_asks"]
+__all__ = ["Parts", "session_routes", "whose_asks"]
 
 LONGEST_NAME = 200
 """Characters of an identity or a thread."""
@@ -34,29 +34,6 @@ _LONGEST_TEXT = 100_000
 _LONGEST_FEEDBACK = 4_000
 _MOST_CALLS = 64
 _STATUS = {"started": Standing.IN_FLIGHT, "completed": Standing.WHOLE, "failed": Standing.FAILED}
-
-
-class SessionTools(Protocol):
-    """Functions that the server itself can run for a session."""
-
-    async def offered(self, identity: str) -> Sequence[Tool]:
-        """Those there are."""
-
-    async def call(self, identity: str, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What came of it. Raises HttpError."""
-
-
-class NoTools:
-    """None."""
-
-    async def offered(self, identity: str) -> Sequence[Tool]:
-        del identity
-        return ()
-
-    async def call(self, identity: str, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        del identity, arguments
-        message = f"This server has no function '{name[:80]}' of its own. A session's own functions are called by its client."
-        raise HttpError(404, "tool_not_found", message, param="tool_name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +83,15 @@ def session_routes(parts: Parts) -> list[Route]:
         body = await json_object(request, empty={})
         whose = whose_asks(request, body)
         name = text_of(body, "tool_name", most=LONGEST_NAME, default="")
-        await parts.lifecycle.check(whose)
+        whose = await parts.lifecycle.check(whose)
         if not name:
-            offered = await parts.tools.offered(whose.identity)
+            offered = await parts.tools.offered(whose)
             shown = [{"name": t.name, "description": t.description, "parameters": dict(t.parameters)} for t in offered]
             return JSONResponse({"thread_id": whose.thread, "tools": shown})
         arguments = body.get("arguments", {})
         if not isinstance(arguments, Mapping):
             raise HttpError(400, "invalid_type", "It is an object.", param="arguments")
-        output = await parts.tools.call(whose.identity, name, arguments)
+        output = await parts.tools.call(whose, name, arguments)
         return JSONResponse({"thread_id": whose.thread, "output": dict(output)})
 
     async def turn(request: Request) -> JSONResponse:

@@ -157,10 +157,12 @@ class SessionLifecycle:
             session.unkept = session.unkept or bool(record.problem)
             return session.memory, count, _UNKEPT if session.unkept else ""
 
-    async def check(self, whose: Whose) -> None:
-        """Raises HttpError where there is no such session, or it was ended."""
-        if (await self._find(whose)).ended:
+    async def check(self, whose: Whose) -> Whose:
+        """With its memory. Raises HttpError where there is no such session, or it was ended."""
+        session = await self._find(whose)
+        if session.ended:
             raise HttpError(409, EndedThreadError.code, _ENDED)
+        return replace(whose, memory=session.memory)
 
     async def end(self, whose: Whose, feedback: str = "") -> Finish:
         """End it: calls are hung up in order, what is kept is summed up. Idempotent. Raises HttpError."""
@@ -202,7 +204,8 @@ class SessionLifecycle:
         for session in waiting:
             self._going_on(session)
             if not session.ended:
-                await self._close(session, _SERVER_ENDS)
+                with contextlib.suppress(HttpError):  # logged; the others' ends are to be written all the same
+                    await self._close(session, _SERVER_ENDS)
         self._sessions.clear()
 
     # -- inside

@@ -7,7 +7,6 @@ conversation begins with.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -18,7 +17,7 @@ from voicemode.dialogue_tools import Tool
 from voicemode.record import Entry, Role, Standing
 from voicemode.runtime.jobs import EVERYWHERE, JobOptions, JobPlaces, Jobs
 
-__all__ = ["JobRoom", "Keep"]
+__all__ = ["JobHold", "JobRoom", "Keep"]
 
 _KEEP_S = 10.0
 """Seconds that putting down may take."""
@@ -34,8 +33,8 @@ class _Table:
     """What is kept of one conversation."""
 
     jobs: Jobs
-    tells: list[Callable[[str], None]] = field(default_factory=list)
-    """Of the calls that hold it; the latest is told."""
+    tells: list[Callable[[str], None] | None] = field(default_factory=list)
+    """Of those who hold it; the latest who can be told is told."""
     keep: Keep | None = None
     leaving: asyncio.Task[None] | None = None
     """Runs while nobody holds it, and clears it in the end."""
@@ -51,8 +50,13 @@ class JobRoom:
         self._tables: dict[Hashable, _Table] = {}
         self._putting: set[asyncio.Task[None]] = set()
 
-    def hold(self, key: Hashable, tell: Callable[[str], None], *, session_id: str = "", keep: Keep | None = None) -> JobHold:
-        """The jobs of a conversation, for a call of it. ``keep`` puts down what ends while no call is there."""
+    def hold(
+        self, key: Hashable, tell: Callable[[str], None] | None, *, session_id: str = "", keep: Keep | None = None
+    ) -> JobHold:
+        """The jobs of a conversation, for a call of it, or for somebody who only asks and cannot be told (``tell`` is None).
+
+        ``keep`` puts down what ends while nobody is there who can be told.
+        """
         table = self._tables.get(key)
         if table is None:
             table = self._tables[key] = _Table(
@@ -65,15 +69,15 @@ class JobRoom:
         table.keep = keep or table.keep
         return JobHold(self, key, table.jobs, tell)
 
-    async def left(self, key: Hashable, tell: Callable[[str], None]) -> None:
-        """A call of it has ended. Idempotent."""
+    async def left(self, key: Hashable, tell: Callable[[str], None] | None) -> None:
+        """Somebody holds it no more."""
         table = self._tables.get(key)
         if table is None or tell not in table.tells:
             return
         table.tells.remove(tell)
         if table.tells:
             return
-        if self._grace_s > 0 and table.keep is not None and table.jobs.busy:
+        if self._grace_s > 0 and table.keep is not None and table.jobs.any:
             table.leaving = asyncio.get_running_loop().create_task(self._wait(key, table))
         else:
             del self._tables[key]
@@ -91,9 +95,9 @@ class JobRoom:
             await asyncio.wait(self._putting, timeout=_KEEP_S)
 
     async def _wait(self, key: Hashable, table: _Table) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._grace_s):
-                await table.jobs.idle()
+        # To the end also when all are done: who comes back may ask what became of them.
+        await asyncio.sleep(self._grace_s)
+        await table.jobs.settled()
         del self._tables[key]
         for job_id in table.jobs.running:
             text = f"Job {job_id} was cancelled: nobody came back within {self._grace_s:g} s."
@@ -104,8 +108,9 @@ class JobRoom:
         table = self._tables.get(key)
         if table is None:
             return
-        if table.tells:
-            table.tells[-1](text)
+        tell = next(filter(None, reversed(table.tells)), None)
+        if tell is not None:
+            tell(text)
         else:
             self._put(table, text, Standing.WHOLE)
 
@@ -121,8 +126,9 @@ class JobRoom:
 class JobHold:
     """The jobs as one call has them: ``Functions`` of a tool host."""
 
-    def __init__(self, room: JobRoom, key: Hashable, jobs: Jobs, tell: Callable[[str], None]) -> None:
+    def __init__(self, room: JobRoom, key: Hashable, jobs: Jobs, tell: Callable[[str], None] | None) -> None:
         self._room, self._key, self._jobs, self._tell = room, key, jobs, tell
+        self._closed = False
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -134,7 +140,9 @@ class JobHold:
 
     async def aclose(self) -> None:
         """The call has ended. Idempotent."""
-        await self._room.left(self._key, self._tell)
+        if not self._closed:
+            self._closed = True
+            await self._room.left(self._key, self._tell)
 
 
 async def _put_down(keep: Keep, entry: Entry) -> None:

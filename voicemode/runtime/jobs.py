@@ -125,6 +125,11 @@ class _Job:
     """Why it failed."""
     working: asyncio.Task[None] | None = field(default=None, repr=False)
 
+    @property
+    def ending(self) -> bool:
+        """It is over, and about to tell that."""
+        return self.status != "running" and self.working is not None and not self.working.done()
+
     def add(self, text: str) -> None:
         self.output += text
         surplus = len(self.output) - OUTPUT_CHARS
@@ -188,14 +193,14 @@ class Jobs:
         return tuple(job.id for job in self._running())
 
     @property
-    def busy(self) -> bool:
-        """Some run, or are about to tell what came of them."""
-        return bool(self._at_work())
+    def any(self) -> bool:
+        """Some run, or ran and can still be asked about."""
+        return bool(self._jobs)
 
-    async def idle(self) -> None:
-        """Returns when none runs and all is told."""
-        while working := self._at_work():
-            await asyncio.wait(working)
+    async def settled(self) -> None:
+        """Returns when what is over is told."""
+        while ending := [each.working for each in self._jobs.values() if each.ending and each.working is not None]:
+            await asyncio.wait(ending)
 
     async def aclose(self) -> None:
         """Cancel what runs: nobody is there to be told. Idempotent."""
@@ -264,9 +269,6 @@ class Jobs:
 
     def _running(self) -> Iterator[_Job]:
         return (job for job in self._jobs.values() if job.status == "running")
-
-    def _at_work(self) -> list[asyncio.Task[None]]:
-        return [job.working for job in self._jobs.values() if job.working is not None and not job.working.done()]
 
     def _forget(self) -> None:
         over = [job.id for job in self._jobs.values() if job.status != "running"]
