@@ -167,7 +167,7 @@ class Browser:
         if self._line is None or self._line.address != address:
             await self.aclose()
             token = install_token(settings.base_dir, settings.serve_token)
-            self._line = PageLine(address, token, self._agent)
+            self._line = PageLine(address, token, self._agent, certificate=settings.serve_tls_cert)
             self._line.on_act = self._acted
         return self._line
 

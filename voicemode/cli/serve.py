@@ -70,7 +70,7 @@ def serve(
 
 async def _serve(server: RealtimeServer, listening: Listening, *, tells: bool, shares: bool) -> None:
     from voicemode.cli.share import show_how_to_share
-    from voicemode.http.server import end_soon
+    from voicemode.http.server import end_soon, tls_of
     from voicemode.http.server import serve as serve_until_told  # as above
 
     def started() -> None:
@@ -87,12 +87,14 @@ async def _serve(server: RealtimeServer, listening: Listening, *, tells: bool, s
         started=started,
         ended=server.aclose,
         leaving=end_soon,
+        tls=tls_of(server.settings),
     )
 
 
 def _tell(server: RealtimeServer, listening: Listening) -> None:
     """Where it is, and how to come in; to standard error, since nothing was asked for."""
-    where = f"http://{listening.address}:{listening.port}"
+    scheme = "https" if server.settings.serve_tls_cert else "http"
+    where = f"{scheme}://{listening.address}:{listening.port}"
     choice = server.conversations.answerer.choice
     out = about()
     out.print(f"voicemode listens on {where}", soft_wrap=True)

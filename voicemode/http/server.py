@@ -7,9 +7,11 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -20,7 +22,7 @@ from voicemode.http.websocket import WebSocketConnection
 from voicemode.providers.address import is_loopback
 from voicemode.settings import Settings
 
-__all__ = ["FRAME_BYTES", "Listening", "Server", "end_soon", "listen", "serve", "server_config"]
+__all__ = ["FRAME_BYTES", "Listening", "Server", "Tls", "end_soon", "listen", "serve", "server_config", "tls_of"]
 
 FRAME_BYTES = 16 << 20
 """Of one WebSocket message: the protocol's 15 MiB of base64 in one append, and what is around it. Longer ones: 1009."""
@@ -42,6 +44,28 @@ class Listening:
         self.socket = listener
         host, self.port = listener.getsockname()[:2]
         self.address = f"[{host}]" if ":" in host else host
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM."""
+
+    certificate: str
+    """With its chain."""
+    key: str
+
+
+def tls_of(settings: Settings) -> Tls | None:
+    """None where none is wanted. Raises SettingsError for files that do not belong together, or are none."""
+    if not settings.serve_tls_cert and not settings.serve_tls_key:
+        return None
+    tls = Tls(settings.serve_tls_cert, settings.serve_tls_key)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        problem = f"with VOICEMODE_SERVE_TLS_KEY it gives no TLS: {error.strerror or error}"
+        raise SettingsError("VOICEMODE_SERVE_TLS_CERT", problem, "a certificate in PEM, and its key") from error
+    return tls
 
 
 def listen(settings: Settings, host: str, port: int) -> Listening:
@@ -92,12 +116,13 @@ async def serve(
     started: Callable[[], None],
     ended: Callable[[], Awaitable[None]],
     leaving: Callable[[], None] = lambda: None,
+    tls: Tls | None = None,
 ) -> None:
     """Serve until the first signal, then ``drain``, then ``ended`` frees everything. A second signal ends the process.
 
     ``leaving`` is called after the drain.
     """
-    server = Server(server_config(app))
+    server = Server(server_config(app, tls))
     stop = asyncio.Event()
     asyncio.get_running_loop().set_exception_handler(log_without_words)
     with _signals(stop):
@@ -119,10 +144,12 @@ async def serve(
                 await ended()
 
 
-def server_config(app: ASGIApp) -> uvicorn.Config:
-    """How uvicorn serves it."""
+def server_config(app: ASGIApp, tls: Tls | None = None) -> uvicorn.Config:
+    """How uvicorn serves it; without ``tls`` it is not encrypted."""
     return uvicorn.Config(
         app,
+        ssl_certfile=tls.certificate if tls is not None else None,
+        ssl_keyfile=tls.key if tls is not None else None,
         ws=WebSocketConnection,
         lifespan="off",
         log_config=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,9 +87,13 @@ class Hearing(Device, Protocol):
 class PageLine:
     """One per process. Whoever takes the page gives it back."""
 
-    def __init__(self, address: str, token: SecretStr, agent: str, *, grace_s: float = GRACE_S) -> None:
-        """``address``: host and port of ``voicemode serve``; ``agent`` is what the page calls this process."""
+    def __init__(self, address: str, token: SecretStr, agent: str, *, certificate: str = "", grace_s: float = GRACE_S) -> None:
+        """``address``: host and port of ``voicemode serve``; ``agent`` is what the page calls this process.
+
+        ``certificate``: the file of the one that it has, where it speaks TLS.
+        """
         self.address, self._token, self._agent, self._grace_s = address, token, agent, grace_s
+        self._certificate = certificate
         self._socket: ClientConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._out: asyncio.Queue[str | bytes] = asyncio.Queue()
@@ -219,7 +224,8 @@ class PageLine:
 
         try:
             socket = await connect(
-                f"ws://{self.address}/api/page/line",
+                f"{'wss' if self._certificate else 'ws'}://{self.address}/api/page/line",
+                ssl=self._trusted(),
                 additional_headers={"Authorization": f"Bearer {self._token.get_secret_value()}"},
                 proxy=None,
                 compression=None,
@@ -309,6 +315,15 @@ class PageLine:
         for device in (self.speaker, self.microphone) if returns else ():
             if device is not None:
                 device.back()
+
+    def _trusted(self) -> ssl.SSLContext | None:
+        """The server's own certificate and no other, under whatever name it was made for: we call it by its address."""
+        if not self._certificate:
+            return None
+        context = ssl.create_default_context(cafile=self._certificate)
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return context
 
     def _error(self, problem: str, remedy: str) -> PageLineError:
         return PageLineError(self.address, problem, remedy)
