@@ -240,6 +240,8 @@ class PageLine:
                 raise self._error("it has another token than this process", remedy) from error
             remedy = "Name another port with VOICEMODE_SERVE_PORT, or start it again if it is an older one."
             raise self._error(f"what answers there does not know the line (HTTP {status})", remedy) from error
+        except ssl.SSLError as error:
+            raise self._error("its certificate is not that of VOICEMODE_SERVE_TLS_CERT", "Start it again.") from error
         except (InvalidHandshake, TimeoutError) as error:
             raise self._error("what answers there is no voicemode", "Name another port with VOICEMODE_SERVE_PORT.") from error
         self._socket, self._out, self.clock = socket, asyncio.Queue(), RemoteClock()
