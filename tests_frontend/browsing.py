@@ -25,7 +25,10 @@ _CLIPS = ROOT / "tests" / "clips"
 _DRIVERS = ROOT / "tests_frontend" / "drivers"
 _NODE_MODULES = ROOT / "tests_clients" / "node_modules"
 _DEADLINE_S = 150.0
-_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "VOICEMODE_TESTS_CHROMIUM", "VOICEMODE_TESTS_FIREFOX")
+_PASSED_ON = (
+    *("PATH", "HOME", "LANG", "TMPDIR", "VOICEMODE_TESTS_CHROMIUM", "VOICEMODE_TESTS_FIREFOX"),
+    *("PULSE_SERVER", "PULSE_RUNTIME_PATH", "PULSE_SINK", "PULSE_SOURCE"),
+)
 _LINK = re.compile(r"http://\S+/#key=\S+")
 _RATE = 16_000
 """Of the clips."""
