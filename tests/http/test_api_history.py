@@ -38,3 +38,11 @@ async def test_the_sound_of_an_entry_is_played_and_nothing_beside_it(tmp_path: P
         other = await api.post("session", thread_id="u", memory_mode="persistent")
         async with holder(here, other["client_secret"]) as guest:
             assert (await guest.get("/t/audio", 404, key="heard"))["code"] == "thread_not_found"
+
+
+async def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
+    """Whatever stands in front of it: what SQLite cannot count, and what Python does not read."""
+    async with house(tmp_path, memory="persistent") as here, owner(here) as api:
+        for limit in ("0", "-1", "1001", "0000019999999999999999999", "000001" + "9" * 5000, "٣"):
+            for path in ("", "/search", "/t"):
+                assert (await api.get(path, 400, limit=limit, q="words"))["code"] == "invalid_value", limit[:30]

@@ -24,6 +24,8 @@ __all__ = ["history_routes"]
 
 _MOST = 1_000
 """Threads, or places, or entries of one answer."""
+_DIGITS = 6
+"""Of a number in an address; Python reads 4,300 of them and SQLite 19."""
 _LONGEST_KEY = 1_000
 """Of an entry, within its thread."""
 
@@ -122,7 +124,7 @@ def _thread(request: Request) -> Whose:
 
 def _number(request: Request, name: str, default: int) -> int:
     given = request.query_params.get(name, str(default))
-    if not (given.isascii() and given.isdigit()) or not 1 <= int(given[:6]) <= _MOST:
+    if not (given.isascii() and given.isdigit()) or len(given) > _DIGITS or not 1 <= int(given) <= _MOST:
         raise HttpError(400, "invalid_value", f"It is a number from 1 to {_MOST}.", param=name)
     return int(given)
 
