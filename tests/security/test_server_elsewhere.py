@@ -242,8 +242,8 @@ def wishes(url: str) -> list[dict[str, Any]]:
         {"type": "session.update", "session": {"type": "realtime", "model": url, "audio": {"output": {"voice": {"id": url}}}}},
         {"type": "session.update", "session": {"type": "realtime", "prompt": {"id": url}}},
         {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [content]}},
+        QUESTION[0],
         {"type": "response.create", "response": {"tools": [mcp], "metadata": {"webhook": url}}},
-        *QUESTION,
     ]
 
 
@@ -251,7 +251,10 @@ def wishes(url: str) -> list[dict[str, Any]]:
 async def test_no_message_makes_the_server_ask_others(
     tmp_path: Path, transport: str, stub: SpeechStub, bait: tuple[str, socket.socket]
 ) -> None:
-    """SECURITY 30, over WebSocket and WebRTC: remote tools, pictures and prompts are refused or ignored, and not fetched."""
+    """SECURITY 30, over WebSocket and WebRTC: remote tools, pictures and prompts are refused or ignored, and not fetched.
+
+    Tools of servers are for those hosts alone that the person named.
+    """
     url, listener = bait
     async with house(tmp_path, **endpoints(stub.url)) as here, conversation(here, transport) as (send, until_answered):
         for wish in wishes(url):
