@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto, unique
 
 from voicemode.engines.command_error import CommandError
+from voicemode.engines.command_watch import forget, watch
 from voicemode.wire.openai_audio import error_reason
 
 __all__ = ["CommandProcess"]
@@ -78,6 +79,7 @@ class CommandProcess(asyncio.SubprocessProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101 - narrows asyncio's type
         self._transport = transport
+        watch(transport.get_pid())
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
@@ -179,6 +181,7 @@ class CommandProcess(asyncio.SubprocessProtocol):
                         await self._exited.wait()
         finally:
             self.signal(signal.SIGKILL)
+            forget(self.pid)
             self._transport.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KILL_S):
@@ -187,6 +190,7 @@ class CommandProcess(asyncio.SubprocessProtocol):
     def release(self) -> None:
         """It has ended by itself; what it started may go on."""
         assert self._transport is not None  # noqa: S101 - it was started
+        forget(self.pid)
         self._transport.close()
 
     def error(self, problem: str, private: Sequence[str]) -> CommandError:
