@@ -62,6 +62,7 @@ class _End:
         self._more = asyncio.Event()
         self._over: int | None = None
         """The code to close with; None while it is open."""
+        self._closed = asyncio.Event()
         self.name = ""
         self.ready = False
         """Of a page: may agents talk?"""
@@ -81,17 +82,18 @@ class _End:
     def close(self, code: int) -> None:
         if self._over is None:
             self._over = code
-            self._more.set()
+            self._closed.set()
 
     async def run(self, received: Callable[[str | bytes], None]) -> None:
         """Until it goes, or is closed. Raises nothing of the connection."""
         reading, writing = asyncio.create_task(self._read(received)), asyncio.create_task(self._write())
+        closed = asyncio.create_task(self._closed.wait())  # whoever takes nothing keeps the writing waiting
         try:
-            await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({reading, writing, closed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (reading, writing):
+            for task in (reading, writing, closed):
                 task.cancel()
-            await asyncio.gather(reading, writing, return_exceptions=True)
+            await asyncio.gather(reading, writing, closed, return_exceptions=True)
         if self._over is not None:
             with contextlib.suppress(Exception):  # whoever does not take anything does not take a good-bye either
                 async with asyncio.timeout(_CLOSE_S):
@@ -116,10 +118,10 @@ class _End:
                 return
 
     async def _write(self) -> None:
-        while self._over is None:
+        while True:
             await self._more.wait()
             self._more.clear()
-            while self._waiting and self._over is None:
+            while self._waiting:
                 frame = self._waiting.popleft()
                 self._bytes -= len(frame)
                 try:
