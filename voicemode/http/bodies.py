@@ -44,6 +44,11 @@ def text_of(body: Mapping[str, Any], field: str, *, most: int, default: str | No
         raise HttpError(400, "invalid_value", "It is empty.", param=field)
     if len(value) > most:
         raise HttpError(400, "string_above_max_length", f"It has more than {most} characters.", param=field)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # Half of a letter in UTF-16, which JSON can write: no record, no log and no answer of ours could hold it.
+        raise HttpError(400, "invalid_value", "It has half of a letter in it.", param=field) from None
     return value
 
 

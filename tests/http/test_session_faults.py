@@ -1,0 +1,66 @@
+"""What no record can hold is refused, and a record that cannot be written keeps nothing else from its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.http.test_api_sessions import API, owner
+from tests.security.assembled import house
+from voicemode.record import RecordError
+
+pytestmark = pytest.mark.anyio
+
+HALF = "\\ud800"
+"""Half of a letter: JSON writes it, UTF-8 cannot."""
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("session", f'{{"thread_id": "{HALF}"}}'),
+        ("session", f'{{"thread_id": "t", "user_id": "{HALF}", "memory_mode": "persistent"}}'),
+        ("turn", f'{{"thread_id": "t", "user_id": "{HALF}", "user_text": "x"}}'),
+        ("turn", f'{{"thread_id": "t", "user_text": "{HALF}"}}'),
+        ("end", f'{{"thread_id": "t", "feedback": "{HALF}"}}'),
+    ],
+)
+async def test_half_a_letter_is_refused(tmp_path: Path, path: str, body: str) -> None:
+    """By the client's fault, not ours; and nothing is begun that cannot be kept."""
+    async with house(tmp_path, memory="persistent") as here, owner(here) as api:
+        await api.post("session", thread_id="t", memory_mode="persistent")
+        answer = await api.web.post(f"{API}/{path}", content=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value"), answer.text
+
+
+class Full:
+    """A disk on which nothing can be written any more."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def end(self, thread: str, **_: Any) -> None:
+        self.asked.append(thread)
+        raise RecordError("no space left on device")
+
+
+async def test_a_full_disk_does_not_keep_the_server_from_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every session is ended as well as can be, and then everything is freed: jobs and engines among it."""
+    full, freed = Full(), []
+    async with house(tmp_path, memory="persistent") as here, owner(here) as api:
+        for thread in ("one", "two"):
+            await api.post("session", thread_id=thread, memory_mode="persistent")
+            await api.post("turn", thread_id=thread, user_text="Hello.")
+        monkeypatch.setattr(here.server.sessions, "history", lambda _: full)
+        answerer = here.server.conversations.answerer
+        close = answerer.aclose
+
+        async def aclose(_: object) -> None:
+            freed.append("answerer")
+            await close()
+
+        monkeypatch.setattr(type(answerer), "aclose", aclose)
+    assert full.asked == ["one", "two"]
+    assert freed == ["answerer"]
