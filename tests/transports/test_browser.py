@@ -18,7 +18,7 @@ from voicemode.http.page_line import PageLines
 from voicemode.http.page_visitors import COOKIE, PageVisitors
 from voicemode.transports.browser import BrowserMicrophone, BrowserSpeaker
 from voicemode.transports.page_line import NotAttached, PageLine
-from voicemode.wire.page_line import PLAY_RATE, Begin, Duck, End, Ready, Ring, Said, Unready
+from voicemode.wire.page_line import PLAY_RATE, Begin, Duck, End, Kind, Ready, Ring, Said, SoundFrame, Unready
 
 pytestmark = pytest.mark.anyio
 
@@ -140,6 +140,22 @@ class TestTaking:
             await until(lambda: page.kinds(Begin) == [Begin("Claude"), Begin("Codex")])
         await other.aclose()
 
+    async def test_a_second_page_is_no_second_voice(self, line: PageLine, server: Served, headers: dict[str, str]) -> None:
+        """Whoever waits goes on waiting, also when another page is opened meanwhile."""
+        other = PageLine(server.netloc, SecretStr(TOKEN), "Codex")
+        async with attached(server.url, headers) as first:
+            assert await take(line) is None
+            waiting = asyncio.create_task(take(other, wait_s=0.6))
+            await asyncio.sleep(0.1)
+            async with attached(server.url, headers) as second:
+                await asyncio.sleep(0.2)
+                line.tell(Said("1", "assistant", "Hello", "in_flight"))
+                await until(lambda: first.kinds(Said))
+                with pytest.raises(FloorTakenError):
+                    await waiting
+                assert not second.kinds(Begin)
+        await other.aclose()
+
     async def test_a_process_counts_who_needs_it(self, line: PageLine, server: Served, headers: dict[str, str]) -> None:
         """A conversation outlives its call."""
         async with attached(server.url, headers) as page:
@@ -197,7 +213,7 @@ class TestSpeaker:
             await speaker.close()
             heard = len(page.sound)
             await asyncio.sleep(0.2)
-            assert len(page.sound) <= heard + RATE * 0.05
+            assert len(page.sound) <= heard + RATE * LAG_S
 
     async def test_a_pause_is_silent_and_goes_on_with_the_first_sample_that_was_not_heard(
         self, line: PageLine, server: Served, headers: dict[str, str]
@@ -342,6 +358,22 @@ class TestMicrophone:
             await until(lambda: page.listens)
             await microphone.close()
             await until(lambda: not page.listens)
+
+    async def test_sound_that_was_on_its_way_when_it_was_opened_anew_is_let_go(
+        self, line: PageLine, server: Served, headers: dict[str, str]
+    ) -> None:
+        """It belongs to a turn that is over."""
+        async with attached(server.url, headers) as page:
+            assert await take(line) is None
+            microphone = BrowserMicrophone(line)
+            await microphone.open()
+            await until(lambda: page.listens)
+            late = SoundFrame(Kind.CAPTURED, 999, 0, np.full(320, 7, dtype="<i2").tobytes())
+            microphone.heard(late, time.monotonic())
+            block = await microphone.read()
+            assert block is not None
+            assert not (block.chunk.samples == 7).any()
+            await microphone.close()
 
 
 class TestPageThatGoes:
