@@ -1,6 +1,6 @@
 # Each target sets up what it needs by itself; see scripts/setup.sh. ARGS goes to the program: make test ARGS="-k ring"
 .DEFAULT_GOAL := help
-.PHONY: help demo page test lint bench bench-services setup lock clean
+.PHONY: help demo page screenshots test lint bench bench-services setup lock clean
 
 PYTHON_IN := .venv/bin/python
 
@@ -13,6 +13,12 @@ demo: ## talk with voicemode, or watch a simulated person do it where there is n
 
 page: ## build the page that voicemode serve answers with, from frontend/
 	@scripts/build_page.sh
+
+screenshots: ## make the pictures of docs/browser.md
+	@scripts/setup.sh test
+	@scripts/setup_clients.sh
+	@scripts/build_page.sh
+	@$(PYTHON_IN) -m tests_frontend.showing docs/screenshots
 
 test: ## run the tests, on a virtual sound card, those of the services, and the vendors' clients; CLIENTS=no leaves these out
 	@scripts/setup.sh test

@@ -54,7 +54,7 @@ export function Events({ entries }: { entries: readonly Entry[] }) {
                 aria-current={entry.number === chosen ? 'true' : undefined}
                 onClick={() => setChosen(entry.number)}
               >
-                <time>{new Date(entry.atMs).toISOString().slice(11, 23)}</time>
+                <time>{moment(entry.atMs)}</time>
                 <span aria-hidden="true">{SIGNS[entry.from]}</span>
                 <code>{entry.type}</code>
                 <span className="hidden">, {WHO[entry.from]}</span>
@@ -68,6 +68,11 @@ export function Events({ entries }: { entries: readonly Entry[] }) {
       </div>
     </>
   );
+}
+
+/** "21:40:07.123". */
+function moment(atMs: number): string {
+  return `${new Date(atMs).toLocaleTimeString('en-GB')}.${String(Math.floor(atMs % 1000)).padStart(3, '0')}`;
 }
 
 function save(text: string): void {

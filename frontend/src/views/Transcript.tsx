@@ -15,6 +15,14 @@ export function Transcript({ lines, onDecide }: Props) {
   useEffect(() => {
     if (atEnd.current) end.current?.scrollIntoView({ block: 'end' });
   }, [lines]);
+  useEffect(() => {
+    const box = list.current;
+    if (box === null) return undefined;
+    // Something below has come or gone.
+    const watcher = new ResizeObserver(() => atEnd.current && end.current?.scrollIntoView({ block: 'end' }));
+    watcher.observe(box);
+    return () => watcher.disconnect();
+  }, []);
   const scrolled = () => {
     const box = list.current;
     if (box !== null) atEnd.current = box.scrollHeight - box.scrollTop - box.clientHeight < 80;

@@ -18,15 +18,14 @@ export function Welcome({ admission }: { admission: 'out' | 'unreachable' }) {
     <section className="welcome">
       <h1>This page needs its link</h1>
       <p>
-        <code>voicemode serve</code> prints a link when it starts. It works once, and lets this browser in until the server ends. A page
-        that anyone could open would let anyone talk with your agent.
+        A link lets one browser in, once, until the server ends. A page that anyone could open would let anyone talk with your agent.
       </p>
       <ol>
         <li>
-          Go to the terminal where <code>voicemode serve</code> runs.
+          Go to a terminal on the machine where <code>voicemode serve</code> runs.
         </li>
         <li>
-          Open the link that ends in <code>#key=…</code>. If it was used before, start the server again for a new one.
+          Run <code>voicemode page</code> and open the link that it prints. It ends in <code>#key=…</code>.
         </li>
       </ol>
     </section>
