@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicemode.errors import SettingsError
-from voicemode.providers.address import check_address
+from voicemode.providers.address import check_address, is_public
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,10 @@ def test_local_only_refuses_every_other_host_without_looking_it_up(host: str) ->
         "[FE80::1%25eth0]",
         "[febf::1]",
         "[::ffff:169.254.169.254]",
+        "[64:ff9b:1::a9fe:a9fe]",
+        "[::169.254.169.254]",
+        "168.63.129.16",
+        "192.0.0.192",
         "[::ffff:a9fe:a9fe]",
         "[64:ff9b::a9fe:a9fe]",
         "[2002:a9fe:a9fe::1]",
@@ -154,3 +158,15 @@ def test_link_local_and_metadata_hosts_are_refused_however_they_are_spelt(host: 
 def test_their_neighbours_are_not(host: str) -> None:
     """A private network may well have a speech service."""
     assert not check_address(f"http://{host}/v1").loopback
+
+
+@pytest.mark.parametrize("address", ["fec0::1", "::127.0.0.1", "::10.0.0.1", "64:ff9b:1::a00:1", "64:ff9b::7f00:1", "fd00::1"])
+def test_an_address_of_a_network_of_somebody_is_not_public(address: str) -> None:
+    """Also where Python takes it for global."""
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["9.9.9.9", "2620:fe::fe", "64:ff9b::909:909"])
+def test_an_address_of_the_internet_is_public(address: str) -> None:
+    """By NAT64 too, without which a network of IPv6 alone reaches half of it."""
+    assert is_public(address)

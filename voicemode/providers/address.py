@@ -23,12 +23,22 @@ _PASTED_PATHS = ("/audio/speech", "/audio/transcriptions", "/models")
 _METADATA_NAMES = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
-_METADATA = frozenset({IPv6Address("fd00:ec2::254"), IPv6Address("fd20:ce::254"), IPv4Address("100.100.100.200")})
-"""Where clouds tell a virtual machine its secrets, besides 169.254.0.0/16: AWS and Google by IPv6, Alibaba.
+_METADATA = frozenset(
+    {
+        IPv6Address("fd00:ec2::254"),
+        IPv6Address("fd20:ce::254"),
+        IPv4Address("100.100.100.200"),
+        IPv4Address("168.63.129.16"),
+        IPv4Address("192.0.0.192"),
+    }
+)
+"""Where clouds tell a virtual machine its secrets, besides 169.254.0.0/16: AWS and Google by IPv6, Alibaba, Azure, Oracle.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html,
-https://cloud.google.com/compute/docs/metadata/querying-metadata"""
-_NAT64 = IPv6Network("64:ff9b::/96")
-"""Holds an IPv4 address in its last 32 bits (RFC 6052, 2.1)."""
+https://cloud.google.com/compute/docs/metadata/querying-metadata,
+https://learn.microsoft.com/en-us/azure/virtual-network/what-is-ip-address-168-63-129-16"""
+_EMBEDDING = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
+"""Hold an IPv4 address in their last 32 bits: NAT64 (RFC 6052, 2.1; of a network's own, RFC 8215, as most write it), and the
+form that was there before (RFC 4291, 2.5.5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,13 @@ def is_link_local(host: str) -> bool:
 def is_public(host: str) -> bool:
     """Whether it is an address, and everything that it may stand for is reached through the internet and nowhere else."""
     meanings = list(_meanings(host))
-    return bool(meanings) and all(ip.is_global and not ip.is_multicast and ip not in _METADATA for ip in meanings)
+    return bool(meanings) and all(_is_public(ip) for ip in meanings)
+
+
+def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    # What Python takes for global but is an organization's own: fec0::/10, before there was fc00::/7.
+    within = isinstance(ip, IPv6Address) and ip.is_site_local
+    return ip.is_global and not ip.is_multicast and not within and ip not in _METADATA
 
 
 def _meanings(host: str) -> Iterator[IPv4Address | IPv6Address]:
@@ -133,7 +149,8 @@ def _meanings(host: str) -> Iterator[IPv4Address | IPv6Address]:
         return
     yield ip if isinstance(ip, IPv4Address) else IPv6Address(int(ip))  # without its zone
     if isinstance(ip, IPv6Address):
-        embedded = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        last = IPv4Address(int(ip) & 0xFFFFFFFF) if any(ip in network for network in _EMBEDDING) else None
+        embedded = ip.ipv4_mapped or ip.sixtofour or last
         if embedded is not None:
             yield embedded
 
