@@ -47,7 +47,8 @@ def build_gptme(settings: Settings, calls: Calls, pool: HttpPool, handoffs: Hand
         hand_off = await handoffs.accept(handoff_id)
         known = wish.session.get("instructions")
         told = "\n\n".join(filter(None, [known if isinstance(known, str) else "", briefing(hand_off)]))
-        return replace(wish, thread=hand_off.thread, identity=hand_off.identity, session={**wish.session, "instructions": told})
+        wish = replace(wish, thread=hand_off.thread, identity=hand_off.identity, memory=hand_off.memory or wish.memory)
+        return replace(wish, session={**wish.session, "instructions": told})
 
     promotion = None
     # An agent that answers in the thread's own conversation has heard all of it already.

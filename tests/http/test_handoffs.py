@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 from starlette.routing import Router
+from websockets.asyncio.client import connect
 
 from tests.security.assembled import house
 from voicemode.core.handoff import HandOff
@@ -242,3 +243,28 @@ async def test_a_session_begins_with_what_was_handed_over(tmp_path: Path) -> Non
         assert "My bill, please." in told
         again = await post("/api/sessions/session", handoff_id=made["token"])
         assert again["error"]["code"] == "handoff_used"
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_an_incognito_session_stays_that_with_whoever_goes_on_with_it(tmp_path: Path, *, told: bool) -> None:
+    """Where the settings keep conversations too, and whether or not its memory is named; nothing of it is on disk."""
+    async with house(tmp_path, memory="persistent", handoff_agents="voicemode") as here, here.web() as web:
+        session = {"thread_id": "hers", "user_id": "anna", "memory_mode": "incognito"}
+        assert (await web.post("/api/sessions/session", json=session)).status_code == 200
+        await web.post("/api/sessions/turn", json={**session, "user_text": "quicksilver"})
+        asked = (
+            {**session, "to_agent": "voicemode"} if told else {"thread_id": "hers", "user_id": "anna", "to_agent": "voicemode"}
+        )
+        for way in ("/voice", "/api/sessions/session"):
+            made = (await web.post(PATH, json=asked)).json()
+            if way == "/voice":
+                address = f"ws://{here.netloc}{way}?handoff_id={made['id']}"
+                async with connect(address, additional_headers=here.bearer, proxy=None) as socket:
+                    await socket.recv()
+                    (held,) = here.server.conversations.calls._open.values()
+                    assert (held.wish.thread, held.wish.identity, held.wish.memory) == ("hers", "anna", "incognito")
+            else:
+                answer = await web.post(way, json={"handoff_id": made["id"]})
+                assert answer.json()["memory_mode"] == "incognito"
+        assert (await web.get("/api/sessions", params={"user_id": "anna"})).json()["sessions"] == []
+    assert not [each for each in tmp_path.rglob("*") if each.is_file() and b"quicksilver" in each.read_bytes()]

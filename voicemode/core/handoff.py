@@ -13,9 +13,10 @@ import hashlib
 import hmac
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from voicemode.errors import VoicemodeError
 
@@ -45,6 +46,8 @@ MOST_TOKEN = 32 << 10
 TAIL_CHARACTERS = 2_500
 """Of the last words: what gptme passes on, some three minutes of talk."""
 _VERSION = "vmh1"
+_MARK = re.compile(r"<(?=\s*/?\s*record\b)", re.IGNORECASE)
+"""With which what somebody typed would end the record, and go on as instructions."""
 _LONGEST = {"thread": 200, "identity": 200, "from_agent": 80, "to_agent": 80, "reason": 500, "context": 2_000, "nonce": 64}
 
 
@@ -113,6 +116,8 @@ class HandOff:
     context: str = ""
     """A summary for the other agent. Data from outside, as the transcript."""
     transcript: tuple[Utterance, ...] = field(default=(), repr=False)
+    memory: Literal["", "incognito"] = ""
+    """"incognito": whoever goes on with it keeps nothing of it either."""
 
 
 def tail(utterances: Sequence[Utterance], characters: int = TAIL_CHARACTERS) -> tuple[Utterance, ...]:
@@ -130,7 +135,7 @@ def tail(utterances: Sequence[Utterance], characters: int = TAIL_CHARACTERS) -> 
 
 def briefing(hand_off: HandOff) -> str:
     """What the agent that goes on is told, for the instructions of its session. What people said is marked as such."""
-    spoken = "\n".join(f"{each.role}: {each.text}" for each in hand_off.transcript)
+    spoken = "\n".join(f"{each.role}: {_MARK.sub('(', each.text)}" for each in hand_off.transcript)
     parts = [
         f"This conversation was handed to you by another agent ({hand_off.from_agent}). Go on with it; do not begin anew.",
         f"Why: {hand_off.reason}" if hand_off.reason else "",
@@ -188,7 +193,10 @@ def _of(value: Mapping[str, Any]) -> HandOff:
     if not math.isfinite(expires_at) or any(len(texts[name]) > most for name, most in _LONGEST.items()):
         raise ValueError
     spoken = tail([Utterance(str(each["role"]), str(each["text"])) for each in value["transcript"]])
-    return HandOff(**texts, expires_at=expires_at, transcript=spoken)
+    memory = value.get("memory", "")
+    if memory not in ("", "incognito"):
+        raise ValueError
+    return HandOff(**texts, expires_at=expires_at, transcript=spoken, memory=memory)
 
 
 def _mac(signed: str, secret: bytes) -> bytes:

@@ -62,7 +62,7 @@ def session_routes(parts: Parts) -> list[Route]:
         if given:
             # Last of all that may fail but for a longer text: a hand-off is used with this.
             hand_off = await parts.accept(given)
-            whose = Whose(hand_off.identity, hand_off.thread, whose.memory)
+            whose = Whose(hand_off.identity, hand_off.thread, hand_off.memory or whose.memory)
             asked = _told(asked, briefing(hand_off))
             shown = effective_session(parts.make_session, SessionWish.of_session(asked))
         whose = parts.lifecycle.begin(whose, "incognito")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -32,6 +32,7 @@ from voicemode.http.api_sessions import whose_asks
 from voicemode.http.bodies import json_object, text_of
 from voicemode.http.errors import HttpError
 from voicemode.http.guard import HANDOFFS_PATH
+from voicemode.http.session_lifecycle import Whose
 from voicemode.record import Entry, Role
 from voicemode.supervise.private import make_folder
 
@@ -79,6 +80,7 @@ class HandOffs:
         reason: str = "",
         context: str = "",
         transcript: Sequence[Utterance] = (),
+        memory: Literal["", "incognito"] = "",
     ) -> Offered:
         """Sign one. Raises HttpError."""
         now = self._clock()
@@ -95,6 +97,7 @@ class HandOffs:
             reason=reason,
             context=context,
             transcript=tail(transcript),
+            memory=memory,
         )
         try:
             token = sign_hand_off(hand_off, self._secret())
@@ -140,8 +143,13 @@ class HandOffs:
                     path.unlink()
 
 
-def handoff_routes(handoffs: HandOffs, history: History | None = None) -> list[Route]:
-    """``POST /api/handoffs``. Without a transcript of its own, a hand-off has the last words of the thread's ``history``."""
+def handoff_routes(
+    handoffs: HandOffs, history: History | None = None, memory_of: Callable[[Whose], str | None] = lambda _: None
+) -> list[Route]:
+    """``POST /api/handoffs``. Without a transcript of its own, a hand-off has the last words of the thread's ``history``.
+
+    ``memory_of`` knows where a thread is whose memory is not told.
+    """
 
     async def create(request: Request) -> JSONResponse:
         body = await json_object(request)
@@ -158,6 +166,7 @@ def handoff_routes(handoffs: HandOffs, history: History | None = None) -> list[R
             reason=text_of(body, "reason", most=500, default=""),
             context=text_of(body, "context_summary", most=2000, default=""),
             transcript=transcript,
+            memory="incognito" if (whose.memory or memory_of(whose)) == "incognito" else "",
         )
         return JSONResponse({"id": offered.id, "token": offered.token, "expires_at": offered.expires_at}, 201)
 

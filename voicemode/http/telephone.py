@@ -88,6 +88,7 @@ class _Expected:
             session={**INNER_OPTIONS, "instructions": told, "tools": [HANG_UP]},
             identity=identity if self.hand_off is None else self.hand_off.identity,
             thread=identity if self.hand_off is None else self.hand_off.thread,
+            memory="" if self.hand_off is None else self.hand_off.memory,
             surface=Surface.PHONE.value,
         )
 
