@@ -140,7 +140,7 @@ def build_conversations(
     answerer = choose_answerer(settings, engines.registry, environ)
     places = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
     metrics = Metrics(lambda: places.taken, engines.registry)
-    defaults = _session_defaults(settings)
+    defaults = SessionDefaults(voice=settings.voices[0]) if settings.voices else SessionDefaults()
     make_session, records = _session_maker(settings, defaults), build_session_records(settings)
     tools = build_tools(settings, environ, records)
     calls = Calls(
@@ -282,11 +282,6 @@ def _responder(answerer: ChosenAnswerer, registry: Registry) -> Part:
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
-
-
-def _session_defaults(settings: Settings) -> SessionDefaults:
-    defaults = SessionDefaults(language=settings.language or "", approval_aloud=settings.mcp_approval_aloud)
-    return replace(defaults, voice=settings.voices[0]) if settings.voices else defaults
 
 
 def _session_maker(settings: Settings, defaults: SessionDefaults) -> Callable[[SessionWish], SessionLike]:
