@@ -76,7 +76,7 @@ function Talking({ line, state }: { line: AgentLine; state: LineState }) {
           </p>
         )}
       </div>
-      <div className="controls">
+      <div className="buttons">
         {speaks && (
           <>
             <button type="button" className="small" aria-pressed={state.paused} onClick={() => line.press(state.paused ? 'resume' : 'pause')}>
