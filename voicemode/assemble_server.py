@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -68,6 +69,8 @@ from voicemode.wire.realtime.errors import ClientError
 __all__ = ["Conversations", "RealtimeServer", "build_conversations", "build_server"]
 
 _log = logging.getLogger(__name__)
+_CLOSING_S = 0.5
+"""Half of what the end of the process gives to all of it."""
 _REQUESTS = 64
 """Gateway requests at the same time: each may hold an upload in memory."""
 
@@ -103,12 +106,13 @@ class RealtimeServer:
     async def aclose(self) -> None:
         """End what is left and free everything. Idempotent."""
         self.lines.aclose()
-        await self.processes.aclose()
-        await self.webrtc.aclose()
-        await self.gptme.aclose()
-        await self.status.aclose()
-        await self.sessions.aclose()
+        closing = [
+            asyncio.create_task(each.aclose()) for each in (self.processes, self.webrtc, self.gptme, self.status, self.sessions)
+        ]
+        # Nobody who hangs keeps the record from being written, and jobs from being ended.
+        await asyncio.wait(closing, timeout=_CLOSING_S)
         await self.conversations.aclose()
+        await asyncio.gather(*closing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +144,7 @@ def build_conversations(
     answerer = choose_answerer(settings, engines.registry, environ)
     places = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
     metrics = Metrics(lambda: places.taken, engines.registry)
-    defaults = SessionDefaults(voice=settings.voices[0]) if settings.voices else SessionDefaults()
+    defaults = _session_defaults(settings)
     make_session, records = _session_maker(settings, defaults), build_session_records(settings)
     tools = build_tools(settings, environ, records)
     calls = Calls(
@@ -282,6 +286,11 @@ def _responder(answerer: ChosenAnswerer, registry: Registry) -> Part:
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
+
+
+def _session_defaults(settings: Settings) -> SessionDefaults:
+    defaults = SessionDefaults(language=settings.language or "", approval_aloud=settings.mcp_approval_aloud)
+    return replace(defaults, voice=settings.voices[0]) if settings.voices else defaults
 
 
 def _session_maker(settings: Settings, defaults: SessionDefaults) -> Callable[[SessionWish], SessionLike]:

@@ -174,6 +174,8 @@ class Respond:
     model: str = ""
     in_conversation: bool = True
     """Whether ``history`` is that of the conversation, of which the answer becomes a part; else it stands beside it."""
+    script: str = ""
+    """The answer, word for word: nobody is asked for one. Empty: whoever answers is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ class Settings(BaseModel):
         (), description="Hosts of MCP servers that clients may bring: host, host:port, *.host or *; empty: none."
     )
     mcp_call_timeout_s: float = Field(60.0, gt=0, le=3600, description="Seconds a tool of an MCP server may take.")
+    mcp_approval_aloud: bool = Field(False, description="Ask the person aloud, too, whether a tool may be called.")
     job_command: str = Field(
         "", description="Command that does long jobs; {text} and {session} stand for the task and its session; empty: no jobs."
     )

@@ -148,6 +148,24 @@ async def test_functions_are_the_clients_to_call(server: RealtimeProcess, stub: 
     assert items(stub)[2]["output"] == "sunny"
 
 
+async def test_whether_a_tool_may_be_called_is_asked_by_us_and_not_by_the_upstream(stub: UpstreamStub, tmp_path: Path) -> None:
+    """In our own voice: only that says it word for word. The upstream knows of it when it is asked again."""
+    stub.script(call={"name": "job_status", "arguments": "{}"})
+    tool = {"type": "mcp", "server_label": "voicemode"}
+    with served(tmp_path, stub, mcp_approval_aloud="true", job_command="echo {text}") as process:
+        async with talk(process.socket_url, process.headers, tools=[tool]) as held:
+            await held.until("mcp_list_tools.completed")
+            await held.ask("How is it going?")
+            said = await held.until("response.output_audio_transcript.done")
+            assert said["transcript"] == "May I use job status of voicemode?"
+            assert len(stub.events("(asked)")) == 1
+            stub.script(text="Well.")
+            await held.until("response.done")
+            await held.ask("Never mind.")
+    assert [item["type"] for item in items(stub)][-2:] == ["message", "message"]
+    assert [item["role"] for item in items(stub) if item["type"] == "message"] == ["user", "assistant", "user"]
+
+
 async def test_answers_in_writing_and_beside_the_conversation(server: RealtimeProcess, stub: UpstreamStub) -> None:
     """One beside it is not part of it."""
     async with talk(server.socket_url, server.headers) as held:

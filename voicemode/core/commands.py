@@ -12,7 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Adjustments", "Command", "LanguagePhrases", "SpokenPhrases", "effect_of", "is_backchannel", "read_command"]
+__all__ = [
+    "Adjustments",
+    "Command",
+    "LanguagePhrases",
+    "SpokenPhrases",
+    "effect_of",
+    "is_backchannel",
+    "plain_words",
+    "read_command",
+]
 
 Words = tuple[str, ...]
 
@@ -130,7 +139,7 @@ def read_command(text: str, phrases: SpokenPhrases, *, offered: Sequence[str] = 
     ``offered`` is what the person was asked to choose from: the expected answers, and the question. Who is asked "stop or
     go on?" and says "stop" has answered.
     """
-    words = _words(text)
+    words = plain_words(text)
     found = phrases.commands_in(words) if len(words) <= MOST_WORDS else set()
     return found.pop() if len(found) == 1 and not found & phrases.among(_joined(offered)) else None
 
@@ -140,13 +149,13 @@ def is_backchannel(text: str, phrases: SpokenPhrases, *, offered: Sequence[str] 
 
     ``offered`` as for ``read_command``: "right" answers "left or right?".
     """
-    words = _words(text)
+    words = plain_words(text)
     return len(words) <= MOST_WORDS and phrases.only_backchannels(words, _joined(offered))
 
 
 def _joined(texts: Sequence[str]) -> str:
     """Their words between spaces, with a mark that is no word between the texts."""
-    return f" {' . '.join(' '.join(_words(text)) for text in texts)} "
+    return f" {' . '.join(' '.join(plain_words(text)) for text in texts)} "
 
 
 # -- effects
@@ -205,7 +214,7 @@ _WORD = re.compile(rf"[{_ALONE}]|[^\s{_ALONE}]+")
 """A letter of Japanese and Chinese, which set no spaces between words, or a word of everything else."""
 
 
-def _words(text: str) -> Words:
+def plain_words(text: str) -> Words:
     """Without capitals, punctuation, accents and drawn-out letters. Symbols and digits are words: they mean something."""
     plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
     plain = unicodedata.normalize("NFC", plain).casefold().translate(_STROKES)
@@ -221,7 +230,7 @@ def _shown(character: str) -> str:
 
 
 def _phrase(text: str) -> Words:
-    words = _words(text)
+    words = plain_words(text)
     if not words:
         raise ValueError(f"'{text}' has no word")
     return words

@@ -218,24 +218,30 @@ class Answer:
     async def _read(self, asked: AnswerRequest) -> None:
         """Take the words as they come, until they end or break off."""
         try:
-            flow = self._parts.answerer.answer(asked)
-            async with contextlib.aclosing(flow):
-                async for delta in flow:
-                    match delta:
-                        case TextDelta():
-                            await self._take(delta.text)
-                        case ToolDelta():
-                            self._call(delta)
-                        case Finished():
-                            self._finished = delta
-            for call_id in self._calls:
-                self._tell(ToolCallDone(self.response_id, call_id))
+            if self._request.script:
+                await self._take(self._request.script)
+            else:
+                await self._ask(asked)
         except Exception as error:  # noqa: BLE001 - what came is still said, and then why it is not more
             self._broken = error
         if self._request.audio:
             for piece in self._stream.flush():
                 await self._put(piece)
             await self._pieces.put(None)
+
+    async def _ask(self, asked: AnswerRequest) -> None:
+        flow = self._parts.answerer.answer(asked)
+        async with contextlib.aclosing(flow):
+            async for delta in flow:
+                match delta:
+                    case TextDelta():
+                        await self._take(delta.text)
+                    case ToolDelta():
+                        self._call(delta)
+                    case Finished():
+                        self._finished = delta
+        for call_id in self._calls:
+            self._tell(ToolCallDone(self.response_id, call_id))
 
     async def _take(self, text: str) -> None:
         if not self._request.audio:

@@ -24,7 +24,7 @@ from voicemode.dialogue import (
 )
 from voicemode.playout import PlayoutSink
 from voicemode.providers.realtime_upstream import UpstreamTarget
-from voicemode.runtime.dialogue_answer import AnswerReport
+from voicemode.runtime.dialogue_answer import Answer, AnswerReport
 from voicemode.runtime.dialogue_engine import DialogueEngine
 from voicemode.runtime.dialogue_input import TurnInput, TurnWatcher
 from voicemode.runtime.dialogue_kinds import AnswerLike, EngineKinds
@@ -176,6 +176,9 @@ class UpstreamEngine:
         asked: AnswerRequest | None = None,
     ) -> AnswerLike:
         del asked  # an upstream is asked once, and when the turn is certain
+        if request.script:
+            # Only our own voice says it word for word.
+            return Answer(parts, request, tell, words=words, ahead_s=ahead_s, most_ahead_s=most_ahead_s)
         return UpstreamAnswer(
             self._link,
             self._session,

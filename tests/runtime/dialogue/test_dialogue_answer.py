@@ -77,6 +77,20 @@ def test_a_short_first_sentence_does_not_wait_for_the_second(tmp_path: Path) -> 
     talk(story, tmp_path, answerer=Scripted(*script))
 
 
+def test_a_script_is_said_word_for_word_and_nobody_is_asked(tmp_path: Path) -> None:
+    """The session speaks for itself, as where it asks whether a function may be called."""
+
+    async def story(held: Talk) -> None:
+        held.ask("Hello", script="May I use search of web?")
+        await held.answered()
+        assert held.text() == "May I use search of web?"
+        assert held.kinds[-1] == "AnswerDone"
+
+    answerer = FakeAnswerer("Never.")
+    talk(story, tmp_path, answerer=answerer)
+    assert answerer.requests == []
+
+
 def test_text_only_is_shown_as_it_was_written(tmp_path: Path) -> None:
     """Markdown stays, and no voice is asked."""
 

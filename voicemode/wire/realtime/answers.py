@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from voicemode.dialogue import (
     AnswerAudio,
@@ -66,8 +67,9 @@ class Answers:
         in_conversation: bool = True,
         metadata: Mapping[str, object] | None = None,
         history: tuple[HistoryEntry, ...] | None = None,
-    ) -> None:
-        """Begin a response; without a ``history`` it answers the conversation. Raises ClientError."""
+        script: str = "",
+    ) -> Answer:
+        """Begin a response: of a ``script``, else to a ``history``, else to the conversation. Raises ClientError."""
         active = self._in_the_way(in_conversation=in_conversation, speaks=config.speaks)
         if active is not None:
             sentence = f"Conversation already has an active response in progress: {active}. Wait until it is finished."
@@ -89,9 +91,11 @@ class Answers:
         self._active[answer.id] = answer
         if in_conversation:
             self._turn_waits = False
+            self._state.latest_response_id = answer.id
             self._state.calls.began(knows_all=history is None)
         answer.begin(out)
-        out.command(_respond(answer.id, config, whole, offer, in_conversation=in_conversation))
+        out.command(replace(_respond(answer.id, config, whole, offer), in_conversation=in_conversation, script=script))
+        return answer
 
     def answer_turn(self, out: Outbox) -> None:
         """The person's turn is over. If a response is under way that may not be interrupted, theirs comes after it."""
@@ -116,10 +120,13 @@ class Answers:
         self.create(out, self._state.calls.go_on() or owed)
         return True
 
-    def expect(self, out: Outbox) -> None:
-        """Tell the engine how the turn under way would be answered, if that is not what it was told before."""
+    def expect(self, out: Outbox, *, at_once: bool = True) -> None:
+        """Tell the engine how the turn under way would be answered, if that is not what it was told before.
+
+        Not ``at_once``: it is not known yet whether anybody is asked for an answer.
+        """
         config = self._state.config
-        waits = self._in_the_way(in_conversation=True, speaks=config.speaks) is not None
+        waits = not at_once or self._in_the_way(in_conversation=True, speaks=config.speaks) is not None
         answered = config.options().answers and not waits
         history = self._state.conversation.history(config)[0] if answered else ()
         expected = _respond("", config, history, self._state.servers.offer(config)) if answered else None
@@ -295,9 +302,7 @@ def _failed(code: str, message: str) -> Ending:
     return Ending("failed", error={"type": "server_error", "code": code, "message": message})
 
 
-def _respond(
-    response_id: str, config: SessionConfig, history: tuple[HistoryEntry, ...], offer: Offer, *, in_conversation: bool = True
-) -> Respond:
+def _respond(response_id: str, config: SessionConfig, history: tuple[HistoryEntry, ...], offer: Offer) -> Respond:
     return Respond(
         response_id,
         history,
@@ -310,5 +315,4 @@ def _respond(
         speed=config.speed,
         max_tokens=config.max_output_tokens,
         model=config.model,
-        in_conversation=in_conversation,
     )

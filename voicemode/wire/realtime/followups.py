@@ -1,4 +1,4 @@
-"""What the session says by itself, when the person is silent and nothing else is said: results of tools, and news."""
+"""What the session says by itself, when the person is silent and nothing else is said: results of tools, questions, news."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import deque
 from voicemode.dialogue_tools import Word
 from voicemode.wire.realtime.answers import Answers
 from voicemode.wire.realtime.items import MessageItem
+from voicemode.wire.realtime.spoken_approval import SpokenApproval
 from voicemode.wire.realtime.state import SessionState
 from voicemode.wire.realtime.step import Outbox
 from voicemode.wire.realtime.turns import Turns
@@ -18,8 +19,8 @@ _MOST_WORDS = 64
 
 
 class Followups:
-    def __init__(self, state: SessionState, turns: Turns, answers: Answers) -> None:
-        self._state, self._turns, self._answers = state, turns, answers
+    def __init__(self, state: SessionState, turns: Turns, answers: Answers, approval: SpokenApproval) -> None:
+        self._state, self._turns, self._answers, self._approval = state, turns, answers, approval
         self._words: deque[str] = deque(maxlen=_MOST_WORDS)
 
     def add(self, word: Word) -> None:
@@ -30,16 +31,16 @@ class Followups:
     @property
     def waits(self) -> bool:
         """Whether there is anything to say."""
-        return bool(self._words) or self._state.calls.owed is not None
+        return bool(self._words) or self._state.calls.owed is not None or self._approval.waits
 
     def go_on(self, out: Outbox, now_ms: float) -> None:
         """Begin an answer if one is due and now is the time."""
         calls = self._state.calls
-        if self._turns.is_speaking or calls.client_is_next or self._state.config.kind != "realtime":
+        if self._turns.is_speaking or self._approval.judges or calls.client_is_next or self._state.config.kind != "realtime":
             return
         if now_ms < calls.quiet_until_ms:
             return
-        if self._answers.go_on(out) or not self._words or not self._answers.can_add():
+        if self._answers.go_on(out) or self._approval.ask(out) or not self._words or not self._answers.can_add():
             return
         self._add_item(out, self._words.popleft())
         calls.somebody_asked()

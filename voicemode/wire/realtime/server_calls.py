@@ -138,6 +138,16 @@ class ServerCalls:
         for item_id in self._running:
             out.command(CancelServerTool(item_id))
 
+    def unanswered(self) -> list[ApprovalRequestItem]:
+        """Those that the user could allow now, and whose answer somebody still wants, oldest first."""
+        found = []
+        for item_id, response_id in self._group_of.items():
+            item, group = self._conversation.get(item_id), self._groups.get(response_id)
+            wanted = group is not None and group.response_ended and not group.dropped
+            if wanted and isinstance(item, ApprovalRequestItem):
+                found.append(item)
+        return found
+
     # -- going on
 
     @property

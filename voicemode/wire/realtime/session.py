@@ -44,6 +44,7 @@ from voicemode.wire.realtime.item_events import ItemEvents
 from voicemode.wire.realtime.recording import items_of
 from voicemode.wire.realtime.response_request import read_request
 from voicemode.wire.realtime.session_config import SessionConfig, SessionDefaults, merged
+from voicemode.wire.realtime.spoken_approval import SpokenApproval
 from voicemode.wire.realtime.state import SessionState
 from voicemode.wire.realtime.step import NewId, Outbox, Playout, Step
 from voicemode.wire.realtime.turns import Turns
@@ -96,7 +97,8 @@ class RealtimeSession:
         self._turns = Turns(self._state)
         self._answers = Answers(self._state)
         self._items = ItemEvents(self._state)
-        self._followups = Followups(self._state, self._turns, self._answers)
+        self._approval = SpokenApproval(self._state, self._answers)
+        self._followups = Followups(self._state, self._turns, self._answers, self._approval)
         self._closed, self._recorded = False, recorded
         self._handlers: dict[str, Handler] = {
             "session.update": self._update,
@@ -163,7 +165,7 @@ class RealtimeSession:
                 self._expect(out)
         except ClientError as error:
             self._tell(out, error, event.get("event_id"))
-        self._followups.go_on(out, now_ms)
+        self._go_on(out, now_ms)
         return self._step(out, now_ms)
 
     def report(self, report: Report, now_ms: float) -> Step:
@@ -183,6 +185,7 @@ class RealtimeSession:
                     self._answers.answer_turn(out)
             case InputTranscriptGrew() | InputTranscribed() | InputTranscriptFailed():
                 self._turns.transcript(out, report)
+                self._approval.transcript(report)
             case PlayoutStarted() | PlayoutStopped() | PlayoutCleared():
                 self._answers.playout(out, report)
                 self._expect(out)
@@ -192,7 +195,7 @@ class RealtimeSession:
                 self._answers.report(out, report, now_ms)
             case ServerToolsListed() | ServerToolsFailed() | ServerToolDone() | ServerToolFailed() | Word():
                 self._tools_reported(out, report, now_ms)
-        self._followups.go_on(out, now_ms)
+        self._go_on(out, now_ms)
         return self._step(out, now_ms)
 
     def _tools_reported(self, out: Outbox, report: ToolHostReport, now_ms: float) -> None:
@@ -225,9 +228,15 @@ class RealtimeSession:
         self._state.recording.leave(now_ms)
         return Step(entries=tuple(self._state.recording.take(self._id)))
 
+    def _go_on(self, out: Outbox, now_ms: float) -> None:
+        if not self._turns.is_speaking:
+            self._approval.decide(out, now_ms)
+        self._followups.go_on(out, now_ms)
+
     def _options(self) -> DialogueOptions:
         options = self.config.options()
-        return replace(options, transcribe=True) if self._recorded else options
+        wanted = self._recorded or self.config.defaults.approval_aloud
+        return replace(options, transcribe=True) if wanted else options
 
     def _step(self, out: Outbox, now_ms: float) -> Step:
         for entry in self._entries(now_ms):
@@ -280,6 +289,7 @@ class RealtimeSession:
 
     def _commit(self, out: Outbox, _: Fields, now_ms: float) -> None:
         self._turns.commit(out, now_ms)
+        self._approval.turn_ended(self._state.conversation.last_id or "", answer_owed=False)
         self._state.calls.client_is_next = True
         if self._state.playout is Playout.CLIENT and not self._answers.is_answering:
             # They talked over what was playing, or it had ended.
@@ -313,17 +323,20 @@ class RealtimeSession:
         if self._turns.is_speaking:
             return
         self._turns.started(out, report)
+        self._approval.speech_started(now_ms)
         if self.config.options().interrupts:
             self._answers.interrupt(out, now_ms)
         self._expect(out)
 
     def _turn_ended(self, out: Outbox) -> None:
-        if self.config.options().answers:
-            self._answers.answer_turn(out)
-        else:
+        answers = self.config.options().answers
+        held = self._approval.turn_ended(self._state.conversation.last_id or "", answer_owed=answers)
+        if not answers:
             self._state.calls.client_is_next = True
+        elif not held:
+            self._answers.answer_turn(out)
 
     def _expect(self, out: Outbox) -> None:
         """While nobody speaks, there is no turn that could be answered early."""
         if self.config.kind == "realtime" and self._turns.is_speaking:
-            self._answers.expect(out)
+            self._answers.expect(out, at_once=not self._approval.judges)

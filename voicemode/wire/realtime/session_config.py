@@ -50,6 +50,10 @@ class SessionDefaults:
     """The most that the history handed to a responder is estimated to have; older items are left out of it. OpenAI's number."""
     kept_audio_bytes: int = 1_000_000
     """Of the latest utterances, so that they can be retrieved with their sound: 20 s at 24 kHz."""
+    language: str = ""
+    """BCP 47, of what the session says by itself where the client names none; empty: English."""
+    approval_aloud: bool = False
+    """Whether the person is also asked aloud if a server's tool may be called."""
     record_characters: int = 4_000_000
     """Of all items of the conversation together; a client that creates more gets an error."""
 

@@ -31,6 +31,8 @@ class SessionState:
         """The pace of the answers so far, as ``SpokenWords.letter_s`` tells it."""
         self.plays_until_ms = 0.0
         """When all sound sent so far will have been played, if it is played without a pause."""
+        self.latest_response_id = ""
+        """The one in the conversation that began last."""
         self._calls: dict[str, None] = {}
         for item in earlier:
             if isinstance(item, CallItem):
