@@ -217,7 +217,7 @@ def test_an_idle_worker_ends_and_comes_back_when_needed() -> None:
         assert pid is not None
         assert await gone(pid)
         async with asyncio.timeout(5):  # the process is gone before anybody here can know
-            while worker.pid is not None:  # noqa: ASYNC110
+            while worker.pid is not None:
                 await asyncio.sleep(0.01)
         assert await echo(worker)
 
