@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +67,22 @@ async def test_a_full_disk_does_not_keep_the_server_from_its_end(tmp_path: Path,
         monkeypatch.setattr(type(answerer), "aclose", aclose)
     assert full.asked == ["one", "two"]
     assert freed == ["answerer"]
+
+
+async def test_nobody_who_hangs_keeps_the_rest_from_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As gptme that takes a last try as long as the whole end may take: what is kept says how it ended all the same."""
+
+    async def for_ever(_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with house(tmp_path, memory="persistent") as here, owner(here) as api:
+        await api.post("session", thread_id="t", memory_mode="persistent")
+        await api.post("turn", thread_id="t", user_text="Hello.")
+        with monkeypatch.context() as patch:
+            patch.setattr(type(here.server.gptme), "aclose", for_ever)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(6.0):
+                    await here.server.aclose()
+        file = tmp_path / ".voicemode" / "history" / "history.db"
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            assert database.execute("SELECT reason, ended_at IS NULL FROM sessions").fetchall() == [("the server ended", 0)]
