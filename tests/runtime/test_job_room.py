@@ -168,7 +168,7 @@ async def test_without_grace_or_record_they_end_with_the_call(make: Make, grace_
 
 
 async def test_the_end_of_the_process_ends_all_jobs(make: Make) -> None:
-    """Held or not."""
+    """Held or not; and who was told that they began finds out."""
     before = set(psutil.Process().children())
     room, kept = make(60.0), Kept()
     for key in (KEY, ("owner", "thread_2")):
@@ -178,7 +178,9 @@ async def test_the_end_of_the_process_ends_all_jobs(make: Make) -> None:
     await room.aclose()
     await room.aclose()
     assert not _left(before)
-    assert kept.entries == []
+    assert [(each.standing, each.text) for each in kept.entries] == [
+        (Standing.FAILED, "Job 1 was cancelled: the server ended."),
+    ] * 2
 
 
 def _left(before: set[psutil.Process]) -> set[psutil.Process]:

@@ -21,6 +21,8 @@ __all__ = ["JobHold", "JobRoom", "Keep"]
 
 _KEEP_S = 10.0
 """Seconds that putting down may take."""
+_LAST_S = 0.3
+"""As long at the end of the process, which has half a second left for this."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,18 +92,17 @@ class JobRoom:
         for table in tables:
             if table.leaving is not None:
                 table.leaving.cancel()
+            self._put_cancelled(table, "the server ended")
         await asyncio.gather(*(table.jobs.aclose() for table in tables))
         if self._putting:
-            await asyncio.wait(self._putting, timeout=_KEEP_S)
+            await asyncio.wait(self._putting, timeout=_LAST_S)
 
     async def _wait(self, key: Hashable, table: _Table) -> None:
         # To the end also when all are done: who comes back may ask what became of them.
         await asyncio.sleep(self._grace_s)
         await table.jobs.settled()
         del self._tables[key]
-        for job_id in table.jobs.running:
-            text = f"Job {job_id} was cancelled: nobody came back within {self._grace_s:g} s."
-            self._put(table, text, Standing.FAILED)
+        self._put_cancelled(table, f"nobody came back within {self._grace_s:g} s")
         await table.jobs.aclose()
 
     def _word(self, key: Hashable, text: str) -> None:
@@ -113,6 +114,11 @@ class JobRoom:
             tell(text)
         else:
             self._put(table, text, Standing.WHOLE)
+
+    def _put_cancelled(self, table: _Table, why: str) -> None:
+        """Whoever was told that a job began is to find out that nothing came of it."""
+        for job_id in table.jobs.running:
+            self._put(table, f"Job {job_id} was cancelled: {why}.", Standing.FAILED)
 
     def _put(self, table: _Table, text: str, standing: Standing) -> None:
         if table.keep is None:
