@@ -67,3 +67,8 @@ def test_what_can_be_installed_is_here(name: str) -> None:
     text = source.lock.read_text("utf-8")
     assert text.count("--hash=sha256:") >= source.locked
     assert source.digest == find_source(SERVICES[name]).digest
+
+
+def test_the_log_of_our_own_service_lets_nobody_in() -> None:
+    """A link to the page has a key that works once; logs are read by agents, and by groups of the system."""
+    assert SERVICES["voicemode"].arguments == ("serve", "--quiet")

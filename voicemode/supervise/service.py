@@ -161,7 +161,7 @@ SERVICES: Mapping[str, ServiceDefinition] = {
             title="voicemode itself, the realtime server",
             port=8765,
             module="voicemode",
-            arguments=("serve",),
+            arguments=("serve", "--quiet"),  # its log is read by more than its owner: agents, and groups of the system
             own=True,
         ),
     )
