@@ -24,13 +24,15 @@ from voicemode.providers.registry import Registry
 from voicemode.runtime.session_summary import Summarizer
 from voicemode.settings import Settings
 from voicemode.store.memory import MemoryRecords
+from voicemode.store.steady import SteadyRecords
 
 __all__ = ["build_session_records", "build_sessions", "session_api"]
 
 
 def build_session_records(settings: Settings) -> SessionRecords:
     """Where the server's sessions put down what is said, in each of its processes. Makes no file."""
-    return SessionRecords(build_records(settings), MemoryRecords(), settings.memory)
+    kept = build_records(settings)
+    return SessionRecords(kept, SteadyRecords(kept), MemoryRecords(), settings.memory)
 
 
 def build_sessions(

@@ -123,6 +123,8 @@ class Conversations:
     make_session: Callable[[SessionWish], SessionLike]
     engines: Engines
     answerer: ChosenAnswerer
+    upstream: UpstreamPlan | None
+    """Who answers in the answerer's place."""
     metrics: Metrics
     records: SessionRecords
     tools: Tools
@@ -142,6 +144,7 @@ def build_conversations(
     settings = loaded.settings
     engines = build_engines(loaded, environ)
     answerer = choose_answerer(settings, engines.registry, environ)
+    upstream = upstream_plan(settings, environ, answerer)
     places = Places(settings.serve_max_sessions, settings.serve_max_sessions_per_address, "conversations")
     metrics = Metrics(lambda: places.taken, engines.registry)
     defaults = _session_defaults(settings)
@@ -149,7 +152,7 @@ def build_conversations(
     tools = build_tools(settings, environ, records)
     calls = Calls(
         make_session,
-        _engine_maker(engines, answerer, defaults, upstream_plan(settings, environ, answerer)),
+        _engine_maker(engines, answerer, defaults, upstream),
         places,
         limits=CallLimits(session_s=settings.serve_session_s, audio_s=2 * settings.serve_session_s),
         observers=lambda wish: [*metrics.observers(wish), span_observer(wish.kind, time.monotonic)],
@@ -162,6 +165,7 @@ def build_conversations(
         make_session=make_session,
         engines=engines,
         answerer=answerer,
+        upstream=upstream,
         metrics=metrics,
         records=records,
         tools=tools,
@@ -192,7 +196,7 @@ def build_server(
     places = conversations.calls.places
 
     def responder() -> Part:
-        return _responder(conversations.answerer, engines.registry)
+        return _responder(conversations, engines.registry)
 
     status = build_status(loaded, environ, engines, conversations=lambda: places.taken, answers=responder)
     surface = Surface(
@@ -272,7 +276,16 @@ def _access(settings: Settings, token: SecretStr, telephone: Telephone | None) -
     )
 
 
-def _responder(answerer: ChosenAnswerer, registry: Registry) -> Part:
+def _responder(conversations: Conversations, registry: Registry) -> Part:
+    ours, upstream = _our_responder(conversations.answerer, registry), conversations.upstream
+    if upstream is None:
+        return ours
+    # Whether it can be had is known when it is called: each conversation has a connection of its own.
+    instead = ours.by if upstream.falls_back() else ()
+    return Part(True, (f"upstream {upstream.profile.name}", *instead), "VOICEMODE_UPSTREAM is set")
+
+
+def _our_responder(answerer: ChosenAnswerer, registry: Registry) -> Part:
     choice = answerer.choice
     if choice.is_echo or choice.answerer.acts:
         return Part(True, (choice.answerer.name,), choice.reason)

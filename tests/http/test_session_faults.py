@@ -12,7 +12,7 @@ import pytest
 
 from tests.http.test_api_sessions import API, owner
 from tests.security.assembled import house
-from voicemode.record import RecordError
+from voicemode.record import RecordError, Surface
 
 pytestmark = pytest.mark.anyio
 
@@ -86,3 +86,28 @@ async def test_nobody_who_hangs_keeps_the_rest_from_its_end(tmp_path: Path, monk
         file = tmp_path / ".voicemode" / "history" / "history.db"
         with contextlib.closing(sqlite3.connect(file)) as database:
             assert database.execute("SELECT reason, ended_at IS NULL FROM sessions").fetchall() == [("the server ended", 0)]
+
+
+async def test_a_thread_that_cannot_be_kept_is_one_for_all_who_hold_it(tmp_path: Path) -> None:
+    """It goes on in memory: what was typed is told in the next call. It is gone when it is forgotten, or has ended."""
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "history").write_text("a file where the folder would be")
+    async with house(tmp_path, memory="persistent", base_dir=str(tmp_path / "base")) as here, owner(here) as api:
+        records = here.server.conversations.records
+
+        async def said() -> list[str]:
+            record = await records.open("persistent", "t", "owner", Surface.WEBSOCKET)
+            texts = [entry.text for entry in await record.history()]
+            await record.aclose()
+            return texts
+
+        await api.post("session", thread_id="t", memory_mode="persistent")
+        told = await api.post("turn", thread_id="t", user_text="Typed.")
+        assert (told["recorded"], told["message_count"]) == (False, 1)
+        assert await said() == ["Typed."]
+        await api.web.delete(f"{API}/t")
+        assert await said() == []
+        await api.post("turn", thread_id="t", user_text="Again.")
+        assert await said() == ["Again."]
+        assert (await api.post("end", thread_id="t"))["code"] == "record_failed"
+        assert await said() == []

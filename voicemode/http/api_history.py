@@ -85,7 +85,7 @@ def history_routes(lifecycle: SessionLifecycle, sounds: Path | None = None) -> l
         whose = _thread(request)
         if caller_of(request.scope).secret is not None:
             raise HttpError(403, "client_secret_not_allowed", "A client secret forgets nothing.")
-        gone = await kept(whose).forget(whose.thread, identity=whose.identity)
+        gone = await lifecycle.forget(whose)
         return JSONResponse({"thread_id": whose.thread, "forgotten": asdict(gone)})
 
     return [

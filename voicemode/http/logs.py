@@ -16,5 +16,12 @@ def log_to_stderr(level: str, *, as_json: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else PlainFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for library in ("httpx2", "httpcore2", "uvicorn", "uvicorn.access", "asyncio"):  # they log requests and what is in them
+    for library in (
+        "httpx2",
+        "httpcore2",
+        "uvicorn",
+        "uvicorn.access",
+        "asyncio",
+        "mcp",
+    ):  # they log requests and what is in them
         logging.getLogger(library).setLevel(logging.WARNING)

@@ -16,7 +16,7 @@ from voicemode.http.session_records import DISCONNECTED, Memory, SessionRecords,
 from voicemode.http.sessions import SessionWish
 from voicemode.record import EndedThreadError, Entry, ForeignThreadError, Record, RecordError, Surface
 from voicemode.runtime.session_summary import NoSummary, Summarizer
-from voicemode.store.history import Ending, History
+from voicemode.store.history import Ending, Forgotten, History
 
 __all__ = ["Finish", "SessionLifecycle", "Whose"]
 
@@ -192,6 +192,13 @@ class SessionLifecycle:
         order: tuple[Memory, ...] = ("persistent", "incognito") if whose.memory is None else (whose.memory,)
         return next((memory for memory in order if (whose.identity, whose.thread, memory) in self._sessions), None)
 
+    async def forget(self, whose: Whose) -> Forgotten:
+        """Wherever it is. Raises ForeignThreadError, RecordError."""
+        memory = whose.memory or self.memory_of(whose) or "persistent"
+        if memory == "persistent":
+            await self._records.steady.forget_unkept(whose.thread, whose.identity)
+        return await self.history(memory).forget(whose.thread, identity=whose.identity)
+
     def history(self, memory: Memory) -> History:
         """What can be looked at."""
         return self._records.kept.history if memory == "persistent" else self._records.memory.history
@@ -266,6 +273,7 @@ class SessionLifecycle:
         if session.memory == "incognito":
             await self._records.forget_memory(session.thread, session.identity)
             return None
+        await self._records.steady.forget_unkept(session.thread, session.identity)
         history = self.history("persistent")
         try:
             return await history.end(

@@ -38,6 +38,8 @@ class SessionRecords:
     """Both kinds of them."""
 
     kept: SqliteRecords
+    steady: SteadyRecords
+    """Those kept, as long as the disk serves."""
     memory: MemoryRecords
     default: Memory = "incognito"
     """Of sessions that say nothing about it."""
@@ -56,7 +58,7 @@ class SessionRecords:
 
     async def open(self, memory: Memory, thread: str, identity: str, surface: Surface) -> Record:
         """One surface's hold of a thread. A disk that does not serve ends no conversation. Raises HttpError."""
-        records = self.memory if memory == "incognito" else SteadyRecords(self.kept)
+        records = self.memory if memory == "incognito" else self.steady
         try:
             return await records.open(thread, surface=surface, identity=identity)
         except ForeignThreadError as error:
@@ -81,7 +83,7 @@ class SessionRecords:
 
     async def aclose(self) -> None:
         """Write what waits and free everything. Idempotent."""
-        await self.kept.aclose()
+        await self.steady.aclose()
         await self.memory.aclose()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
-from voicemode.record import OWNER, Entry, Record, RecordError, Records, Surface
+from voicemode.record import OWNER, Entry, ForeignThreadError, Record, RecordError, Records, Surface
 from voicemode.store.memory import MemoryRecord, MemoryRecords
 
 __all__ = ["SteadyRecords"]
@@ -13,7 +14,10 @@ _log = logging.getLogger(__name__)
 
 
 class SteadyRecords:
-    """Those given; where they cannot be opened, others in memory whose ``problem`` says why. Raises no RecordError."""
+    """Those given; where they cannot be opened, others in memory whose ``problem`` says why. Raises no RecordError.
+
+    One per process: what is in memory of a thread is shared by all who open it.
+    """
 
     def __init__(self, records: Records) -> None:
         self._records, self._memory = records, MemoryRecords()
@@ -25,6 +29,11 @@ class SteadyRecords:
         except RecordError as error:
             _log.warning("%s The conversation goes on and is not kept.", error)
             return _Unkept(await self._memory.open(thread, surface=surface, identity=identity), error)
+
+    async def forget_unkept(self, thread: str, identity: str) -> None:
+        """What is in memory of a thread is gone. Idempotent."""
+        with contextlib.suppress(ForeignThreadError):
+            await self._memory.history.forget(thread, identity=identity)
 
     async def aclose(self) -> None:
         """As ``Records.aclose``."""
