@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto, unique
 
 from voicemode.engines.command_error import CommandError
-from voicemode.engines.command_watch import forget, watch
+from voicemode.engines.command_watch import begin, forget, watch
 from voicemode.wire.openai_audio import error_reason
 
 __all__ = ["CommandProcess"]
@@ -58,6 +58,7 @@ class CommandProcess(asyncio.SubprocessProtocol):
         process = cls(name)
         try:
             async with asyncio.timeout(START_S):
+                await asyncio.to_thread(begin)
                 await asyncio.get_running_loop().subprocess_exec(
                     lambda: process,
                     *argv,

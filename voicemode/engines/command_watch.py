@@ -11,7 +11,7 @@ import os
 import subprocess
 import threading
 
-__all__ = ["forget", "watch"]
+__all__ = ["begin", "forget", "watch"]
 
 _SHELL = "/bin/sh"
 _SCRIPT = r"""
@@ -40,6 +40,11 @@ class _Watch:
         self._groups: set[int] = set()
         self._pipe: int | None = None
 
+    def begin(self) -> None:
+        with self._lock:
+            if self._pipe is None:
+                self._start()
+
     def add(self, group: int) -> None:
         with self._lock:
             self._groups.add(group)
@@ -58,6 +63,9 @@ class _Watch:
                 return
             os.close(self._pipe)  # somebody killed it
             self._pipe = None
+        self._start()
+
+    def _start(self) -> None:
         # A machine without a shell has to do without.
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             self._pipe = _started()
@@ -65,6 +73,12 @@ class _Watch:
 
 
 _WATCH = _Watch()
+
+
+def begin() -> None:
+    """Blocks until it watches, which takes a moment the first time. A command should start after that."""
+    if os.name == "posix":
+        _WATCH.begin()
 
 
 def watch(group: int) -> None:
