@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from voicemode.events import Interrupted, ListeningStarted, SpeakingStarted, SpeechPaused, SpeechStarted, TurnEvent, Understood
 from voicemode.serving.progress import progress
 
@@ -111,3 +113,20 @@ def test_nothing_understood_is_nothing_told() -> None:
 def test_an_interruption_is_told() -> None:
     """The message is not spoken any more, and the person may speak."""
     assert states(SpeakingStarted(0.1, "x"), Interrupted(1.0)) == ["speaking", "interrupted: the person may speak now"]
+
+
+@pytest.mark.parametrize("later", range(6))
+def test_a_change_at_the_very_end_keeps_nobody_waiting(later: int) -> None:
+    """However close last change and end are: wait_for of Python 3.11 loses a cancellation that comes with a result."""
+
+    async def scenario() -> None:
+        async def report(_value: float, _total: None, _state: str) -> None:
+            """Nobody reads it."""
+
+        async with asyncio.timeout(10), progress(report) as sink:
+            await asyncio.sleep(0.01)
+            sink(SpeakingStarted(0.1, "engine"))
+            for _ in range(later):
+                await asyncio.sleep(0)
+
+    asyncio.run(scenario())

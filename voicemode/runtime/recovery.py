@@ -181,7 +181,8 @@ class Recovery:
                 await self._try(path, transcriber)
             else:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), _POLL_S)
+                    async with asyncio.timeout(_POLL_S):  # not wait_for: see serving.progress
+                        await self._news.wait()
 
     async def _try(self, path: Path, transcriber: Transcriber) -> None:
         self._retry = asyncio.create_task(self._transcribe(path, transcriber))

@@ -62,7 +62,9 @@ class _Teller:
         last = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _EVERY_S)
+                # Not wait_for, which before Python 3.12 loses a cancellation that comes together with the change.
+                async with asyncio.timeout(_EVERY_S):
+                    await self._changed.wait()
             self._changed.clear()
             last = max(time.monotonic() - began, last + _LEAST_RISE_S)
             await self._report(round(last, 3), None, self._state)
