@@ -14,12 +14,13 @@ from pydantic import SecretStr
 from tests.http.serving import TOKEN, served
 from voicemode import assemble_browser
 from voicemode.assemble_browser import Browser, NeedsBrowser
-from voicemode.errors import NoInputDeviceError, NoOutputDeviceError, PageLineError
+from voicemode.errors import NoInputDeviceError, NoOutputDeviceError
 from voicemode.http.page_line import PageLines
 from voicemode.http.page_visitors import PageVisitors
 from voicemode.load_config import LoadedSettings, load_settings
 from voicemode.settings import Settings
 from voicemode.supervise.on_demand import Starter
+from voicemode.transports.errors import PageLineError
 
 pytestmark = pytest.mark.anyio
 

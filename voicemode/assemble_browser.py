@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from voicemode.core.failover import Task
 from voicemode.engines.devices import find_input, find_output, refresh
 from voicemode.engines.portaudio import in_sound_thread
-from voicemode.errors import PageLineError, SettingsError, SoundError
+from voicemode.errors import SettingsError, SoundError
 from voicemode.events import (
     Interrupted,
     ListeningStarted,
@@ -33,6 +33,7 @@ from voicemode.settings import Settings
 from voicemode.supervise.on_demand import Starter
 from voicemode.supervise.serve_start import LOG, start_serve
 from voicemode.transports.browser import BrowserEchoCanceller, BrowserMicrophone, BrowserSpeaker
+from voicemode.transports.errors import PageLineError
 from voicemode.transports.page_line import NotAttached, PageLine
 from voicemode.wire.control import ControlAction
 from voicemode.wire.page_line import Said, State, Words

@@ -18,7 +18,7 @@
     ├── LanguageError              no engine at hand speaks or understands the language
     ├── FloorTakenError            another process is speaking (holder)
     ├── ControlError               a conversation cannot be controlled; with its child in voicemode.runtime.control_client
-    ├── PageLineError              the browser cannot be reached, since 'voicemode serve' cannot
+    ├── PageLineError ...          the browser cannot be reached; in voicemode.transports.errors
     ├── OfferError                 a WebRTC offer cannot be answered (reason, problem)
     ├── MediaError                 bytes that claim to be sound and are not (what, problem)
     ├── ModelError                 a model cannot be used or changed (model, problem)
@@ -53,7 +53,6 @@ __all__ = [
     "NoInputDeviceError",
     "NoOutputDeviceError",
     "OfferError",
-    "PageLineError",
     "PageLostError",
     "PortAudioMissingError",
     "RequestError",
@@ -301,20 +300,6 @@ class FloorTakenError(VoicemodeError):
         return f"Someone else is talking with the person: {self.holder} (waited {self.waited_s:.0f} s)."
 
     remedy = "Call again when it has finished."
-
-
-class PageLineError(VoicemodeError):
-    """There is no way to the browser: ``voicemode serve`` does not run, or refuses."""
-
-    code = "no_page_server"
-
-    def __init__(self, address: str, problem: str, remedy: str) -> None:
-        super().__init__(address, problem, remedy)
-        self.address, self.detail, self.remedy = address, problem, remedy
-
-    @property
-    def problem(self) -> str:
-        return f"The browser cannot be reached through 'voicemode serve' ({self.address}): {_ended(self.detail)}"
 
 
 class OfferError(VoicemodeError):

@@ -10,7 +10,7 @@ import httpx2
 
 from tests.cli.running import CommandLine
 from tests.http.test_serve import running
-from voicemode.errors import PageLineError
+from voicemode.transports.errors import PageLineError
 
 
 def test_the_link_lets_a_browser_in_once(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from pydantic import SecretStr
 from starlette.routing import Router
 
 from tests.http.serving import TOKEN
-from voicemode.errors import PageLineError, SettingsError
+from voicemode.errors import SettingsError
 from voicemode.http.client_secrets import ClientSecrets
 from voicemode.http.guard import Access, Guard
 from voicemode.http.page_line import PageLines
 from voicemode.http.server import Server, Tls, listen, server_config, tls_of
 from voicemode.settings import Settings
+from voicemode.transports.errors import PageLineError
 from voicemode.transports.page_line import NotAttached, PageLine
 
 pytestmark = pytest.mark.anyio

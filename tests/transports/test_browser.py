@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from tests.http.serving import TOKEN, Served, served
 from tests.transports.page import SimulatedPage, attached
 from voicemode.audio import AudioChunk, Samples
-from voicemode.errors import FloorTakenError, PageLineError, PageLostError
+from voicemode.errors import FloorTakenError, PageLostError
 from voicemode.http.page_line import PageLines
 from voicemode.http.page_visitors import COOKIE, PageVisitors
 from voicemode.transports.browser import BrowserMicrophone, BrowserSpeaker
+from voicemode.transports.errors import PageLineError
 from voicemode.transports.page_line import NotAttached, PageLine
 from voicemode.wire.page_line import PLAY_RATE, Begin, Duck, End, Kind, Ready, Ring, Said, SoundFrame, Unready
 

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from voicemode.cli.output import print_json
-from voicemode.errors import PageLineError
 from voicemode.load_config import load_from_process
 from voicemode.settings import Settings
+from voicemode.transports.errors import PageLineError
 
 __all__ = ["EXAMPLES", "page"]
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import SecretStr
 
 from voicemode.core.remote_playout import RemoteClock
-from voicemode.errors import FloorTakenError, PageLineError, PageLostError
+from voicemode.errors import FloorTakenError, PageLostError
+from voicemode.transports.errors import PageLineError
 from voicemode.wire.page_line import (
     MOST_BYTES,
     Act,
