@@ -32,7 +32,8 @@ from voicemode.runtime.parts import Session, TurnParts
 from voicemode.settings import Settings
 from voicemode.supervise.on_demand import Starter
 from voicemode.supervise.serve_start import LOG, start_serve
-from voicemode.transports.browser import BrowserEchoCanceller, BrowserMicrophone, BrowserSpeaker
+from voicemode.transports.browser import BrowserEchoCanceller, BrowserSpeaker
+from voicemode.transports.browser_microphone import BrowserMicrophone
 from voicemode.transports.errors import PageLineError
 from voicemode.transports.page_line import NotAttached, PageLine
 from voicemode.wire.control import ControlAction

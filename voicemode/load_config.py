@@ -50,8 +50,7 @@ PREFIX = "VOICEMODE_"
 _PROJECT_FILE = ".voicemode.env"
 _ENVIRONMENT = "environment"
 _DEFAULT = "default"
-_MAX_FILE_BYTES = 1 << 20
-"""A settings file has a hundred lines; whatever is larger is another file."""
+_MAX_FILE_BYTES = 1 << 20  # a settings file has a hundred lines
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, undecodable bytes, line and paragraph separators."""
 _OWN_ONLY = (
@@ -390,7 +389,7 @@ def _host(address: str) -> str:
 
 
 def _addresses(urls: _Given) -> set[str]:
-    """A slash at the end makes no difference."""
+    # A slash at the end makes no difference.
     return {part.strip().rstrip("/") for part in re.split(r"[,|]", urls.value)} - {""}
 
 

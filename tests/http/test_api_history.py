@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.http.test_api_sessions import API, holder, owner
+from tests.http.sessions_api import API, holder, owner
 from tests.security.assembled import house
 from voicemode.record import OWNER, Entry, Role, Surface
 

@@ -3,95 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import shlex
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.http.sessions_api import API, ask, bearer, event, holder, owner, stored
 from tests.security.assembled import House, house
 from tests.stubs.client import SpeechStub
 
 pytestmark = pytest.mark.anyio
-
-API = "/api/sessions"
-
-
-class Api:
-    """A client of it, with one key."""
-
-    def __init__(self, web: httpx2.AsyncClient) -> None:
-        self.web = web
-
-    async def post(self, path: str, status: int = 200, **body: Any) -> dict[str, Any]:
-        answer = await self.web.post(f"{API}/{path}", json=body)
-        assert answer.status_code == status, answer.text
-        told: dict[str, Any] = answer.json()
-        return told if status == 200 else told["error"]
-
-    async def get(self, path: str = "", status: int = 200, **query: str) -> dict[str, Any]:
-        answer = await self.web.get(f"{API}{path}", params=query)
-        assert answer.status_code == status, answer.text
-        told: dict[str, Any] = answer.json()
-        return told if status == 200 else told["error"]
-
-    async def said(self, thread: str) -> list[tuple[str, str, str]]:
-        entries = (await self.get(f"/{thread}"))["entries"]
-        return [(each["role"], each["text"], each["standing"]) for each in entries]
-
-
-@contextlib.asynccontextmanager
-async def owner(here: House) -> AsyncIterator[Api]:
-    async with here.web() as web:
-        yield Api(web)
-
-
-@contextlib.asynccontextmanager
-async def holder(here: House, secret: str) -> AsyncIterator[Api]:
-    """Somebody with a client secret."""
-    headers = {"Authorization": f"Bearer {secret}"}
-    async with httpx2.AsyncClient(base_url=f"http://{here.netloc}", headers=headers, trust_env=False, timeout=30) as web:
-        yield Api(web)
-
-
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
-
-
-async def event(socket: ClientConnection, kind: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
-        while True:
-            told: dict[str, Any] = json.loads(await socket.recv())
-            if told["type"] == kind:
-                return told
-
-
-async def ask(socket: ClientConnection, text: str) -> str:
-    """Say something in writing; what is answered, in writing."""
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
-    await socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
-    await socket.send(json.dumps({"type": "response.create", "response": {"output_modalities": ["text"]}}))
-    answer: str = (await event(socket, "response.done"))["response"]["output"][0]["content"][0]["text"]
-    return answer
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.02)
-
-
-def stored(home: Path) -> list[Path]:
-    """Files of kept conversations, if there are any."""
-    return [path for path in home.rglob("*") if path.is_file() and "history" in path.parts]
 
 
 @pytest.fixture
@@ -242,75 +168,6 @@ async def test_the_setting_decides_for_calls_that_say_nothing(tmp_path: Path) ->
         assert sessions[0]["surfaces"] == ["websocket"]
 
 
-async def test_an_end_sums_up_once_and_says_the_same_again(tmp_path: Path, stub: SpeechStub) -> None:
-    """One request to the chat endpoint; the second end tells of the first; turns and calls are refused from then on."""
-    stub.configure(chat_text="They planned a trip.")
-    async with house(tmp_path, chat_base_urls=stub.url) as here, owner(here) as api:
-        made = await api.post("session", thread_id="t", memory_mode="persistent")
-        await api.post("turn", thread_id="t", user_text="Where to?", assistant_text="Bonn.")
-        await api.post("turn", thread_id="t", user_text="When?", assistant_text="Tomorrow.")
-        first = await api.post("end", thread_id="t", feedback="Nice.")
-        assert (first["finalized"], first["summary"], first["code"]) == (True, "They planned a trip.", "ok")
-        assert first["message_count"] == 4
-        second = await api.post("end", thread_id="t")
-        assert (second["finalized"], second["summary"], second["code"]) == (True, "They planned a trip.", "already_ended")
-        assert second["ended_at"] == first["ended_at"]
-        assert len(stub.events("chat")) == 1
-        assert (await api.post("turn", 409, thread_id="t", user_text="More."))["code"] == "session_ended"
-        assert (await api.post("tools", 409, thread_id="t"))["code"] == "session_ended"
-        with pytest.raises(InvalidStatus) as refused:
-            async with here.socket(headers=bearer(made["client_secret"])):
-                pass
-        assert refused.value.response.status_code == 409
-        (session,) = (await api.get("/t"))["sessions"]
-        assert (session["feedback"], session["summary"]) == ("Nice.", "They planned a trip.")
-
-
-async def test_a_thread_is_gone_on_with_in_another_session(here: House) -> None:
-    """After its end; what was said before is there."""
-    async with owner(here) as api:
-        await api.post("session", thread_id="t", memory_mode="persistent")
-        await api.post("turn", thread_id="t", user_text="One.")
-        await api.post("end", thread_id="t")
-        await api.post("session", thread_id="t", memory_mode="persistent")
-        assert (await api.post("turn", thread_id="t", user_text="Two."))["message_count"] == 2
-        assert (await api.post("end", thread_id="t"))["code"] == "no_responder"
-
-
-async def test_an_end_without_a_responder_says_so(here: House) -> None:
-    """It is ended all the same."""
-    async with owner(here) as api:
-        await api.post("session", thread_id="t", memory_mode="persistent")
-        for text in ("One.", "Two."):
-            await api.post("turn", thread_id="t", user_text=text)
-        ended = await api.post("end", thread_id="t")
-        assert (ended["finalized"], ended["code"], ended["message_count"]) == (False, "no_responder", 2)
-        assert (await api.post("turn", 409, thread_id="t", user_text="Three."))["code"] == "session_ended"
-
-
-async def test_an_end_during_a_call_closes_it_in_order(here: House) -> None:
-    """1000, and what was said is in the record before it is closed."""
-    async with owner(here) as api:
-        made = await api.post("session", thread_id="t", memory_mode="persistent")
-        async with here.socket(headers=bearer(made["client_secret"])) as socket:
-            await ask(socket, "Hello.")
-            ended = await api.post("end", thread_id="t")
-            with pytest.raises(ConnectionClosed) as closed:
-                await event(socket, "never")
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1000
-        assert ended["message_count"] == 2
-
-
-async def test_ends_at_the_same_time_are_one(here: House) -> None:
-    """One of them is the first."""
-    async with owner(here) as api:
-        await api.post("session", thread_id="t", memory_mode="persistent")
-        await api.post("turn", thread_id="t", user_text="One.")
-        codes = [each["code"] for each in await asyncio.gather(*(api.post("end", thread_id="t") for _ in range(5)))]
-    assert sorted(codes) == ["already_ended"] * 4 + ["too_short"]
-
-
 async def test_nobody_is_told_of_anothers_thread(here: House) -> None:
     """Neither who has a secret of their own, nor who asks for somebody else's: as if it were not there."""
     async with owner(here) as api:
@@ -355,47 +212,6 @@ async def test_a_secret_does_only_what_is_for_its_session(here: House) -> None:
         await they.get("/t", 403)
     async with holder(here, "ek_wrong") as they:
         assert (await they.post("turn", 401, thread_id="t", user_text="x"))["code"] == "invalid_api_key"
-
-
-async def test_a_call_that_nobody_comes_back_to_is_ended(tmp_path: Path) -> None:
-    """After the grace time of the last call; that of an earlier one means nothing. It may be gone on with later."""
-    async with house(tmp_path, session_grace_s="1.5") as here, owner(here) as api:
-
-        async def ended() -> list[float | None]:
-            return [each["ended_at"] for each in (await api.get("/t"))["sessions"]]
-
-        made = await api.post("session", thread_id="t", memory_mode="persistent")
-        async with here.socket(headers=bearer(made["client_secret"])) as socket:
-            await ask(socket, "One.")
-        await here.idle()
-        async with here.socket(headers=bearer(made["client_secret"])) as socket:
-            await ask(socket, "Two.")
-            await asyncio.sleep(2.0)
-            assert await ended() == [None, None]
-        async with asyncio.timeout(10):
-            while None in await ended():
-                await asyncio.sleep(0.05)
-        assert {each["reason"] for each in (await api.get("/t"))["sessions"]} == {"disconnected"}
-        async with here.socket(headers=bearer(made["client_secret"])) as socket:
-            await ask(socket, "Three.")
-        await here.idle()
-        assert len(await api.said("t")) == 6
-
-
-async def test_the_servers_end_ends_sessions_at_once_and_they_go_on_with_the_next(tmp_path: Path) -> None:
-    """No grace time is waited for, and what the next server is asked it answers from the record."""
-    async with house(tmp_path, session_grace_s="3600") as here, owner(here) as api:
-        made = await api.post("session", thread_id="t", memory_mode="persistent")
-        async with here.socket(headers=bearer(made["client_secret"])) as socket:
-            await ask(socket, "One.")
-        await api.post("session", thread_id="u", memory_mode="persistent")
-        await api.post("turn", thread_id="u", user_text="Ended.")
-        await api.post("end", thread_id="u")
-    async with house(tmp_path) as here, owner(here) as api:
-        assert [each["reason"] for each in (await api.get("/t"))["sessions"]] == ["the server ended"]
-        assert (await api.post("turn", thread_id="t", user_text="Two."))["message_count"] == 3
-        assert (await api.post("turn", 409, thread_id="u", user_text="More."))["code"] == "session_ended"
-        assert (await api.post("end", thread_id="u"))["code"] == "already_ended"
 
 
 async def test_the_server_says_which_functions_it_has(here: House) -> None:

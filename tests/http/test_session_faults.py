@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.http.test_api_sessions import API, owner
+from tests.http.sessions_api import API, owner
 from tests.security.assembled import house
 from voicemode.record import RecordError, Surface
 

@@ -4,91 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from tests.http.serving import TOKEN, Served, served
-from tests.transports.page import SimulatedPage, attached
-from voicemode.audio import AudioChunk, Samples
-from voicemode.errors import FloorTakenError, PageLostError
-from voicemode.http.page_line import PageLines
-from voicemode.http.page_visitors import COOKIE, PageVisitors
-from voicemode.transports.browser import BrowserMicrophone, BrowserSpeaker
+from tests.http.serving import TOKEN, Served
+from tests.transports.on_the_line import LAG_S, RATE, pattern, ramp, speaking, take, until
+from tests.transports.page import attached
+from voicemode.audio import AudioChunk
+from voicemode.errors import FloorTakenError
+from voicemode.http.page_visitors import PageVisitors
+from voicemode.transports.browser import BrowserSpeaker
 from voicemode.transports.errors import PageLineError
 from voicemode.transports.page_line import NotAttached, PageLine
-from voicemode.wire.page_line import PLAY_RATE, Begin, Duck, End, Kind, Ready, Ring, Said, SoundFrame, Unready
+from voicemode.wire.page_line import Begin, Duck, End, Ready, Ring, Said
 
 pytestmark = pytest.mark.anyio
-
-RATE = PLAY_RATE
-LAG_S = 0.15
-"""More than two reports are apart, on a busy machine."""
-
-
-@pytest.fixture
-def visitors() -> PageVisitors:
-    return PageVisitors()
-
-
-@pytest.fixture
-async def server(visitors: PageVisitors) -> AsyncIterator[Served]:
-    lines = PageLines(visitors.new_key)
-    async with served(access={"visitors": visitors}, more=lines.routes()) as server:
-        yield server
-        lines.aclose()
-
-
-@pytest.fixture
-def headers(server: Served, visitors: PageVisitors) -> dict[str, str]:
-    """Of a browser that a link has let in."""
-    return {"Cookie": f"{COOKIE}_1={visitors.admit(visitors.new_key())}", "Origin": server.url}
-
-
-@pytest.fixture
-async def line(server: Served) -> AsyncIterator[PageLine]:
-    line = PageLine(server.netloc, SecretStr(TOKEN), "Claude", grace_s=1.0)
-    yield line
-    await line.aclose()
-
-
-async def take(line: PageLine, *, wait_s: float = 0.5, ring_s: float = 0.3) -> NotAttached | None:
-    return await line.take(wait_s=wait_s, ring_s=ring_s)
-
-
-def ramp(seconds: float, rate: int = RATE) -> AudioChunk:
-    """Each sample says where it is."""
-    return AudioChunk((np.arange(round(seconds * rate)) % 30_000 + 1).astype(np.int16), rate)
-
-
-def pattern(samples: int) -> Samples:
-    return np.random.default_rng(1).integers(-9_000, 9_000, samples).astype(np.int16)
-
-
-async def until(holds: object, within_s: float = 5.0) -> None:
-    assert callable(holds)
-    async with asyncio.timeout(within_s):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
-async def hear(microphone: BrowserMicrophone) -> None:
-    while await microphone.read() is not None:
-        pass
-
-
-async def hear_words(microphone: BrowserMicrophone) -> None:
-    while (block := await microphone.read()) is not None and not (block.chunk.samples > 1).any():
-        pass
-
-
-async def speaking(line: PageLine) -> BrowserSpeaker:
-    assert await take(line) is None
-    speaker = BrowserSpeaker(line)
-    await speaker.open()
-    return speaker
 
 
 class TestTaking:
@@ -320,132 +252,3 @@ class TestSpeaker:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
             await speaker.close()
-
-
-class TestMicrophone:
-    async def test_what_the_page_hears_comes_in_order_with_its_time(
-        self, line: PageLine, server: Served, headers: dict[str, str]
-    ) -> None:
-        """By our clock, whatever the page's says."""
-        said = pattern(16_000)
-        async with attached(server.url, headers) as page:
-            assert await take(line) is None
-            microphone = BrowserMicrophone(line)
-            await microphone.open()
-            assert microphone.name == "a microphone"
-            page.say(said)
-            blocks, heard = [], 0
-            while heard < 24_000:
-                block = await microphone.read()
-                assert block is not None
-                late = time.monotonic() - block.captured_at
-                assert 0 < late < 0.5
-                blocks.append(block.chunk.samples)
-                heard += len(block.chunk.samples)
-            whole = np.concatenate(blocks)
-            start = int(np.flatnonzero(whole != 1)[0])
-            assert np.array_equal(whole[start : start + len(said)], said)
-            await microphone.close()
-            assert await microphone.read() is None
-            await until(lambda: not page.listens)
-
-    async def test_nothing_is_sent_while_it_is_closed(self, line: PageLine, server: Served, headers: dict[str, str]) -> None:
-        """The page listens for as long as somebody does."""
-        async with attached(server.url, headers) as page:
-            assert await take(line) is None
-            microphone = BrowserMicrophone(line)
-            await until(lambda: not page.listens)
-            await microphone.open()
-            await until(lambda: page.listens)
-            await microphone.close()
-            await until(lambda: not page.listens)
-
-    async def test_sound_that_was_on_its_way_when_it_was_opened_anew_is_let_go(
-        self, line: PageLine, server: Served, headers: dict[str, str]
-    ) -> None:
-        """It belongs to a turn that is over."""
-        async with attached(server.url, headers) as page:
-            assert await take(line) is None
-            microphone = BrowserMicrophone(line)
-            await microphone.open()
-            await until(lambda: page.listens)
-            late = SoundFrame(Kind.CAPTURED, 999, 0, np.full(320, 7, dtype="<i2").tobytes())
-            microphone.heard(late, time.monotonic())
-            block = await microphone.read()
-            assert block is not None
-            assert not (block.chunk.samples == 7).any()
-            await microphone.close()
-
-
-class TestPageThatGoes:
-    async def test_it_is_lost_after_the_grace_time(self, line: PageLine, server: Served, headers: dict[str, str]) -> None:
-        """With what to do, for both devices."""
-        async with attached(server.url, headers):
-            speaker = await speaking(line)
-            microphone = BrowserMicrophone(line)
-            await microphone.open()
-            await speaker.play(ramp(3.0))
-        with pytest.raises(PageLostError, match="Open the page again"):
-            await speaker.drain()
-        with pytest.raises(PageLostError):
-            await hear(microphone)
-        await speaker.close()
-        await microphone.close()
-        line.give()
-        assert isinstance(await take(line), NotAttached)
-
-    async def test_one_that_is_loaded_again_goes_on(self, line: PageLine, server: Served, headers: dict[str, str]) -> None:
-        """The rest of the message is heard, and the microphone hears on."""
-        sound = AudioChunk(pattern(2 * RATE), RATE)
-        async with attached(server.url, headers) as first:
-            speaker = await speaking(line)
-            microphone = BrowserMicrophone(line)
-            await microphone.open()
-            await speaker.play(sound)
-            await asyncio.sleep(0.5)
-        draining = asyncio.create_task(speaker.drain())
-        async with attached(server.url, headers) as second:
-            await draining
-            rest = second.sound
-            assert np.array_equal(rest, sound.samples[-len(rest) :])
-            assert 2 * RATE - len(first.sound) <= len(rest) + RATE * LAG_S
-            assert speaker.played_s == pytest.approx(2.0, abs=0.001)
-            second.say(pattern(1_600))
-            async with asyncio.timeout(5):
-                await hear_words(microphone)
-            await microphone.close()
-            await speaker.close()
-
-    async def test_one_whose_person_has_enough_is_as_good_as_gone(
-        self, line: PageLine, server: Served, headers: dict[str, str]
-    ) -> None:
-        """They withdrew what the button gave."""
-        async with attached(server.url, headers) as page:
-            speaker = await speaking(line)
-            await page.tell(Unready())
-            await until(lambda: not line.present)
-            with pytest.raises(PageLostError):
-                await speaker.play(ramp(0.1))
-            await speaker.close()
-
-    async def test_a_server_that_ends_is_told_at_once(self, headers: dict[str, str], server: Served, line: PageLine) -> None:
-        """Nobody waits for a page that cannot come back."""
-        async with attached(server.url, headers):
-            speaker = await speaking(line)
-            await line.aclose()
-            with pytest.raises(PageLostError):
-                await speaker.play(ramp(0.1))
-            await speaker.close()
-
-
-async def test_captions_reach_the_page_of_who_talks_and_nobody_else(
-    line: PageLine, server: Served, headers: dict[str, str]
-) -> None:
-    """Two pages are open; the newest that is ready is used."""
-    async with attached(server.url, headers) as older, attached(server.url, headers) as newer:
-        await until(lambda: newer.kinds(Ring))
-        assert await take(line) is None
-        line.tell(Said("1", "assistant", "Hello", "in_flight"))
-        await until(lambda: newer.kinds(Said))
-        assert not older.kinds(Said)
-        assert isinstance(newer, SimulatedPage)
