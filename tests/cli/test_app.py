@@ -48,7 +48,20 @@ def test_the_commands_are_those_of_the_manual() -> None:
     groups = (
         {"config", "control", "history", "models", "service", "turn"} | config | control | history | models | service | turn
     )
-    alone = {"call", "chat", "converse", "transcribe", "doctor", "devices", "status", "endpoints", "mcp", "serve", "token", "page"}
+    alone = {
+        "call",
+        "chat",
+        "converse",
+        "transcribe",
+        "doctor",
+        "devices",
+        "status",
+        "endpoints",
+        "mcp",
+        "serve",
+        "token",
+        "page",
+    }
     assert words == alone | groups
 
 

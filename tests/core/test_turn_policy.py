@@ -101,7 +101,7 @@ def test_each_scorer_has_its_own_scale(scorer: str) -> None:
 @pytest.mark.parametrize(
     "bad", [{"shortest_s": 0.0}, {"longest_s": 0.1}, {"sure_of_end": 1.1}, {"sure_of_more": 0.95}, {"factor": 0.0}]
 )
-def test_a_policy_that_makes_no_sense_is_refused(bad: dict[str, float]) -> None:
+def test_a_policy_that_makes_no_sense_is_refused(bad: dict[str, Any]) -> None:
     """The message names the field."""
     with pytest.raises(ValueError, match=next(iter(bad))):
         TurnPolicy(**bad)

@@ -16,7 +16,8 @@ from voicemode.runtime.realtime_parts import Peer
 
 @dataclass(frozen=True)
 class Step:
-    events: tuple[dict[str, Any] | bytes, ...] = ()
+    events: tuple[Any, ...] = ()
+    """Objects, and frames of bytes."""
     commands: tuple[Command, ...] = ()
     close: tuple[int, str] | None = None
     entries: tuple[Entry, ...] = ()
