@@ -64,6 +64,7 @@ await drive(async ({ link, wav, transport, heard }) => {
     writeWav(heard, sound.rate, Buffer.from(sound.pcm, 'base64'));
     page.removeAllListeners('console'); // which tells of the link that was used before
     await page.goto(link);
+    await page.locator('.phase').waitFor();
     saw('again', { text: await page.locator('main').textContent() });
     const other = await (await browser.newContext()).newPage();
     await other.goto(link);
