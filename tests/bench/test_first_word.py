@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.first_word import WORD_KEPT, first_word_share
-from tests.bench.voices import Floats, as_pcm, noise, voice
+from tests.core.rooms import as_pcm, noise, voice
 from voicemode.audio import Samples
+from voicemode.core.linear_echo import Floats
 
 PERSON = voice(2.0, 2, 0.05)
 LEAD = 8_000
