@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -172,17 +173,24 @@ async def served(
             more=more,
         )
     )
-    running = Server(server_config(app))
-    server.connections = lambda: len(running.server_state.connections)
-    serving = asyncio.create_task(running.serve(sockets=[listening.socket]))
-    while not running.started:
+    async with running(app, listening, calls, pool) as program:
+        server.connections = lambda: len(program.server_state.connections)
+        yield server
+    after(server)
+
+
+@contextlib.asynccontextmanager
+async def running(app: ASGIApp, listening: Listening, calls: Calls, pool: HttpPool) -> AsyncIterator[Server]:
+    """uvicorn answers with the application while the block runs; then everything is closed."""
+    program = Server(server_config(app))
+    serving = asyncio.create_task(program.serve(sockets=[listening.socket]))
+    while not program.started:
         await asyncio.sleep(0.005)
     try:
-        yield server
+        yield program
     finally:
         calls.end_all("the test ends")
-        running.should_exit = True
+        program.should_exit = True
         await serving
         await pool.aclose()
         listening.socket.close()
-    after(server)

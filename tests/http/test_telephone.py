@@ -17,6 +17,7 @@ from starlette.routing import Router
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.http.serving import running
 from tests.runtime.realtime_fakes import FakeEngine
 from tests.stubs.twilio import ACCOUNT, AUTH_TOKEN, RestApi, StreamRefusedError, calling, dial, rest_api, signed
 from voicemode.dialogue import AudioIn, Report
@@ -26,7 +27,7 @@ from voicemode.http.client_secrets import ClientSecrets
 from voicemode.http.guard import Access, Guard
 from voicemode.http.handoffs import HandOffs
 from voicemode.http.limits import Places
-from voicemode.http.server import Server, listen, server_config
+from voicemode.http.server import listen
 from voicemode.http.sessions import SessionWish
 from voicemode.http.telephone import Telephone
 from voicemode.playout import PlayoutSink
@@ -103,18 +104,8 @@ async def line(base: Path, *, places: int = 100, public: str = "", **changed: An
             hosts=frozenset({tel.public_host}),
             own_proof=tel.own_proof,
         )
-        running = Server(server_config(Guard(Router(tel.routes()), access)))
-        serving = asyncio.create_task(running.serve(sockets=[listening.socket]))
-        while not running.started:
-            await asyncio.sleep(0.005)
-        try:
+        async with running(Guard(Router(tel.routes()), access), listening, calls, pool):
             yield held
-        finally:
-            calls.end_all("the test ends")
-            running.should_exit = True
-            await serving
-            await pool.aclose()
-            listening.socket.close()
 
 
 async def test_who_is_allowed_is_put_through(tmp_path: Path) -> None:
