@@ -183,9 +183,6 @@ def build_server(
     requests = Places(_REQUESTS, _REQUESTS // 4, "requests")
     webrtc = WebRtcCalls(conversations.calls, host)
     processes = _processes(loaded, engines, json_logs=json_logs)
-    hearing = Hearing(
-        PatientTranscriber(engines.registry.stt), lambda: choose_detector(settings.vad).detector, settings.serve_max_audio_s
-    )
     handoffs = build_handoffs(settings)
     telephone = build_telephone(settings, conversations.calls, engines.pool, handoffs)
     visitors = PageVisitors()
@@ -203,14 +200,7 @@ def build_server(
         access=access,
         calls=conversations.calls,
         make_session=conversations.make_session,
-        gateway=Gateway(
-            registry=engines.registry,
-            synthesizer=engines.synthesizer,
-            hearing=hearing,
-            places=requests,
-            touch=engines.touch,
-            metrics=conversations.metrics,
-        ),
+        gateway=_gateway(engines, requests, conversations.metrics),
         readiness=Readiness(engines.registry, engines.watch.look_now, responder),
         processes=processes,
         more=[
@@ -244,6 +234,20 @@ def build_server(
         gptme=gptme,
         sessions=sessions,
         status=status,
+    )
+
+
+def _gateway(engines: Engines, requests: Places, metrics: Metrics) -> Gateway:
+    settings = engines.settings
+    return Gateway(
+        registry=engines.registry,
+        synthesizer=engines.synthesizer,
+        hearing=Hearing(
+            PatientTranscriber(engines.registry.stt), lambda: choose_detector(settings.vad).detector, settings.serve_max_audio_s
+        ),
+        places=requests,
+        touch=engines.touch,
+        metrics=metrics,
     )
 
 
