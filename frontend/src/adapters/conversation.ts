@@ -10,11 +10,13 @@ import { LevelLog } from '../inspect/levels.ts';
 import { Ring } from '../inspect/ring.ts';
 import { type ClientEvent, type TurnTaking, WIRE_RATE, cancel, clearInput, clearOutput, commit, decide, respond, retrieve, say, sessionUpdate, truncate } from '../protocol/commands.ts';
 import { type ServerEvent, readEvent } from '../protocol/events.ts';
-import { type Action, NEW_TURNS, type Turns, reduce } from '../turn/state.ts';
-import { type Devices, NO_DEVICES, devices } from './devices.ts';
+import { type Action, NEW_TURNS, reduce } from '../turn/state.ts';
+import { devices } from './devices.ts';
 import { Disposables } from './disposables.ts';
 import { openLine } from './line.ts';
 import type { Link, Transport } from './link.ts';
+import { pause } from './pause.ts';
+import { FIRST, type Shown } from './shown.ts';
 import { Studio } from './studio.ts';
 
 /** Seconds before each try after the line broke. */
@@ -26,32 +28,6 @@ const LEAST_PRESS_MS = 250;
 const TICK_MS = 100;
 const FREQUENT: ReadonlySet<Action['type']> = new Set(['sound', 'played', 'tick']);
 const SOON_MS = 60;
-
-export interface Shown {
-  readonly turns: Turns;
-  readonly transport: Transport | undefined;
-  readonly muted: boolean;
-  readonly mode: TurnTaking;
-  readonly microphone: boolean;
-  readonly incognito: boolean;
-  readonly thread: string;
-  readonly devices: Devices;
-  readonly input: string;
-  readonly output: string;
-}
-
-const FIRST: Shown = {
-  turns: NEW_TURNS,
-  transport: undefined,
-  muted: false,
-  mode: 'open',
-  microphone: false,
-  incognito: false,
-  thread: '',
-  devices: NO_DEVICES,
-  input: '',
-  output: '',
-};
 
 interface Call {
   readonly owner: Disposables;
@@ -410,19 +386,6 @@ export class Conversation {
       this.#show({});
     }, SOON_MS);
   }
-}
-
-function pause(seconds: number, owner: Disposables): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => now(), seconds * 1000);
-    const now = () => {
-      clearTimeout(timer);
-      globalThis.removeEventListener('online', now);
-      resolve();
-    };
-    globalThis.addEventListener('online', now, { once: true });
-    owner.add(now);
-  });
 }
 
 function messageOf(error: unknown): string {

@@ -1,7 +1,8 @@
 /** The one button: it begins, and shows who talks and how loud. In hold to talk it is what is held. */
 
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef } from 'react';
-import type { Conversation, Shown } from '../adapters/conversation.ts';
+import type { Conversation } from '../adapters/conversation.ts';
+import type { Shown } from '../adapters/shown.ts';
 import type { Phase } from '../turn/state.ts';
 import { Icon } from './Icon.tsx';
 

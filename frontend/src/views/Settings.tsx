@@ -1,7 +1,8 @@
 /** Devices, captions and whether the conversation is kept. */
 
 import { useEffect, useState } from 'react';
-import type { Conversation, Shown } from '../adapters/conversation.ts';
+import type { Conversation } from '../adapters/conversation.ts';
+import type { Shown } from '../adapters/shown.ts';
 import { Icon } from './Icon.tsx';
 import { Incognito } from './Incognito.tsx';
 

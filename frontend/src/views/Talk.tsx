@@ -1,7 +1,8 @@
 /** The conversation. */
 
 import { type FormEvent, useState, useSyncExternalStore } from 'react';
-import type { Conversation, Shown } from '../adapters/conversation.ts';
+import type { Conversation } from '../adapters/conversation.ts';
+import type { Shown } from '../adapters/shown.ts';
 import { type Phase, phaseOf } from '../turn/state.ts';
 import { Feedback } from './Feedback.tsx';
 import { Icon } from './Icon.tsx';
