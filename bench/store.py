@@ -99,6 +99,7 @@ def fill(folder: Path, turns: int) -> list[str]:
         " arguments, timings, audio) VALUES (?, ?, ?, ?, ?, ?, ?, 'whole', ?, ?, 'cli', '', '', '', '{}', '')",
         _rows(chance, words, turns, owners),
     )
+    connection.execute("UPDATE next_entry SET id = ?", (turns + 1,))
     connection.execute("INSERT INTO found (found) VALUES ('rebuild')")
     for _, sql in triggers:
         connection.execute(sql)

@@ -147,7 +147,7 @@ class SessionLifecycle:
             record = session.record
             for entry in entries:
                 session.turns += 1
-                record.put(replace(entry, key=f"{record.session}/{session.turns}"))
+                record.put(entry._replace(key=f"{record.session}/{session.turns}"))
             if not session.live:
                 session.timer = asyncio.get_running_loop().call_later(self._grace_s, self._left, session)
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from voicemode.record import OWNER, Entry, ForeignThreadError, Role, Standing, Surface
 from voicemode.store.history import Ending, Forgotten, Found, Health, SessionFacts, ThreadFacts
@@ -125,7 +125,7 @@ class MemoryRecord:
             thread.sessions.append(self._session)
         began_at = entry.began_at or (before.began_at if before is not None else self._shelf.wall())
         surface = entry.surface or self._session.surface
-        thread.entries[entry.key] = replace(entry, text=cut(entry.text), began_at=began_at, surface=surface)
+        thread.entries[entry.key] = entry._replace(text=cut(entry.text), began_at=began_at, surface=surface)
         self._session.keys.add(entry.key)
         while len(thread.entries) > _ENTRIES:
             del thread.entries[next(iter(thread.entries))]
@@ -150,7 +150,7 @@ class MemoryRecord:
         entries = found.entries if found is not None else {}
         for key in self._session.keys & entries.keys():
             if entries[key].standing is Standing.IN_FLIGHT:
-                entries[key] = replace(entries[key], standing=Standing.LOST)
+                entries[key] = entries[key]._replace(standing=Standing.LOST)
 
 
 class MemoryHistory:

@@ -6,7 +6,8 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from voicemode.record import Entry, Role, Standing, Surface
@@ -19,12 +20,14 @@ __all__ = [
     "close",
     "cut",
     "entry_of",
+    "known_keys",
     "mark_lost",
     "put",
     "read_entries",
     "register",
     "spaced",
     "thread_id",
+    "with_waiting",
 ]
 
 LARGEST_TEXT = 1_000_000
@@ -37,9 +40,9 @@ _READ = (
     " WHERE i.name = ? AND t.name = ?)"
 )
 _INSERT = (
-    "INSERT INTO entries (thread, session, scope, key, role, text, spaced, standing, began_at, put_at, surface, tool, call_id,"
-    " arguments, timings, audio) VALUES (:thread, :session, :scope, :key, :role, :text, :spaced, :standing, :began_at, :put_at,"
-    " :surface, :tool, :call_id, :arguments, :timings, :audio)"
+    "INSERT INTO entries (id, thread, session, scope, key, role, text, spaced, standing, began_at, put_at, surface, tool,"
+    " call_id, arguments, timings, audio) VALUES ((SELECT id FROM next_entry), :thread, :session, :scope, :key, :role, :text,"
+    " :spaced, :standing, :began_at, :put_at, :surface, :tool, :call_id, :arguments, :timings, :audio)"
 )
 _IDEOGRAPHS = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 """Han and kana, which are written without spaces between words."""
@@ -117,6 +120,7 @@ def put(connection: sqlite3.Connection, hold: Hold, entry: Entry, place: tuple[i
         return "its session has ended"
     values |= {"scope": scope, "session": hold.session, "put_at": now, "began_at": values["began_at"] or now}
     connection.execute(_INSERT, values)
+    connection.execute("UPDATE next_entry SET id = id + 1")
     return ""
 
 
@@ -152,25 +156,42 @@ def read_entries(connection: sqlite3.Connection, thread: str, identity: str, las
     return [entry_of(row) for row in reversed(rows)]
 
 
+def known_keys(connection: sqlite3.Connection, thread: str, identity: str, keys: Iterable[str]) -> frozenset[str]:
+    """Those of the keys that a thread has."""
+    number = thread_id(connection, thread, identity)
+    find = "SELECT 1 FROM entries WHERE thread = ? AND key = ?"
+    return frozenset(key for key in keys if connection.execute(find, (number, key)).fetchone())
+
+
+def with_waiting(
+    written: Iterable[Entry], waiting: Iterable[Entry], known: frozenset[str], last: int | None
+) -> tuple[Entry, ...]:
+    """What a thread shall be once everything is written, or the last of it.
+
+    ``written``: as it is on disk, or the last of that. ``waiting``: put, and perhaps written in the meantime. ``known``: keys
+    of the waiting that the disk has; such a one keeps its old place, and where that lies before ``written`` it is not shown.
+    """
+    found = {entry.key: entry for entry in written}
+    for entry in waiting:
+        if entry.key in found or entry.key not in known:
+            found[entry.key] = entry
+    entries = tuple(found.values())
+    return entries if last is None else entries[max(len(entries) - last, 0) :]
+
+
 _ROLES = {role.value: role for role in Role}
 _STANDINGS = {standing.value: standing for standing in Standing}
 _SURFACES = {surface.value: surface for surface in Surface}
 """A look into a dictionary takes a fifth of what calling an Enum does, and a conversation may have ten thousand turns."""
 
 
+_NO_TIMINGS: Mapping[str, float] = MappingProxyType({})
+
+
 def entry_of(row: Sequence[Any]) -> Entry:
     """An entry of a row of COLUMNS."""
     key, role, text, standing, began_at, surface, tool, call_id, arguments, timings, audio = row
+    kept = json.loads(timings) if timings != "{}" else _NO_TIMINGS
     return Entry(
-        key,
-        _ROLES[role],
-        text,
-        _STANDINGS[standing],
-        began_at,
-        _SURFACES[surface],
-        tool,
-        call_id,
-        arguments,
-        json.loads(timings) if timings != "{}" else {},
-        audio,
+        key, _ROLES[role], text, _STANDINGS[standing], began_at, _SURFACES[surface], tool, call_id, arguments, kept, audio
     )

@@ -37,8 +37,12 @@ _FIRST = (
     )""",
     "CREATE INDEX sessions_thread ON sessions (thread)",
     "CREATE INDEX sessions_held ON sessions (holder) WHERE closed_at IS NULL",
+    # The number that the next entry gets: what is newer has the larger one, and that of what was forgotten is never given again.
+    "CREATE TABLE next_entry (id INTEGER NOT NULL)",
+    "INSERT INTO next_entry VALUES (1)",
+    # Rows of one conversation lie side by side, however many others went on meanwhile: it is opened in half the time.
     """CREATE TABLE entries (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER NOT NULL UNIQUE,
         thread INTEGER NOT NULL REFERENCES threads ON DELETE CASCADE,
         session TEXT NOT NULL,
         key TEXT NOT NULL,
@@ -55,9 +59,9 @@ _FIRST = (
         arguments TEXT NOT NULL,
         timings TEXT NOT NULL,
         audio TEXT NOT NULL,
+        PRIMARY KEY (thread, id),
         UNIQUE (thread, key)
-    )""",
-    "CREATE INDEX entries_thread ON entries (thread)",
+    ) WITHOUT ROWID""",
     "CREATE INDEX entries_session ON entries (session)",
     "CREATE INDEX entries_in_flight ON entries (session) WHERE standing = 'in_flight'",
     # The index of words holds no text of its own. "scope" has a word for the identity and one for the thread, so that only

@@ -8,7 +8,6 @@ import functools
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from voicemode.record import OWNER, Entry, RecordError, Surface
@@ -124,19 +123,21 @@ class SqliteRecord:
         """As ``Record.put``."""
         key = rows.cut(entry.key, rows.LONGEST_WORD)
         began_at = self._began.setdefault(key, entry.began_at or self._wall())
-        self._writer.put(self._hold, replace(entry, key=key, began_at=entry.began_at or began_at))
+        self._writer.put(self._hold, entry._replace(key=key, began_at=entry.began_at or began_at))
 
     async def history(self, last: int | None = None) -> tuple[Entry, ...]:
         """As ``Record.history``; also while another process keeps ours from writing."""
         thread, identity = self._hold.thread, self._hold.identity
         waiting = self._writer.waiting(thread, identity)  # before reading: what is written meanwhile is found twice, not never
 
-        def read(connection: sqlite3.Connection) -> list[Entry]:
-            return rows.read_entries(connection, thread, identity, last)
+        def read(connection: sqlite3.Connection) -> tuple[list[Entry], frozenset[str]]:
+            known = rows.known_keys(connection, thread, identity, (entry.key for entry in waiting))
+            return rows.read_entries(connection, thread, identity, last), known
 
         written: list[Entry] = []
+        known: frozenset[str] = frozenset()
         try:
-            written = await self._reader.ask(read, nothing=written, within_s=_READ_S)
+            written, known = await self._reader.ask(read, nothing=(written, known), within_s=_READ_S)
         except RecordError as error:
             if isinstance(error, DamagedStoreError):
                 self._writer.examine()
@@ -144,12 +145,8 @@ class SqliteRecord:
                 raise
         if not waiting:
             return tuple(written)
-        found = {entry.key: entry for entry in written}
-        for entry in waiting:
-            surface = entry.surface or self._hold.surface
-            found[entry.key] = replace(entry, surface=surface)
-        entries = tuple(found.values())
-        return entries if last is None else entries[max(len(entries) - last, 0) :]
+        here = (entry._replace(surface=entry.surface or self._hold.surface) for entry in waiting)
+        return rows.with_waiting(written, here, known, last)
 
     async def aclose(self, reason: str = "") -> None:
         """As ``Record.aclose``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from voicemode.record import Entry, Role, Standing
 from voicemode.wire.realtime.items import AnswerItem, CallItem, Item, MessageItem, OutputItem
@@ -63,7 +62,7 @@ class Recording:
         for item in changed.values():
             entry = item.entry()
             if entry is not None:
-                yield replace(entry, key=f"{session_id}/{item.id}")
+                yield entry._replace(key=f"{session_id}/{item.id}")
 
 
 def items_of(history: Iterable[Entry], new_id: NewId) -> Sequence[Item]:
