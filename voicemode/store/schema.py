@@ -37,7 +37,7 @@ _FIRST = (
     )""",
     "CREATE INDEX sessions_thread ON sessions (thread)",
     "CREATE INDEX sessions_held ON sessions (holder) WHERE closed_at IS NULL",
-    # The number that the next entry gets: what is newer has the larger one, and that of what was forgotten is never given again.
+    # The number of the next entry: what is newer has the larger one, and that of what was forgotten is never given again.
     "CREATE TABLE next_entry (id INTEGER NOT NULL)",
     "INSERT INTO next_entry VALUES (1)",
     # Rows of one conversation lie side by side, however many others went on meanwhile: it is opened in half the time.
