@@ -87,8 +87,15 @@ def started(folder: Path) -> list[psutil.Process]:
 @contextlib.asynccontextmanager
 async def agent(chosen: dict[str, str]) -> AsyncIterator[Client]:
     server = StdioServerParameters(command=sys.executable, args=["-m", "voicemode", "mcp"], env=chosen)
-    async with Client(server) as client:
-        yield client
+    try:
+        async with Client(server) as client:
+            yield client
+    except BaseExceptionGroup as group:
+        # What went wrong, and not the groups of tasks that it went through.
+        causes: BaseException = group
+        while isinstance(causes, BaseExceptionGroup) and len(causes.exceptions) == 1:
+            causes = causes.exceptions[0]
+        raise causes from None
 
 
 async def converse(client: Client, **arguments: Any) -> dict[str, Any]:
