@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.stubs.sentence_tones import listen, sentences
 from tests_clients.serving import endpoint_stub
 from tests_frontend.browsing import Seen, driven, microphone
 
-PAUSE_S, INTO_S = 12.0, 9.0
+PAUSE_S, INTO_S = 12.0, 7.0
 """From the press of the button to the answer, and from its end to what is said into the second message."""
 QUESTION = " ".join(sentences(1))
 LONG = " ".join(sentences(8))
@@ -169,12 +170,16 @@ def test_the_page_shows_what_is_asked_heard_and_answered(asked: Asked) -> None:
 
 
 def test_the_page_plays_what_is_said_and_nothing_that_is_reported_as_unheard(asked: Asked) -> None:
-    """By the tones of its own samples: the question, then the sentences of the long message as far as they were heard."""
+    """By the tones of its own samples: the question, then the sentences of the long message as far as they were heard.
+
+    The one that is spoken into may come in two parts: it was held, taken up again, and held once more.
+    """
     sound, rate = asked.seen.sound()
     told = [each.number for each in listen(sound, rate) if each.seconds >= _SHORTEST_S]
     first = told[0]
-    assert told[1:] == list(range(first, first + len(told) - 1)), told
-    assert abs(len(told) - 1 - asked.interrupted["heard"].count("sentence")) <= 1, told
+    message = [number for number, _ in groupby(told[1:])]
+    assert message == list(range(first, first + len(message))), told
+    assert abs(len(message) - asked.interrupted["heard"].count("sentence")) <= 1, told
     assert not (np.abs(sound[-round(0.25 * rate) :].astype(np.int32)) > 300).any()
 
 

@@ -13,6 +13,7 @@ syllable or two.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -78,6 +79,7 @@ class DoubleTalk:
         self._unexplained = 0.0
         self._hindsight = Hindsight()
         self._recalled: Recalled | None = None
+        self._voices: tuple[bool, ...] = ()
 
     def _relearn(self) -> None:
         self._left: Floats = np.full_like(self._echo, _TINY)
@@ -90,6 +92,11 @@ class DoubleTalk:
     def near_only(self) -> bool:
         """Is the sound of the last frame that of the linear filter?"""
         return self._open > 0
+
+    @property
+    def voices(self) -> Sequence[bool]:
+        """Of each frame of the last ``process``: was there somebody? Without the pauses within words that ``near_only`` bridges."""
+        return self._voices
 
     def rest(self, far: Samples) -> None:
         """Whole frames in which nothing of the loudspeaker can be heard."""
@@ -106,6 +113,7 @@ class DoubleTalk:
         """
         result, opened = cleaned.copy(), False
         self._recalled = None
+        voices = []
         nears, fars = _scaled(near).reshape(-1, FRAME), _scaled(far).reshape(-1, FRAME)
         for at, frame in enumerate(result.reshape(-1, FRAME)):
             before = self._open > 0
@@ -118,6 +126,8 @@ class DoubleTalk:
                 self._recall(later=len(result) - (at + 1) * FRAME)
             frame[:] = blend(frame, left, was=before, now=now)
             opened = opened or before or now
+            voices.append(now and self._row >= _FRAMES)
+        self._voices = tuple(voices)
         return result if opened else cleaned
 
     @property

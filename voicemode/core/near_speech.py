@@ -51,6 +51,9 @@ class NearEnd:
     far_end_dbfs: float
     """Level of what was audible from the loudspeaker in the same 10 ms; -96 while it is silent."""
     echo: Echo = Echo.KNOWN
+    voice: bool = False
+    """Does the linear filter find somebody beside the echo (``core.double_talk``), however little of them the canceller leaves?
+    It is worth a duck, in which they come through; it confirms nothing."""
     noise_floor_dbfs: float
     """The cleaned signal's level when nobody speaks."""
 
@@ -90,7 +93,7 @@ class NearSpeech:
         over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
         over_noise_db = facts.cleaned_dbfs - facts.noise_floor_dbfs
         beyond = over_db >= _SUSPICION_DB and over_noise_db >= _NOISE_DB
-        loud = self._add_loudness(facts.seconds, over_db >= _LOUD_DB and over_noise_db >= _LOUD_NOISE_DB)
+        loud = self._add_loudness(facts.seconds, facts.voice or (over_db >= _LOUD_DB and over_noise_db >= _LOUD_NOISE_DB))
         likely = beyond and facts.probability >= _SUSPICION
         self._speaking = beyond and facts.probability >= (_SPEECH_OFF if self._speaking else _SPEECH_ON)
         if not self._speaking and not (patient and (loud or likely)):

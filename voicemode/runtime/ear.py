@@ -30,6 +30,8 @@ class Overheard:
     far_end_dbfs: float
     """What was audible of the loudspeaker; -96 while it is silent."""
     echo: Echo = Echo.KNOWN
+    voice: bool = False
+    """Is there somebody beside the loudspeaker, as far as the linear filter can tell?"""
 
 
 class Ear:
@@ -77,14 +79,13 @@ class Ear:
         if ends > self._audible_until + _TAIL_S:
             self._double_talk.rest(ahead)
             return near, [Overheard(rms_dbfs(frame), LOWEST_DBFS) for frame in near.reshape(-1, _FRAME)]
-        pairs = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), strict=True)
-        echo = self._lag.echo
-        heard = [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo) for mine, theirs in pairs]
         # A canceller may put noise there; whoever looks for a muted microphone must see that it delivers nothing.
         sounding = near.reshape(-1, _FRAME).any(axis=1).repeat(_FRAME)
         cleaned = np.where(sounding, self._canceller.process(near, far), 0).astype(np.int16)
         self._spoken = self._write_down(near, ahead, cleaned)
-        return cleaned, heard
+        frames = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), self._double_talk.voices, strict=True)
+        echo = self._lag.echo
+        return cleaned, [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo, voice) for mine, theirs, voice in frames]
 
     def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
         delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN
