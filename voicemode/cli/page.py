@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import webbrowser
@@ -47,18 +48,21 @@ def _new_key(settings: Settings) -> str:
 
     from voicemode.assemble_browser import address_of
     from voicemode.http.tokens import install_token
+    from voicemode.transports.known_server import make_sure
 
     encrypted = bool(settings.serve_tls_cert)
     address = f"{'https' if encrypted else 'http'}://{address_of(settings)}"
-    token = install_token(settings.base_dir, settings.serve_token).get_secret_value()
+    token = install_token(settings.base_dir, settings.serve_token)
     # The certificate is the person's own and named in their settings: it may be for another name than this address.
     verify = ssl.create_default_context(cafile=str(settings.serve_tls_cert)) if encrypted else False
     if isinstance(verify, ssl.SSLContext):
         verify.check_hostname = False
     try:
+        if not encrypted:
+            asyncio.run(make_sure(address_of(settings), token, within_s=_ASK_S))
         with httpx2.Client(trust_env=False, timeout=_ASK_S, verify=verify) as client:
-            answer = client.post(f"{address}/api/page/key", headers={"Authorization": f"Bearer {token}"})
-    except httpx2.HTTPError as error:
+            answer = client.post(f"{address}/api/page/key", headers={"Authorization": f"Bearer {token.get_secret_value()}"})
+    except (httpx2.HTTPError, OSError) as error:
         remedy = "Start 'voicemode serve', or 'voicemode service start voicemode'."
         raise PageLineError(address, f"it does not answer ({type(error).__name__})", remedy) from None
     if answer.status_code != httpx2.codes.OK:

@@ -16,6 +16,7 @@ from voicemode.http.health import Readiness, health_routes
 from voicemode.http.metrics import metrics_routes
 from voicemode.http.named import Named
 from voicemode.http.processes import Processes
+from voicemode.http.proof import proof_routes
 from voicemode.http.realtime_secrets import secret_routes
 from voicemode.http.realtime_ws import websocket_routes
 from voicemode.http.sessions import MakeSession
@@ -46,6 +47,7 @@ def create_app(surface: Surface) -> ASGIApp:
         *metrics_routes(metrics, surface.processes),
         *websocket_routes(surface.calls, surface.processes),
         *secret_routes(surface.access.secrets, surface.make_session),
+        *proof_routes(surface.access.token),
         *surface.more,
         *gateway_routes(surface.gateway),
     ]

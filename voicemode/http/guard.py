@@ -29,6 +29,7 @@ from voicemode.http.refusing import refuse
 from voicemode.http.tokens import is_one_of
 from voicemode.http.voice_keys import VoiceKeys
 from voicemode.providers.address import is_loopback
+from voicemode.wire.server_proof import PROOF_PATH
 
 __all__ = [
     "ASSETS_PATH",
@@ -62,8 +63,9 @@ PAGE_VIEWS = ("/", "/sessions", "/dev", "/status")
 ASSETS_PATH = "/assets/"
 ATTACH_PATH = "/api/page/attach"
 """Where a browser brings the key of its link."""
-_OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz"})
-"""Answered to whoever passes Host and Origin, since what looks after a container has no token."""
+_OPEN_PATHS = frozenset({"/healthz", "/health", "/readyz", PROOF_PATH})
+"""Answered to whoever passes Host and Origin: what looks after a container has no token, and who has one gives it to nobody
+who does not show that they have it too."""
 _SUBPROTOCOL_KEY = b"openai-insecure-api-key."
 """How a page in a browser gives its key, since it cannot set headers on a WebSocket."""
 _UPLOADS = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations", "/v1/chat/completions"})

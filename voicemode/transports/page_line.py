@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from voicemode.core.remote_playout import RemoteClock
 from voicemode.errors import FloorTakenError, PageLostError
 from voicemode.transports.errors import PageLineError
+from voicemode.transports.known_server import make_sure
 from voicemode.wire.page_line import (
     MOST_BYTES,
     Act,
@@ -223,6 +224,8 @@ class PageLine:
         from websockets.asyncio.client import connect
         from websockets.exceptions import InvalidHandshake, InvalidStatus
 
+        if not self._certificate:
+            await make_sure(self.address, self._token, within_s=_CONNECT_S)
         try:
             socket = await connect(
                 f"{'wss' if self._certificate else 'ws'}://{self.address}/api/page/line",
