@@ -122,6 +122,27 @@ def test_typing_does_not_duck() -> None:
     assert events((LEARNT_S, QUIET), *strokes) == []
 
 
+def test_a_voice_that_only_the_linear_filter_finds_ducks_and_confirms_nothing() -> None:
+    """Nothing of it comes past the canceller: playback is softer for as long as it lasts, and then as before."""
+    found = replace(QUIET, voice=True)
+    assert events((LEARNT_S, QUIET), (0.5, found), (2.0, QUIET)) == [Duck(about(3.08)), Unduck(about(4.3))]
+
+
+def test_of_a_voice_that_ducked_playback_by_the_linear_filter_the_first_word_is_in_the_interruption() -> None:
+    """The echo has fallen, the canceller passes what it swallowed until then; the speech began when the filter found it."""
+    found = replace(QUIET, voice=True)
+    told = events((LEARNT_S, QUIET), (0.5, found), (2.0, replace(SPEECH, voice=True)))
+    assert told[:2] == [Duck(about(3.08)), Pause(about(3.56), about(3.0))]
+    assert isinstance(told[-1], Stop)
+
+
+def test_typing_that_the_linear_filter_takes_for_somebody_does_not_duck() -> None:
+    """It is no echo; but of each stroke of 30 ms the filter is sure only in the last two frames."""
+    sure = replace(QUIET, voice=True)
+    strokes = [(0.01, QUIET), (0.02, sure), (0.1, QUIET)] * 480
+    assert events((LEARNT_S, QUIET), *strokes) == []
+
+
 def test_echo_that_falls_silent_with_the_loudspeaker_was_no_voice() -> None:
     """Paused in doubt, and nothing more is heard: it was the assistant's own voice, and no words are asked for."""
     doubtful = replace(LEFTOVER, cleaned_dbfs=-57)

@@ -194,6 +194,18 @@ class TestDoubleTalk:
         near[self.SPOKEN] += self.PERSON
         assert level_db(self.written(near)[self.SPOKEN]) > level_db(self.PERSON) - 3
 
+    @pytest.mark.parametrize("size", [160, 333, 480])
+    def test_whoever_decides_learns_of_a_voice_that_the_canceller_swallows(self, size: int) -> None:
+        """Frame by frame, only where there is one, and never of the echo alone."""
+        near = self.echo(0.1)
+        _, alone = heard(Ear(self.Deaf(), FarSound(as_pcm(self.FAR))), blocks_of(as_pcm(near), [size]))
+        assert not any(fact.voice for fact in alone)
+        near[self.SPOKEN] += self.PERSON
+        _, facts = heard(Ear(self.Deaf(), FarSound(as_pcm(self.FAR))), blocks_of(as_pcm(near), [size]))
+        found = [fact.voice for fact in facts]
+        assert not any(found[:500])
+        assert sum(found[500:]) > 100
+
     def test_after_a_tear_it_is_the_canceller_that_is_heard(self) -> None:
         """Until the echo was found again."""
         near = self.echo(0.1)

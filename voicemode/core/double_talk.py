@@ -95,7 +95,7 @@ class DoubleTalk:
 
     @property
     def voices(self) -> Sequence[bool]:
-        """Of each frame of the last ``process``: was there somebody? Without the pauses within words that ``near_only`` bridges."""
+        """Of each frame of the last ``process``: was there somebody? Pauses within words are left out."""
         return self._voices
 
     def rest(self, far: Samples) -> None:
