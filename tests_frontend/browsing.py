@@ -84,13 +84,13 @@ def microphone(path: Path, said: Sequence[tuple[float, str]]) -> Path:
     return path
 
 
-def driven(driver: str, folder: Path, **arguments: object) -> Seen:
+def driven(driver: str, folder: Path, *, within_s: float = _DEADLINE_S, **arguments: object) -> Seen:
     """Run one; ``driver`` is a file among the drivers."""
     assert (FOLDER / "index.html").exists(), "The page is not built. Run make page."
     assert _NODE_MODULES.exists(), f"{_NODE_MODULES} is not there. Run scripts/setup_clients.sh."
     given = {"heard": folder / "heard.wav", **arguments}
     command = ["node", str(_DRIVERS / driver), *(str(part) for name, value in given.items() for part in (f"--{name}", value))]
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_S, env=kept, cwd=ROOT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=within_s, env=kept, cwd=ROOT, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"saw"')]
     return Seen(tuple(lines), folder / "heard.wav", done.stderr)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
-from pydantic import SecretStr
 
-from voicemode.wire.server_proof import ServerProof, new_nonce
+from voicemode.wire.server_proof import ServerProof
 
-TOKEN = SecretStr("vm_a-token-of-these-tests")
+TOKEN = "vm_a-token-of-these-tests"
+
+
+def new_nonce() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def test_who_has_the_token_is_believed() -> None:
@@ -22,11 +27,11 @@ def test_nothing_else_is_an_answer() -> None:
     """Another token's, another port's, that to another question, none, and the token itself."""
     nonce, knows = new_nonce(), ServerProof(TOKEN)
     others = (
-        ServerProof(SecretStr("vm_another-token-of-these")).answer(nonce, 8765),
+        ServerProof("vm_another-token-of-these").answer(nonce, 8765),
         knows.answer(nonce, 8766),
         knows.answer(new_nonce(), 8765),
         "",
-        TOKEN.get_secret_value(),
+        TOKEN,
     )
     assert not any(ServerProof(TOKEN).is_answer(other, nonce, 8765) for other in others)
 

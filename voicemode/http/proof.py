@@ -17,7 +17,7 @@ __all__ = ["proof_routes"]
 
 def proof_routes(token: SecretStr) -> list[Route]:
     """It is open: who asks does not know yet whom."""
-    proof = ServerProof(token)
+    proof = ServerProof(token.get_secret_value())
 
     async def prove(request: Request) -> JSONResponse:
         listening = request.scope.get("server") or ("", 0)  # what the socket says, and no header

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 from pydantic import SecretStr
 
 from voicemode.transports.errors import PageLineError
-from voicemode.wire.server_proof import PROOF_PATH, ServerProof, new_nonce
+from voicemode.wire.server_proof import PROOF_PATH, ServerProof
 
 __all__ = ["make_sure"]
 
 _MOST_BYTES = 4096
+_NONCE_BYTES = 32
 
 
 async def make_sure(address: str, token: SecretStr, *, within_s: float) -> None:
@@ -21,7 +23,7 @@ async def make_sure(address: str, token: SecretStr, *, within_s: float) -> None:
     """
     import httpx2  # here and not above: whoever has a sound card does not need it
 
-    nonce, answer = new_nonce(), b""
+    nonce, answer = secrets.token_urlsafe(_NONCE_BYTES), b""
     try:
         async with (
             httpx2.AsyncClient(trust_env=False, timeout=within_s) as client,
@@ -38,7 +40,7 @@ async def make_sure(address: str, token: SecretStr, *, within_s: float) -> None:
         raise PageLineError(address, "what answers there is no voicemode", _OTHER_PORT) from error
     if status != httpx2.codes.OK:
         raise PageLineError(address, f"what answers there does not show that it is yours (HTTP {status})", _OTHER_PORT)
-    if not ServerProof(token).is_answer(_proof_in(answer), nonce, int(address.rpartition(":")[2])):
+    if not ServerProof(token.get_secret_value()).is_answer(_proof_in(answer), nonce, int(address.rpartition(":")[2])):
         raise PageLineError(address, "it has another token than this process, or is somebody else's", _SAME_TOKEN)
 
 

@@ -10,39 +10,30 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import secrets
 
-from pydantic import SecretStr
-
-__all__ = ["PROOF_PATH", "ServerProof", "new_nonce"]
+__all__ = ["PROOF_PATH", "ServerProof"]
 
 PROOF_PATH = "/api/page/proof"
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22,86}")
-_NONCE_BYTES = 32
 _PURPOSE = b"voicemode serve\0"
 """The key is of no use for anything else that is signed with the token."""
 _COST, _BLOCK = 1 << 14, 8
 """Of scrypt, as RFC 7914 has it for logins: a token that a person chose is not to be found by trying words on an answer."""
 
 
-def new_nonce() -> str:
-    """Something that was never asked before."""
-    return secrets.token_urlsafe(_NONCE_BYTES)
-
-
 class ServerProof:
     """What the holder of a token answers. Making the first takes 50 ms of a core."""
 
-    def __init__(self, token: SecretStr) -> None:
+    def __init__(self, token: str) -> None:
         self._token = token
         self._key = b""
 
     def answer(self, nonce: str, port: int) -> str:
-        """Hexadecimal, 64 characters. Raises ValueError where the nonce is none of ``new_nonce``."""
+        """Hexadecimal, 64 characters. ``nonce``: base64url of 16 to 64 bytes, new each time. Raises ValueError."""
         if not _NONCE.fullmatch(nonce):
             raise ValueError("a nonce has 22 to 86 characters of base64url")
         if not self._key:
-            self._key = hashlib.scrypt(self._token.get_secret_value().encode(), salt=_PURPOSE, n=_COST, r=_BLOCK, p=1)
+            self._key = hashlib.scrypt(self._token.encode(), salt=_PURPOSE, n=_COST, r=_BLOCK, p=1)
         return hmac.new(self._key, f"{port} {nonce}".encode(), "sha256").hexdigest()
 
     def is_answer(self, answer: str, nonce: str, port: int) -> bool:
