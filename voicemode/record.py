@@ -71,7 +71,7 @@ class Surface(Enum):
 
 
 class Entry(NamedTuple):
-    """One turn of somebody, or one use of a tool. A tuple, since ten thousand frozen objects take six times as long to make."""
+    """One turn of somebody, or one use of a tool. A tuple: ten thousand frozen objects take three times as long to make."""
 
     key: str
     """Unique within its thread. Putting the same key again replaces what was put, in its old place."""

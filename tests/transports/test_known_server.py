@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
@@ -14,7 +15,7 @@ from tests.http.serving import TOKEN, Served
 from voicemode.transports.errors import PageLineError
 from voicemode.transports.known_server import make_sure
 from voicemode.transports.page_line import PageLine
-from voicemode.wire.server_proof import PROOF_PATH
+from voicemode.wire.server_proof import PROOF_PATH, ServerProof
 
 pytestmark = pytest.mark.anyio
 
@@ -44,8 +45,12 @@ async def somebody_else(answer: Callable[[bytes], Awaitable[bytes]]) -> AsyncIte
 
 
 async def test_the_installations_own_server_is_known(server: Served) -> None:
-    """Without the token."""
+    """Without being told the token, and by an answer about the port that it listens on."""
     await make_sure(server.netloc, SecretStr(TOKEN), within_s=5.0)
+    nonce = secrets.token_urlsafe(32)
+    async with server.stranger() as client:
+        proof = (await client.get(PROOF_PATH, params={"nonce": nonce})).json()["proof"]
+    assert ServerProof(TOKEN).is_answer(proof, nonce, server.listening.port)
 
 
 async def test_with_another_token_it_is_not(server: Served) -> None:
