@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from voicemode.audio import FULL_SCALE, Samples
 from voicemode.core.linear_echo import FRAME, Floats
+from voicemode.core.presence import Presence
 
 __all__ = ["PAUSE_S", "Hindsight", "Recalled", "blend"]
 
@@ -24,6 +25,8 @@ PAUSE_S = 1.0
 """Somebody who says nothing for longer begins anew: who dictates numbers pauses for 0.8 s between them."""
 _FRAMES = 300
 """3 s: three such words."""
+_SEEMS_S = 0.005
+"""As ``FOUND_S``, of what lies before a proof: half of it."""
 _LEAD_FRAMES = 10
 """Before the first evidence: the soft beginning of a word."""
 _UNEXPLAINED = 0.3
@@ -51,19 +54,19 @@ class Hindsight:
         self._listened: Samples = np.zeros((_FRAMES, FRAME), np.int16)
         self._residual: Floats = np.zeros((_FRAMES, FRAME), np.float32)
         self._believable: NDArray[np.bool_] = np.zeros(_FRAMES, np.bool_)
-        self._evident: NDArray[np.bool_] = np.zeros(_FRAMES, np.bool_)
+        self._evidence: NDArray[np.float64] = np.zeros(_FRAMES)
         self._pushed = 0
 
-    def push(self, listened: Samples, residual: Floats, unexplained: float, *, evident: bool) -> None:
+    def push(self, listened: Samples, residual: Floats, unexplained: float, evidence: float) -> None:
         """The next frame: what is listened to, and the residual of the linear filter, relative to full scale.
 
-        ``unexplained`` is the share of its power that the echo does not explain, 0 where that is not known; ``evident`` says
-        that nobody but a person can have caused it.
+        ``unexplained`` is the share of its power that the echo does not explain, 0 where that is not known; ``evidence`` says
+        how much speaks for a person, 0 to 1.
         """
         at = self._pushed % _FRAMES
         self._listened[at], self._residual[at] = listened, residual
-        self._believable[at] = evident or unexplained >= _UNEXPLAINED
-        self._evident[at] = evident
+        self._believable[at] = unexplained >= _UNEXPLAINED
+        self._evidence[at] = evidence
         self._pushed += 1
 
     def forget(self) -> None:
@@ -85,12 +88,27 @@ class Hindsight:
 
     def _began(self, order: NDArray[np.intp]) -> int:
         """The place in ``order`` of the first evidence that no pause of more than ``PAUSE_S`` parts from the newest frame."""
-        began = len(order) - 1
-        for at in np.flatnonzero(self._evident[order])[::-1]:
-            if (began - at) * _FRAME_S > PAUSE_S:
+        began = last = len(order) - 1
+        for first, until in reversed(self._stretches(order)):
+            if (began - until) * _FRAME_S > PAUSE_S:
                 break
-            began = int(at)
-        return began
+            began = first
+        return min(began, last)
+
+    def _stretches(self, order: NDArray[np.intp]) -> list[tuple[int, int]]:
+        """First and last place of each stretch in which somebody seems to have been, the last being where most spoke for it."""
+        presence, most_s, stretches = Presence(), 0.0, list[tuple[int, int]]()
+        for at, evidence in enumerate(self._evidence[order]):
+            sum_s = presence.push(float(evidence), _FRAME_S)
+            if sum_s == 0:
+                most_s = 0.0
+            elif sum_s >= _SEEMS_S and sum_s > most_s:
+                first = at + 1 - round(presence.for_s / _FRAME_S)
+                if most_s:
+                    stretches.pop()
+                most_s = sum_s
+                stretches.append((first, at))
+        return stretches
 
 
 def blend(listened: Samples, residual: Floats, *, was: bool, now: bool) -> Samples:

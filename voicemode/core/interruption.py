@@ -25,6 +25,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from voicemode.core.near_speech import NearEnd, NearSpeech, Verdict
+from voicemode.core.presence import SURE_S, Presence
 from voicemode.core.residual import Residual
 
 __all__ = [
@@ -55,6 +56,8 @@ _LOOK_BACK_S = 1.0
 """Speech that is confirmed begins with its suspicion, but no longer ago than this: noise may have been suspected for long."""
 _STUBBORN_S = 2.0
 """A suspicion that has lasted so long without a word is learnt as echo, so that playback does not stay ducked for ever."""
+_PRESENT = 0.2
+"""Evidence of the linear filter with which a frame counts as theirs: twice what none may have."""
 _SILENT_S = 0.25
 """Silence after which the person is taken to have fallen silent, so that their words are worth reading."""
 _ROUNDING_S = 1e-6
@@ -248,6 +251,10 @@ class Interruption:
         """As much of it as cannot have been echo."""
         self._faint_s = 0.0
         """Beside it, seconds of no echo that the detector only half takes for speech."""
+        self._presence = Presence()
+        """Of somebody whom the canceller lets through too little of, since they were suspected."""
+        self._found = False
+        """Was that ever enough?"""
         self._asked: WordsWanted | None = None
         """The question that is open; None unless WEIGHING."""
 
@@ -306,8 +313,9 @@ class Interruption:
         self._speaking = verdict.speech
         if verdict.suspicious:
             self._suspicious_until = self._now
-        if verdict.speech or verdict.no_echo:
+        if verdict.speech or verdict.no_echo or verdict.presence >= _PRESENT:
             self._voiced_until = self._now
+        self._found = self._presence.push(verdict.presence, seconds) >= SURE_S or self._found
         if not verdict.speech:
             self._faint_s += seconds if verdict.no_echo else 0.0
             return
@@ -318,12 +326,13 @@ class Interruption:
 
     def _suspect(self, seconds: float) -> None:
         self._move(Signal.SUSPECTED)
+        self._presence.reset()
         self._began = self._now - max(self._near.suspect_for_s, seconds)
 
     def _confirm_or_clear(self) -> list[InterruptionEvent]:
         options = self._options
         proven = self._reached(self._proven_s, options.confirm_s) or self._reached(self._no_echo_s, options.faint_confirm_s)
-        if proven or self._reached(self._speech_s, options.doubtful_confirm_s):
+        if proven or self._found or self._reached(self._speech_s, options.doubtful_confirm_s):
             self._move(Signal.CONFIRMED)
             return [Pause(self._now, self._began), *self._hear_out()]
         if self._reached(self._now - self._suspicious_until, _CLEAR_S):
@@ -337,7 +346,7 @@ class Interruption:
             return self._stop(StopReason.TALKING)
         if not self._reached(self._now - self._voiced_until, _SILENT_S):
             return []
-        if not self._reached(self._no_echo_s, self._options.confirm_s):
+        if not (self._found or self._reached(self._no_echo_s, self._options.confirm_s)):
             return self._dismiss()  # it fell silent with the loudspeaker: the assistant's own voice
         self._move(Signal.FELL_SILENT)
         answer_by = self._now + self._options.words_timeout_s
@@ -371,6 +380,7 @@ class Interruption:
     def _forget(self) -> None:
         self._asked = None
         self._speech_s = self._proven_s = self._faint_s = 0.0
+        self._found = False
 
     @property
     def _no_echo_s(self) -> float:

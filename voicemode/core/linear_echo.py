@@ -55,6 +55,9 @@ within its first frame."""
 _TINY = np.float32(1e-9)
 _DIVERGED, _DIVERGED_SMOOTHING = 2.0, 0.1
 """A residual louder than the microphone by so much in power, over 0.1 s, comes from a filter that is wrong."""
+_SLIP_SMOOTHING = 0.07
+"""Of the likeness of echo and residual, over 0.15 s of sound: what two who have nothing to do with each other share by chance
+averages out, -0.17 at most of a voice 6 dB under the echo."""
 _FULL = np.float32(0.999)
 """A frame that reaches it is clipped, and teaches nothing linear."""
 
@@ -144,6 +147,10 @@ class LinearEcho:
         """Spectrum of the echo that was subtracted from the last frame."""
         self.residual_power: Floats = np.zeros(_BINS, np.float32)
         """Spectrum of what was left; bins of 50 Hz."""
+        self.near_power: Floats = np.zeros(_BINS, np.float32)
+        """Spectrum of the microphone."""
+        self.doubt_power: Floats = np.zeros(_BINS, np.float32)
+        """Spectrum of what may be left because the filter has not learnt it yet, such as what nothing excited so far."""
         self._forget()
 
     def _forget(self) -> None:
@@ -155,11 +162,22 @@ class LinearEcho:
         """The first of the parts whose turn it is."""
         self._drift = _Drift()
         self._near_power = self._left_power = 0.0
+        self._shared = self._echo = 0.0
+        """What echo and residual have in common, and the echo; means of lately."""
 
     @property
     def drift_ppm(self) -> float:
         """By how much the echo is found to come later with time."""
         return self._drift.rate / FRAME * 1e6
+
+    @property
+    def slip(self) -> float:
+        """What echo and residual have in common, relative to the echo.
+
+        About 0 with and without somebody who speaks, as neither depends on the other. Below it where the echo is not where it is
+        subtracted, for then what is left is the echo twice, once with the wrong sign: -1, and less the louder the wrong one is.
+        """
+        return self._shared / (self._echo + 1e-6)
 
     def rest(self, far: Floats) -> None:
         """A frame in which nothing of the loudspeaker can be heard."""
@@ -178,7 +196,9 @@ class LinearEcho:
         self._far.push(far)
         self._hear()
         if not self._powers.any():
-            self.echo_power[:] = 0.0
+            self._padded[2, FRAME:] = near
+            self.echo_power, self.doubt_power = np.zeros_like(self.echo_power), np.zeros_like(self.echo_power)
+            self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[2]))
             self._far.move(self._drift.rate)
             return near, kept
         self._both[0] = (self._filter * self._spectra).sum(axis=0)
@@ -187,7 +207,7 @@ class LinearEcho:
         left = near - self._padded[0, FRAME:]
         self._padded[2, FRAME:] = left
         echo, slope, residual = np.fft.rfft(self._padded, axis=1)
-        self.echo_power, self.residual_power = _power(echo), _power(residual)
+        self.echo_power, self.residual_power, self.near_power = _power(echo), _power(residual), _power(echo + residual)
         if not near.any() or np.abs(near).max() >= _FULL:
             return left, kept
         self._learn(residual, slope)
@@ -214,7 +234,7 @@ class LinearEcho:
         self._noise += _SMOOTHING * (self.residual_power - self._noise)
         noise = np.maximum(self._noise, self.residual_power)
         doubt = self._powers * self._doubt
-        expected = doubt.sum(axis=0)
+        expected = self.doubt_power = doubt.sum(axis=0)
         gain = self._doubt / (expected + noise + _TINY)
         self._follow(residual, slope, 2 * noise + expected + _TINY)
         self._filter += np.conj(self._spectra) * (gain * residual)
@@ -241,6 +261,9 @@ class LinearEcho:
         self._far.move(self._drift.step(-likeness / certainty, certainty))
 
     def _is_sane(self, near: Floats, left: Floats) -> bool:
+        echo = near - left
+        self._shared += _SLIP_SMOOTHING * (float(left @ echo) - self._shared)
+        self._echo += _SLIP_SMOOTHING * (float(echo @ echo) - self._echo)
         self._near_power += _DIVERGED_SMOOTHING * (float(near @ near) - self._near_power)
         self._left_power += _DIVERGED_SMOOTHING * (float(left @ left) - self._left_power)
         if self._left_power <= _DIVERGED * self._near_power:

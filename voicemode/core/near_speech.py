@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voicemode.core.echo_lag import Echo
+from voicemode.core.presence import FOUND_S, Presence
 from voicemode.core.residual import Residual
 
 __all__ = ["NearEnd", "NearSpeech", "Verdict"]
@@ -51,9 +52,9 @@ class NearEnd:
     far_end_dbfs: float
     """Level of what was audible from the loudspeaker in the same 10 ms; -96 while it is silent."""
     echo: Echo = Echo.KNOWN
-    voice: bool = False
-    """Does the linear filter find somebody beside the echo (``core.double_talk``), however little of them the canceller leaves?
-    It is worth a duck, in which they come through; it confirms nothing."""
+    presence: float = 0.0
+    """How much the linear filter finds to speak for somebody beside the echo, 0 to 1 (``core.double_talk``), however little of
+    them the canceller leaves."""
     noise_floor_dbfs: float
     """The cleaned signal's level when nobody speaks."""
 
@@ -68,6 +69,8 @@ class Verdict:
     """It is, unless it is echo."""
     no_echo: bool
     """No echo is so loud; told of frames that are or may be speech."""
+    presence: float
+    """As in the frame."""
 
 
 class NearSpeech:
@@ -81,11 +84,12 @@ class NearSpeech:
         """Seconds of frames too loud for echo and noise, less half of those since that were not."""
         self._loud_for_s = 0.0
         """Seconds since the first of them began; it means nothing while there are none."""
+        self._presence = Presence()
 
     @property
     def suspect_for_s(self) -> float:
         """Of a suspicious frame: for how long it has been like this, itself included; at least 0."""
-        return self._loud_for_s if self._loud_s > 0 else 0.0
+        return max(self._loud_for_s if self._loud_s > 0 else 0.0, self._presence.for_s)
 
     def push(self, facts: NearEnd, *, patient: bool) -> Verdict:
         """Judge the next frame. What is not suspicious teaches how much echo is left, and all does unless ``patient``."""
@@ -93,13 +97,14 @@ class NearSpeech:
         over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
         over_noise_db = facts.cleaned_dbfs - facts.noise_floor_dbfs
         beyond = over_db >= _SUSPICION_DB and over_noise_db >= _NOISE_DB
-        loud = self._add_loudness(facts.seconds, facts.voice or (over_db >= _LOUD_DB and over_noise_db >= _LOUD_NOISE_DB))
+        found = self._presence.push(facts.presence, facts.seconds) >= FOUND_S
+        loud = self._add_loudness(facts.seconds, over_db >= _LOUD_DB and over_noise_db >= _LOUD_NOISE_DB) or found
         likely = beyond and facts.probability >= _SUSPICION
         self._speaking = beyond and facts.probability >= (_SPEECH_OFF if self._speaking else _SPEECH_ON)
         if not self._speaking and not (patient and (loud or likely)):
             doubtful = facts.probability >= _SUSPICION
             self._residual.learn(facts.cleaned_dbfs, facts.raw_dbfs, facts.seconds, doubtful=doubtful)
-        return Verdict(loud or likely, self._speaking, likely and over_db >= _PROOF_DB)
+        return Verdict(loud or likely, self._speaking, likely and over_db >= _PROOF_DB, facts.presence)
 
     def _add_loudness(self, seconds: float, loud: bool) -> bool:
         """Has it been too loud for echo and noise for long enough?"""

@@ -30,8 +30,8 @@ class Overheard:
     far_end_dbfs: float
     """What was audible of the loudspeaker; -96 while it is silent."""
     echo: Echo = Echo.KNOWN
-    voice: bool = False
-    """Is there somebody beside the loudspeaker, as far as the linear filter can tell?"""
+    presence: float = 0.0
+    """How much speaks for somebody beside the loudspeaker, as far as the linear filter can tell: 0 to 1."""
 
 
 class Ear:
@@ -83,9 +83,9 @@ class Ear:
         sounding = near.reshape(-1, _FRAME).any(axis=1).repeat(_FRAME)
         cleaned = np.where(sounding, self._canceller.process(near, far), 0).astype(np.int16)
         self._spoken = self._write_down(near, ahead, cleaned)
-        frames = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), self._double_talk.voices, strict=True)
+        frames = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), self._double_talk.presences, strict=True)
         echo = self._lag.echo
-        return cleaned, [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo, voice) for mine, theirs, voice in frames]
+        return cleaned, [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo, presence) for mine, theirs, presence in frames]
 
     def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
         delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN

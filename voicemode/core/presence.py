@@ -1,0 +1,46 @@
+"""Is somebody there beside the echo? A sum of evidence that falls while there is none (the CUSUM test of Page, 1954).
+
+Half of the frames of a soft voice show nothing, so frames in a row are the wrong thing to wait for. The sum finds little evidence
+that lasts as well as much that does not, and it tells when somebody began: where it was 0 last.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FOUND_S", "SURE_S", "Presence"]
+
+_ALLOWANCE = 0.1
+"""What each moment costs: three times what a moment without anybody has in one case of a hundred."""
+FOUND_S = 0.01
+"""Enough for a duck. Of 64 voices 6 dB under the echo all were found, the half after 60 ms, nine in ten after 260; in 29
+simulated minutes without anybody it happened 3 times, 13 minutes at a card that lost samples brought 8, 7 of them in one message."""
+SURE_S = 0.018
+"""Enough to pause, in addition: after 200 ms the half, after 740 nine in ten of the same, 2 and 4 times without anybody."""
+_MOST_S = 0.03
+"""Who has shouted for a minute must not be there for a second after."""
+
+
+class Presence:
+    """Evidence is 0 to 1; sums are in seconds of full evidence."""
+
+    def __init__(self) -> None:
+        self._sum_s = self._for_s = 0.0
+
+    @property
+    def sum_s(self) -> float:
+        """So far, at least 0."""
+        return self._sum_s
+
+    @property
+    def for_s(self) -> float:
+        """For how many seconds it has been more than 0: since when somebody has been there, if anybody is."""
+        return self._for_s
+
+    def push(self, evidence: float, seconds: float = 0.01) -> float:
+        """The sum, after another so many ``seconds`` with this evidence."""
+        self._sum_s = min(max(self._sum_s + (evidence - _ALLOWANCE) * seconds, 0.0), _MOST_S)
+        self._for_s = self._for_s + seconds if self._sum_s > 0 else 0.0
+        return self._sum_s
+
+    def reset(self) -> None:
+        """What was is over."""
+        self._sum_s = self._for_s = 0.0
