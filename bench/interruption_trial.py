@@ -162,7 +162,7 @@ class _Hearing:
             cleaned_dbfs=frame.level_dbfs,
             raw_dbfs=rms_dbfs(near),
             far_end_dbfs=rms_dbfs(far),
-            presence=self._double_talk.presences[-1],
+            found=self._double_talk.found[-1],
             noise_floor_dbfs=frame.noise_floor_dbfs,
         )
 

@@ -18,15 +18,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from voicemode.audio import FULL_SCALE, Samples
 from voicemode.core.hindsight import Hindsight, Recalled, blend
 from voicemode.core.linear_echo import FRAME, Floats, LinearEcho
+from voicemode.core.pitch import pitch_track
 from voicemode.core.presence import FOUND_S, Presence
 
-__all__ = ["DoubleTalk"]
+__all__ = ["NOBODY", "DoubleTalk", "Found"]
 
 _VOICE = slice(3, 90)
 """Bins of 50 Hz: 150 to 4,500 Hz, where voices and small loudspeakers have something to say."""
@@ -47,6 +49,10 @@ _MOST_SLIP = -0.15
 machine), with a voice 6 dB under the echo -0.17 at least (64 of them), and -0.04 without either."""
 _LOUDER = 1.3
 """In power, the residual over the microphone: subtracting the echo made it louder, so it was none."""
+_WORTH_A_LOOK = 0.1
+"""Evidence, of a frame whose pitch is looked for."""
+_PITCH_FRAMES = 5
+"""What that takes: 50 ms, two periods of the lowest voice and a little more."""
 _PROVEN_FRAMES = 30
 """For how long that holds: a syllable and the next one."""
 _FRAMES = 2
@@ -67,6 +73,18 @@ _FLOOR_RISES = np.float32(10**0.003)
 _FLOOR_SMOOTHING = np.float32(0.1)
 _FRAME_S = 0.01
 _TINY = np.float32(1e-7)
+
+
+class Found(NamedTuple):
+    """What the linear filter has found in a frame."""
+
+    evidence: float
+    """Of somebody, 0 to 1: frames without anybody have 0.001 on average, those of a voice 6 dB under the echo 0.2."""
+    voiced: bool
+    """Does it repeat, as vowels do?"""
+
+
+NOBODY = Found(0.0, voiced=False)
 
 
 class DoubleTalk:
@@ -91,7 +109,9 @@ class DoubleTalk:
         self._unexplained = 0.0
         self._hindsight = Hindsight()
         self._recalled: Recalled | None = None
-        self._presences: tuple[float, ...] = ()
+        self._found: tuple[Found, ...] = ()
+        self._recent: Floats = np.zeros(_PITCH_FRAMES * FRAME, np.float32)
+        """The residual of the last frames."""
 
     def _relearn(self) -> None:
         self._left: Floats = np.full_like(self._echo, _TINY)
@@ -106,10 +126,9 @@ class DoubleTalk:
         return self._open > 0
 
     @property
-    def presences(self) -> Sequence[float]:
-        """Of each frame of the last ``process``: how much speaks for somebody, 0 to 1. Frames without anybody have 0.001 on
-        average, those of a voice 6 dB under the echo 0.2."""
-        return self._presences
+    def found(self) -> Sequence[Found]:
+        """Of each frame of the last ``process``: what speaks for somebody."""
+        return self._found
 
     def rest(self, far: Samples) -> None:
         """Whole frames in which nothing of the loudspeaker can be heard."""
@@ -127,7 +146,7 @@ class DoubleTalk:
         """
         result, opened = cleaned.copy(), False
         self._recalled = None
-        presences = []
+        found = []
         nears, fars = _scaled(near).reshape(-1, FRAME), _scaled(far).reshape(-1, FRAME)
         for at, frame in enumerate(result.reshape(-1, FRAME)):
             before = self._open > 0
@@ -139,8 +158,8 @@ class DoubleTalk:
                 self._recall(later=len(result) - (at + 1) * FRAME)
             frame[:] = blend(frame, left, was=before, now=now)
             opened = opened or before or now
-            presences.append(self._latest)
-        self._presences = tuple(presences)
+            found.append(Found(self._latest, self._latest > _WORTH_A_LOOK and self._repeats()) if self._latest else NOBODY)
+        self._found = tuple(found)
         return result if opened else cleaned
 
     @property
@@ -157,6 +176,8 @@ class DoubleTalk:
 
     def _hear(self, near: Floats, far: Floats, delay: int, *, known: bool) -> Floats:
         left, kept = self._linear.cancel(near, far, delay)
+        self._recent[:-FRAME] = self._recent[FRAME:]
+        self._recent[-FRAME:] = left
         if not kept:
             self._relearn()
             self._hindsight.forget()
@@ -180,6 +201,10 @@ class DoubleTalk:
         else:
             self._open = max(self._open - 1, 0)
         return left
+
+    def _repeats(self) -> bool:
+        """Has what was left lately a pitch? A keystroke or a cough has none."""
+        return bool(np.isfinite(pitch_track(self._recent)).any())
 
     @property
     def _has_learnt(self) -> bool:

@@ -9,6 +9,7 @@ not to be transcribed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,24 +77,18 @@ class Hindsight:
     def look_back(self) -> Recalled:
         """A voice is proven in the newest frame. Since when has it been speaking, and what was that?"""
         order = np.arange(max(self._pushed - _FRAMES, 0), self._pushed) % _FRAMES
-        began = self._began(order)
-        order = order[max(began - _LEAD_FRAMES, 0) :]
-        listened = self._listened[order]
+        stretches = self._stretches(order)
         taken = _beside(self._believable[order])
+        for first, until in stretches:
+            taken[first : until + 1] = True
+        begins = max(_began(stretches, len(order) - 1) - _LEAD_FRAMES, 0)
+        order, taken = order[begins:], taken[begins:]
+        listened = self._listened[order]
         before = np.concatenate((taken[:1], taken[:-1]))
         for at in np.flatnonzero(taken | before):
             listened[at] = blend(listened[at], self._residual[order[at]], was=bool(before[at]), now=bool(taken[at]))
         sound = listened.reshape(-1)
         return Recalled(sound, len(sound))
-
-    def _began(self, order: NDArray[np.intp]) -> int:
-        """The place in ``order`` of the first evidence that no pause of more than ``PAUSE_S`` parts from the newest frame."""
-        began = last = len(order) - 1
-        for first, until in reversed(self._stretches(order)):
-            if (began - until) * _FRAME_S > PAUSE_S:
-                break
-            began = first
-        return min(began, last)
 
     def _stretches(self, order: NDArray[np.intp]) -> list[tuple[int, int]]:
         """First and last place of each stretch in which somebody seems to have been, the last being where most spoke for it."""
@@ -109,6 +104,16 @@ class Hindsight:
                 most_s = sum_s
                 stretches.append((first, at))
         return stretches
+
+
+def _began(stretches: Sequence[tuple[int, int]], newest: int) -> int:
+    """The first place of the first stretch that no pause of more than ``PAUSE_S`` parts from the ``newest``."""
+    began = newest
+    for first, until in reversed(stretches):
+        if (began - until) * _FRAME_S > PAUSE_S:
+            break
+        began = first
+    return began
 
 
 def blend(listened: Samples, residual: Floats, *, was: bool, now: bool) -> Samples:

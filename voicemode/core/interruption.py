@@ -56,8 +56,6 @@ _LOOK_BACK_S = 1.0
 """Speech that is confirmed begins with its suspicion, but no longer ago than this: noise may have been suspected for long."""
 _STUBBORN_S = 2.0
 """A suspicion that has lasted so long without a word is learnt as echo, so that playback does not stay ducked for ever."""
-_PRESENT = 0.2
-"""Evidence of the linear filter with which a frame counts as theirs: twice what none may have."""
 _SILENT_S = 0.25
 """Silence after which the person is taken to have fallen silent, so that their words are worth reading."""
 _ROUNDING_S = 1e-6
@@ -252,7 +250,7 @@ class Interruption:
         self._faint_s = 0.0
         """Beside it, seconds of no echo that the detector only half takes for speech."""
         self._presence = Presence()
-        """Of somebody whom the canceller lets through too little of, since they were suspected."""
+        """Of a voice that the canceller lets through too little of, since it was suspected."""
         self._found = False
         """Was that ever enough?"""
         self._asked: WordsWanted | None = None
@@ -313,9 +311,10 @@ class Interruption:
         self._speaking = verdict.speech
         if verdict.suspicious:
             self._suspicious_until = self._now
-        if verdict.speech or verdict.no_echo or verdict.presence >= _PRESENT:
+        if verdict.speech or verdict.no_echo or verdict.found.voiced:
             self._voiced_until = self._now
-        self._found = self._presence.push(verdict.presence, seconds) >= SURE_S or self._found
+        voice = verdict.found.evidence if verdict.found.voiced else 0.0
+        self._found = self._presence.push(voice, seconds) >= SURE_S or self._found
         if not verdict.speech:
             self._faint_s += seconds if verdict.no_echo else 0.0
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voicemode.core.double_talk import NOBODY, Found
 from voicemode.core.echo_lag import Echo
 from voicemode.core.presence import FOUND_S, Presence
 from voicemode.core.residual import Residual
@@ -52,9 +53,8 @@ class NearEnd:
     far_end_dbfs: float
     """Level of what was audible from the loudspeaker in the same 10 ms; -96 while it is silent."""
     echo: Echo = Echo.KNOWN
-    presence: float = 0.0
-    """How much the linear filter finds to speak for somebody beside the echo, 0 to 1 (``core.double_talk``), however little of
-    them the canceller leaves."""
+    found: Found = NOBODY
+    """What the linear filter finds to speak for somebody beside the echo, however little of them the canceller leaves."""
     noise_floor_dbfs: float
     """The cleaned signal's level when nobody speaks."""
 
@@ -69,7 +69,7 @@ class Verdict:
     """It is, unless it is echo."""
     no_echo: bool
     """No echo is so loud; told of frames that are or may be speech."""
-    presence: float
+    found: Found
     """As in the frame."""
 
 
@@ -97,14 +97,14 @@ class NearSpeech:
         over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
         over_noise_db = facts.cleaned_dbfs - facts.noise_floor_dbfs
         beyond = over_db >= _SUSPICION_DB and over_noise_db >= _NOISE_DB
-        found = self._presence.push(facts.presence, facts.seconds) >= FOUND_S
+        found = self._presence.push(facts.found.evidence, facts.seconds) >= FOUND_S
         loud = self._add_loudness(facts.seconds, over_db >= _LOUD_DB and over_noise_db >= _LOUD_NOISE_DB) or found
         likely = beyond and facts.probability >= _SUSPICION
         self._speaking = beyond and facts.probability >= (_SPEECH_OFF if self._speaking else _SPEECH_ON)
         if not self._speaking and not (patient and (loud or likely)):
             doubtful = facts.probability >= _SUSPICION
             self._residual.learn(facts.cleaned_dbfs, facts.raw_dbfs, facts.seconds, doubtful=doubtful)
-        return Verdict(loud or likely, self._speaking, likely and over_db >= _PROOF_DB, facts.presence)
+        return Verdict(loud or likely, self._speaking, likely and over_db >= _PROOF_DB, facts.found)
 
     def _add_loudness(self, seconds: float, loud: bool) -> bool:
         """Has it been too loud for echo and noise for long enough?"""

@@ -32,7 +32,7 @@ _SHORTER_IF = 0.9
 """Two periods repeat as well as one: the shortest lag that is nearly as good as the best is the period."""
 
 
-def pitch_track(samples: Samples) -> Floats:
+def pitch_track(samples: Samples | npt.NDArray[np.float32]) -> Floats:
     """Hertz of every 20 ms of 16 kHz mono PCM, NaN where there is no voice. Frame n is around ``n * 0.02 + 0.02`` s."""
     sound = _at_4_khz(samples)
     if len(sound) < _WINDOW:
@@ -64,7 +64,7 @@ def _pitch_of(frames: npt.NDArray[np.float32]) -> Floats:
     return hertz
 
 
-def _at_4_khz(samples: Samples) -> npt.NDArray[np.float32]:
+def _at_4_khz(samples: Samples | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The mean of every four samples; what folds back from above 2 kHz is weaker than the voice."""
     whole = len(samples) // _BY * _BY
     means: npt.NDArray[np.float32] = samples[:whole].reshape(-1, _BY).mean(axis=1, dtype=np.float32)

@@ -234,6 +234,6 @@ def near_end(frame: FrameFacts, other: Overheard) -> NearEnd:
         raw_dbfs=other.raw_dbfs,
         far_end_dbfs=other.far_end_dbfs,
         echo=other.echo,
-        presence=other.presence,
+        found=other.found,
         noise_floor_dbfs=frame.noise_floor_dbfs,
     )

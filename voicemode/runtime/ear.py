@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, Samples
-from voicemode.core.double_talk import DoubleTalk
+from voicemode.core.double_talk import NOBODY, DoubleTalk, Found
 from voicemode.core.echo_lag import Echo, EchoLag
 from voicemode.core.hindsight import Recalled
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
@@ -30,8 +30,8 @@ class Overheard:
     far_end_dbfs: float
     """What was audible of the loudspeaker; -96 while it is silent."""
     echo: Echo = Echo.KNOWN
-    presence: float = 0.0
-    """How much speaks for somebody beside the loudspeaker, as far as the linear filter can tell: 0 to 1."""
+    found: Found = NOBODY
+    """What speaks for somebody beside the loudspeaker, as far as the linear filter can tell."""
 
 
 class Ear:
@@ -83,9 +83,9 @@ class Ear:
         sounding = near.reshape(-1, _FRAME).any(axis=1).repeat(_FRAME)
         cleaned = np.where(sounding, self._canceller.process(near, far), 0).astype(np.int16)
         self._spoken = self._write_down(near, ahead, cleaned)
-        frames = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), self._double_talk.presences, strict=True)
+        frames = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), self._double_talk.found, strict=True)
         echo = self._lag.echo
-        return cleaned, [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo, presence) for mine, theirs, presence in frames]
+        return cleaned, [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo, found) for mine, theirs, found in frames]
 
     def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
         delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN
