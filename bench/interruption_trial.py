@@ -149,7 +149,8 @@ class _Hearing:
         self._lag.align(near, far)
         delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN
         cleaned = self._canceller.process(near, far)
-        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
+        hidden = self._lag.hidden
+        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known, hidden=hidden)
         self._listener.push(cleaned)
         if spoken is not cleaned:
             self._listener.amend(spoken, len(spoken))

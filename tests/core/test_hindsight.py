@@ -14,18 +14,20 @@ LISTENED, RESIDUAL = 100, 8_000
 """Sample values of the two sounds, so that every sample of a recalled one tells where it comes from."""
 
 
-def recalled(frames: list[tuple[float, bool]]) -> Samples:
-    """``frames``: of each the share that the echo does not explain, and whether it is evident; as rows of 10 ms."""
+def recalled(frames: list[tuple[float, float]]) -> Samples:
+    """``frames``: of each the share that the echo does not explain, and how much speaks for a person; as rows of 10 ms."""
     hindsight = Hindsight()
-    for unexplained, evident in frames:
+    for unexplained, evidence in frames:
         residual = np.full(FRAME, RESIDUAL / FULL_SCALE, np.float32)
-        hindsight.push(np.full(FRAME, LISTENED, np.int16), residual, unexplained, evident=evident)
+        hindsight.push(np.full(FRAME, LISTENED, np.int16), residual, unexplained, evidence)
     back = hindsight.look_back()
     assert back.age == len(back.sound)
     return back.sound.reshape(-1, FRAME)
 
 
-NOTHING, DOUBTFUL, EVIDENT = (0.0, False), (0.4, False), (0.7, True)
+NOTHING, DOUBTFUL, EVIDENT = (0.0, 0.0), (0.4, 0.0), (0.7, 0.5)
+WORD = [EVIDENT] * 3
+"""Little enough, and more than what comes alone where nobody speaks."""
 
 
 def test_it_goes_back_to_the_first_evidence_and_a_tenth_of_a_second_more() -> None:
@@ -35,40 +37,51 @@ def test_it_goes_back_to_the_first_evidence_and_a_tenth_of_a_second_more() -> No
 
 def test_a_pause_within_a_second_is_gone_back_over() -> None:
     """Whoever counts is silent between the numbers."""
-    assert len(recalled([NOTHING] * 50 + [EVIDENT] + [NOTHING] * 90 + [EVIDENT])) == 10 + 92
+    assert len(recalled([NOTHING] * 50 + WORD + [NOTHING] * 90 + WORD)) == 10 + 96
 
 
 def test_a_longer_pause_ends_it() -> None:
     """What was said before that is another matter."""
-    assert len(recalled([EVIDENT] + [NOTHING] * 105 + [EVIDENT])) == 10 + 1
+    assert len(recalled(WORD + [NOTHING] * 105 + WORD)) == 10 + 3
 
 
 def test_what_nothing_speaks_for_stays_the_cancellers() -> None:
     """Three frames on either side of what does are the person's too, and there one fades into the other."""
-    sound = recalled([NOTHING] * 30 + [EVIDENT] + [NOTHING] * 30 + [EVIDENT])
+    sound = recalled([NOTHING] * 30 + WORD + [NOTHING] * 30 + WORD)
     taken, listened = (sound == RESIDUAL).all(axis=1), (sound == LISTENED).all(axis=1)
-    assert np.flatnonzero(taken).tolist() == [*range(8, 14), *range(39, 42)]
-    assert np.flatnonzero(listened).tolist() == [*range(7), *range(15, 38)]
+    assert np.flatnonzero(taken).tolist() == [*range(8, 16), *range(41, 46)]
+    assert np.flatnonzero(listened).tolist() == [*range(7), *range(17, 40)]
+
+
+def test_of_a_word_the_frames_are_taken_that_the_echo_explains_too() -> None:
+    """Between two that it does not: so long are consonants."""
+    sound = recalled([NOTHING] * 30 + WORD * 2 + [NOTHING] * 8 + WORD * 2)
+    assert (sound[11:] == RESIDUAL).all()
+
+
+def test_a_moment_of_evidence_is_no_word() -> None:
+    """One frame in a thousand has it where nobody speaks."""
+    assert len(recalled([EVIDENT] + [NOTHING] * 40 + WORD)) == 10 + 3
 
 
 def test_doubtful_frames_are_taken_but_do_not_reach_back() -> None:
     """They are one in a hundred where nobody speaks."""
-    sound = recalled([NOTHING] * 50 + [DOUBTFUL] * 6 + [NOTHING] * 20 + [DOUBTFUL] * 5 + [EVIDENT])
-    assert len(sound) == 10 + 1
-    assert (sound[-8:] == RESIDUAL).all()
+    sound = recalled([NOTHING] * 50 + [DOUBTFUL] * 6 + [NOTHING] * 20 + [DOUBTFUL] * 5 + WORD)
+    assert len(sound) == 10 + 3
+    assert (sound[-10:] == RESIDUAL).all()
 
 
 @settings(max_examples=60, deadline=None)
 @given(frames=st.lists(st.sampled_from([NOTHING, DOUBTFUL, EVIDENT]), min_size=1, max_size=400))
-def test_whatever_was_heard_it_is_one_of_the_two_sounds_or_between(frames: list[tuple[float, bool]]) -> None:
+def test_whatever_was_heard_it_is_one_of_the_two_sounds_or_between(frames: list[tuple[float, float]]) -> None:
     """At most 3 s of it, and never more than was heard; what is evident is the residual but where it fades in."""
     frames = [*frames, EVIDENT]
     sound = recalled(frames)
     assert 1 <= len(sound) <= min(len(frames), 300)
     assert sound.min() >= LISTENED
     assert sound.max() <= RESIDUAL
-    for (_, evident), frame in zip(frames[-len(sound) :], sound, strict=True):
-        assert not evident or frame[-1] == RESIDUAL
+    for (_, evidence), frame in zip(frames[-len(sound) :], sound, strict=True):
+        assert not evidence or frame[-1] == RESIDUAL
 
 
 def test_what_was_forgotten_is_not_recalled() -> None:
@@ -76,9 +89,9 @@ def test_what_was_forgotten_is_not_recalled() -> None:
     hindsight = Hindsight()
     frame, left = np.ones(FRAME, np.int16), np.ones(FRAME, np.float32)
     for _ in range(20):
-        hindsight.push(frame, left, 1.0, evident=True)
+        hindsight.push(frame, left, 1.0, 1.0)
     hindsight.forget()
-    hindsight.push(frame, left, 1.0, evident=True)
+    hindsight.push(frame, left, 1.0, 1.0)
     assert len(hindsight.look_back().sound) == FRAME
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voicemode.core.double_talk import Found
 from voicemode.core.interruption import (
     Duck,
     IllegalInterruptionError,
@@ -122,24 +123,46 @@ def test_typing_does_not_duck() -> None:
     assert events((LEARNT_S, QUIET), *strokes) == []
 
 
-def test_a_voice_that_only_the_linear_filter_finds_ducks_and_confirms_nothing() -> None:
-    """Nothing of it comes past the canceller: playback is softer for as long as it lasts, and then as before."""
-    found = replace(QUIET, voice=True)
-    assert events((LEARNT_S, QUIET), (0.5, found), (2.0, QUIET)) == [Duck(about(3.08)), Unduck(about(4.3))]
+VOICE = replace(QUIET, found=Found(0.6, voiced=True))
+"""The canceller leaves nothing of it, the linear filter does."""
 
 
-def test_of_a_voice_that_ducked_playback_by_the_linear_filter_the_first_word_is_in_the_interruption() -> None:
+def test_a_voice_that_only_the_linear_filter_finds_pauses_and_words_decide() -> None:
+    """It may be three words that are over before the canceller passes anything."""
+    interruption = Interruption(backchannel)
+    told = fed(interruption, [(LEARNT_S, QUIET), (0.3, VOICE), (0.3, QUIET)])
+    assert told[:2] == [Duck(about(3.04)), Pause(about(3.08), about(3.0))]
+    asked = told[-1]
+    assert isinstance(asked, WordsWanted)
+    assert asked.speech_began == about(3.0)
+    assert interruption.words("ten of clubs", asked) == [Stop(about(3.6), about(3.0), StopReason.WORDS)]
+
+
+def test_what_only_the_linear_filter_finds_does_not_stop_playback_without_words() -> None:
+    """However long it lasts: a filter that is wrong must not end what the assistant says."""
+    interruption = Interruption(backchannel)
+    told = fed(interruption, [(LEARNT_S, QUIET), (1.5, VOICE), (0.3, QUIET)])
+    assert [type(each) for each in told] == [Duck, Pause, WordsWanted]
+    assert fed(interruption, [(1.1, QUIET)]) == [Resume(about(5.75))]
+
+
+def test_of_a_voice_that_the_linear_filter_found_the_first_word_is_in_the_interruption() -> None:
     """The echo has fallen, the canceller passes what it swallowed until then; the speech began when the filter found it."""
-    found = replace(QUIET, voice=True)
-    told = events((LEARNT_S, QUIET), (0.5, found), (2.0, replace(SPEECH, voice=True)))
-    assert told[:2] == [Duck(about(3.08)), Pause(about(3.56), about(3.0))]
+    told = events((LEARNT_S, QUIET), (0.5, VOICE), (2.0, replace(SPEECH, found=VOICE.found)))
+    assert told[:2] == [Duck(about(3.04)), Pause(about(3.08), about(3.0))]
     assert isinstance(told[-1], Stop)
+    assert told[-1].speech_began == about(3.0)
+
+
+def test_what_has_no_pitch_ducks_and_does_not_pause() -> None:
+    """A cough, a door, a chair: no echo, and nobody's words."""
+    hiss = replace(QUIET, found=Found(0.9, voiced=False))
+    assert events((LEARNT_S, QUIET), (0.3, hiss), (2.0, QUIET)) == [Duck(about(3.04)), Unduck(about(4.32))]
 
 
 def test_typing_that_the_linear_filter_takes_for_somebody_does_not_duck() -> None:
-    """It is no echo; but of each stroke of 30 ms the filter is sure only in the last two frames."""
-    sure = replace(QUIET, voice=True)
-    strokes = [(0.01, QUIET), (0.02, sure), (0.1, QUIET)] * 480
+    """It is no echo, but it is over in 30 ms."""
+    strokes = [(0.03, replace(QUIET, found=Found(0.9, voiced=False))), (0.1, QUIET)] * 480
     assert events((LEARNT_S, QUIET), *strokes) == []
 
 

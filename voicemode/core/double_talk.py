@@ -104,7 +104,7 @@ class DoubleTalk:
         self._evidence = Presence()
         self._latest = 0.0
         """Evidence of somebody in the last frame."""
-        self._trusted = False
+        self._known = False
         """Is the echo where it is subtracted?"""
         self._unexplained = 0.0
         self._hindsight = Hindsight()
@@ -138,11 +138,14 @@ class DoubleTalk:
         self._evidence.reset()
         self._hindsight.forget()
 
-    def process(self, near: Samples, far: Samples, cleaned: Samples, *, delay: int, known: bool) -> Samples:
+    def process(
+        self, near: Samples, far: Samples, cleaned: Samples, *, delay: int, known: bool, hidden: bool = False
+    ) -> Samples:
         """The sound to write down. All have the same whole number of frames of 10 ms, 16 kHz mono PCM.
 
         ``cleaned`` is the canceller's; ``far`` comes ``delay`` samples earlier than 30 ms before its echo. ``cleaned`` itself
-        is handed back where nobody speaks, and where the echo's place is not ``known``, or moves.
+        is handed back where nobody speaks, and where the echo's place is not ``known``, or moves. ``hidden``: it is not found
+        where it was, as when somebody is louder, which who was heard before may be.
         """
         result, opened = cleaned.copy(), False
         self._recalled = None
@@ -150,9 +153,9 @@ class DoubleTalk:
         nears, fars = _scaled(near).reshape(-1, FRAME), _scaled(far).reshape(-1, FRAME)
         for at, frame in enumerate(result.reshape(-1, FRAME)):
             before = self._open > 0
-            left = self._hear(nears[at], fars[at], delay, known=known)
+            left = self._hear(nears[at], fars[at], delay, known=known or (hidden and self._proven > 0))
             now = self._open > 0
-            believed = self._trusted and self._has_learnt and bool(nears[at].any())
+            believed = self._known and self._has_learnt and bool(nears[at].any())
             self._hindsight.push(frame, left, self._unexplained if believed else 0.0, self._latest)
             if now and not before:
                 self._recall(later=len(result) - (at + 1) * FRAME)
@@ -184,17 +187,16 @@ class DoubleTalk:
         self._heard += bool(np.abs(far).max() > _AUDIBLE)
         unexplained, no_echo = self._shares()
         misplaced = self._linear.slip <= _MOST_SLIP or float(left @ left) > _LOUDER * float(near @ near)
-        # A person as loud as the echo hides it from whoever looks where it is.
-        self._trusted = known or (self._trusted and kept and self._proven > 0)
-        believed = self._trusted and self._has_learnt and not misplaced
+        self._known = known
+        believed = known and self._has_learnt and not misplaced
         self._latest = math.sqrt(unexplained * min(no_echo, unexplained)) if believed else 0.0
         self._unexplained = unexplained
         self._row = self._row + 1 if unexplained >= _UNEXPLAINED else 0
-        proof = self._evidence.push(self._latest) >= FOUND_S - _TINY
-        self._proven = _PROVEN_FRAMES if proof else max(self._proven - 1, 0)
+        self._evidence.push(self._latest)
+        self._proven = _PROVEN_FRAMES if self._evidence.reached(FOUND_S) else max(self._proven - 1, 0)
         if self._linear.echo_power.any():
             self._remember(spoken=self._row > 0 and self._proven > 0)
-        if not (self._trusted and self._proven and self._has_learnt):
+        if not (known and self._proven and self._has_learnt):
             self._open = 0
         elif self._row >= _FRAMES or (self._open and unexplained >= _STILL_UNEXPLAINED):
             self._open = _HOLD_FRAMES

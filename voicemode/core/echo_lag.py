@@ -105,6 +105,11 @@ class EchoLag:
         return Echo.LOST if self._misses >= _TORN_AFTER else Echo.KNOWN
 
     @property
+    def hidden(self) -> bool:
+        """Is it LOST only because it was not found where it was? Then somebody who is louder may hide it."""
+        return self._lag is not None and not (self._following or self._unproven) and self._misses >= _TORN_AFTER
+
+    @property
     def delay_s(self) -> float:
         """By how much the far end is delayed now."""
         return self._delay / CAPTURE_RATE

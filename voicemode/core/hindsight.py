@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from voicemode.audio import FULL_SCALE, Samples
 from voicemode.core.linear_echo import FRAME, Floats
-from voicemode.core.presence import Presence
+from voicemode.core.presence import FOUND_S, Presence
 
 __all__ = ["PAUSE_S", "Hindsight", "Recalled", "blend"]
 
@@ -26,8 +26,8 @@ PAUSE_S = 1.0
 """Somebody who says nothing for longer begins anew: who dictates numbers pauses for 0.8 s between them."""
 _FRAMES = 300
 """3 s: three such words."""
-_SEEMS_S = 0.005
-"""As ``FOUND_S``, of what lies before a proof: half of it."""
+_SEEMS_S = FOUND_S / 2
+"""Of evidence, what lies before a proof needs less: that somebody speaks is known."""
 _LEAD_FRAMES = 10
 """Before the first evidence: the soft beginning of a word."""
 _UNEXPLAINED = 0.3
@@ -94,15 +94,14 @@ class Hindsight:
         """First and last place of each stretch in which somebody seems to have been, the last being where most spoke for it."""
         presence, most_s, stretches = Presence(), 0.0, list[tuple[int, int]]()
         for at, evidence in enumerate(self._evidence[order]):
-            sum_s = presence.push(float(evidence), _FRAME_S)
-            if sum_s == 0:
+            presence.push(float(evidence), _FRAME_S)
+            if presence.sum_s == 0:
                 most_s = 0.0
-            elif sum_s >= _SEEMS_S and sum_s > most_s:
-                first = at + 1 - round(presence.for_s / _FRAME_S)
+            elif presence.reached(_SEEMS_S) and presence.sum_s >= most_s:
                 if most_s:
                     stretches.pop()
-                most_s = sum_s
-                stretches.append((first, at))
+                most_s = presence.sum_s
+                stretches.append((at + 1 - round(presence.for_s / _FRAME_S), at))
         return stretches
 
 

@@ -314,7 +314,8 @@ class Interruption:
         if verdict.speech or verdict.no_echo or verdict.found.voiced:
             self._voiced_until = self._now
         voice = verdict.found.evidence if verdict.found.voiced else 0.0
-        self._found = self._presence.push(voice, seconds) >= SURE_S or self._found
+        self._presence.push(voice, seconds)
+        self._found = self._found or self._presence.reached(SURE_S)
         if not verdict.speech:
             self._faint_s += seconds if verdict.no_echo else 0.0
             return

@@ -97,7 +97,8 @@ class NearSpeech:
         over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
         over_noise_db = facts.cleaned_dbfs - facts.noise_floor_dbfs
         beyond = over_db >= _SUSPICION_DB and over_noise_db >= _NOISE_DB
-        found = self._presence.push(facts.found.evidence, facts.seconds) >= FOUND_S
+        self._presence.push(facts.found.evidence, facts.seconds)
+        found = self._presence.reached(FOUND_S)
         loud = self._add_loudness(facts.seconds, over_db >= _LOUD_DB and over_noise_db >= _LOUD_NOISE_DB) or found
         likely = beyond and facts.probability >= _SUSPICION
         self._speaking = beyond and facts.probability >= (_SPEECH_OFF if self._speaking else _SPEECH_ON)

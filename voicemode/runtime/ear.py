@@ -89,7 +89,8 @@ class Ear:
 
     def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
         delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN
-        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
+        hidden = self._lag.hidden
+        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known, hidden=hidden)
         newest = () if spoken is cleaned else (Recalled(spoken, len(spoken)),)
         recalled = self._double_talk.recalled
         return newest if recalled is None else (*newest, recalled)
