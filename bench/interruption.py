@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.echo_room import EchoPath, Signal, draw_path, impulse_response, scaled
 from bench.first_word import WORD_KEPT
-from bench.interruption_sounds import Clip, backchannels, clips, cough, messages
+from bench.interruption_sounds import Clip, backchannels, clips, cough, messages, typing
 from bench.interruption_trial import Engines, Kind, Outcome, Said, run
 from voicemode.audio import CAPTURE_RATE
 from voicemode.core.commands import is_backchannel
@@ -76,7 +76,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     default = Path(__file__).parents[1] / "tests" / "clips"
     parser.add_argument("--clips", type=Path, default=default, help="folder of human recordings (default: the project's own)")
     parser.add_argument(
-        "-n", type=int, default=24, help="interruptions at each level, and backchannels and coughs (default 24)"
+        "-n", type=int, default=24, help="interruptions at each level, backchannels, coughs, typists (default 24)"
     )
     parser.add_argument("--minutes", type=float, default=30.0, help="of the assistant's speech without anybody (default 30)")
     parser.add_argument(
@@ -104,6 +104,8 @@ def trials(sentences: Sequence[Clip], short: Sequence[Clip], *, each: int, minut
         yield _trial(next(rooms), chance, "cough", Clip("", cough(chance)), 6.0)
     for at in range(round(minutes)):
         yield Trial(draw_path(next(rooms)), at % len(_VOICES), 0.0, Said(kind="nobody"))
+    for _ in range(each):
+        yield _trial(next(rooms), chance, "typing", Clip("", typing(chance)), 6.0)
 
 
 def _trial(room: int, chance: np.random.Generator, kind: Kind, clip: Clip, level_db: float) -> Trial:
@@ -171,6 +173,7 @@ def summary(planned: Sequence[Trial], outcomes: Sequence[Outcome]) -> dict[str, 
         },
         "backchannels": {"with_transcript": _share_played_on(with_words), "without_transcript": _share_played_on(without)},
         "coughs": _share_played_on(_of("cough", outcomes)),
+        "typing": _share_played_on(_of("typing", outcomes)),
         "cpu_percent": round(100 * float(frames.sum()) / seconds, 2),
         "frame_p99_ms": round(1000 * float(np.quantile(frames, 0.99)), 2),
     }

@@ -18,7 +18,7 @@ from voicemode.engines.builtin_tts import BuiltinSynthesizer
 from voicemode.interfaces import SpeechDetector, SpeechRequest
 from voicemode.wire.wav import decode_wav
 
-__all__ = ["Clip", "backchannels", "clips", "cough", "messages"]
+__all__ = ["Clip", "backchannels", "clips", "cough", "messages", "typing"]
 
 _ONSET_DB = 25.0
 """A frame of 10 ms sounds when it is within so much of the loudest one."""
@@ -27,6 +27,7 @@ _LEAD_S = 0.064
 _LONGEST_S = 6.0
 _PAUSE_S = 0.2
 _LISTENING_DBFS = -20.0
+_TYPING_S = 4.0
 _LEAST_S = 0.9
 """Three words at 3.3 words a second."""
 _TEXT = (
@@ -112,6 +113,21 @@ def cough(chance: np.random.Generator) -> Signal:
         noise = np.convolve(chance.standard_normal(len(seconds)), np.ones(6) / 6, "same")  # little above 2 kHz
         bursts += [noise * np.exp(-seconds / chance.uniform(0.05, 0.12)), np.zeros(round(0.12 * CAPTURE_RATE))]
     return np.concatenate(bursts).astype(np.float32)
+
+
+def typing(chance: np.random.Generator) -> Signal:
+    """Four seconds of keystrokes, seven a second, as far as levels go: bursts of noise of 30 ms, softer ones on release."""
+    sound = np.zeros(round(_TYPING_S * CAPTURE_RATE))
+    seconds = np.arange(round(0.03 * CAPTURE_RATE)) / CAPTURE_RATE
+    at_s = 0.0
+    while at_s < _TYPING_S - 0.2:
+        noise = np.convolve(chance.standard_normal(len(seconds)), [1.0, -0.5], "same")  # more above 4 kHz than below
+        stroke = chance.uniform(0.5, 1.5) * noise * np.exp(-seconds / chance.uniform(0.004, 0.012))
+        for part, begins_s in ((stroke, at_s), (0.3 * stroke, at_s + chance.uniform(0.06, 0.1))):
+            begins = round(begins_s * CAPTURE_RATE)
+            sound[begins : begins + len(part)] += part
+        at_s += 0.06 + chance.exponential(0.08)
+    return sound.astype(np.float32)
 
 
 async def _speak(wanted: Sequence[tuple[str, str]]) -> list[Signal]:

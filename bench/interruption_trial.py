@@ -35,7 +35,7 @@ from voicemode.interfaces import EchoCanceller, SpeechDetector
 
 __all__ = ["Engines", "Kind", "Outcome", "Said", "run"]
 
-Kind = Literal["interruption", "backchannel", "cough", "nobody"]
+Kind = Literal["interruption", "backchannel", "cough", "typing", "nobody"]
 
 _TRANSCRIPTION_S = 0.4
 """How long the words of a snippet take: a local Whisper base needs 0.5 s for 2 s of sound, cloud engines 0.25 to 0.35 s."""
@@ -147,10 +147,9 @@ class _Hearing:
     def hear(self, near: Samples, far: Samples) -> NearEnd:
         """The facts of one frame, as a turn hands them on."""
         self._lag.align(near, far)
-        delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN
+        delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.placed
         cleaned = self._canceller.process(near, far)
-        hidden = self._lag.hidden
-        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known, hidden=hidden)
+        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
         self._listener.push(cleaned)
         if spoken is not cleaned:
             self._listener.amend(spoken, len(spoken))

@@ -69,7 +69,7 @@ def test_trials_depend_on_nothing_but_the_seed() -> None:
         (each.path, each.said.at_s, each.voice) for each in again
     ]
     kinds = Counter(each.said.kind for each in first)
-    assert kinds == {"interruption": 2 * len(LEVELS_DB), "backchannel": 4, "cough": 2, "nobody": 3}
+    assert kinds == {"interruption": 2 * len(LEVELS_DB), "backchannel": 4, "cough": 2, "nobody": 3, "typing": 2}
     assert len({each.path.seed for each in first}) == len(first)
 
 

@@ -131,7 +131,7 @@ def test_a_voice_that_only_the_linear_filter_finds_pauses_and_words_decide() -> 
     """It may be three words that are over before the canceller passes anything."""
     interruption = Interruption(backchannel)
     told = fed(interruption, [(LEARNT_S, QUIET), (0.3, VOICE), (0.3, QUIET)])
-    assert told[:2] == [Duck(about(3.04)), Pause(about(3.08), about(3.0))]
+    assert told[:2] == [Duck(about(3.04)), Pause(about(3.13), about(3.0))]
     asked = told[-1]
     assert isinstance(asked, WordsWanted)
     assert asked.speech_began == about(3.0)
@@ -149,7 +149,7 @@ def test_what_only_the_linear_filter_finds_does_not_stop_playback_without_words(
 def test_of_a_voice_that_the_linear_filter_found_the_first_word_is_in_the_interruption() -> None:
     """The echo has fallen, the canceller passes what it swallowed until then; the speech began when the filter found it."""
     told = events((LEARNT_S, QUIET), (0.5, VOICE), (2.0, replace(SPEECH, found=VOICE.found)))
-    assert told[:2] == [Duck(about(3.04)), Pause(about(3.08), about(3.0))]
+    assert told[:2] == [Duck(about(3.04)), Pause(about(3.13), about(3.0))]
     assert isinstance(told[-1], Stop)
     assert told[-1].speech_began == about(3.0)
 

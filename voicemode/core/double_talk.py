@@ -7,11 +7,11 @@ still is intelligible. So its residual is taken only where it holds more than an
 Two things must say so. What was left of the echo so far, bin by bin, must not explain most of the residual: that finds a voice
 10 dB under the echo, but takes a lid that is closed for one as well. So a part of the residual must also be louder than the
 echo before it was cancelled; then it is no echo, wherever the lid is. Speech that overlaps leaves such bins free within a
-syllable or two. Their geometric mean is the evidence, which is summed up (``core.presence``): half of the frames of a voice 6 dB under
-the echo show little of either.
+syllable or two. Their geometric mean is the evidence, which is summed up (``core.presence``): half of the frames of a voice 6 dB
+under the echo show little of either.
 
-Where samples were lost the filter subtracts at the wrong place, and what is left looks like somebody for half a second, until it
-has learnt anew. But then the microphone is no louder than the echo is taken to be, in no bin, and echo and residual are alike.
+Where samples were lost the filter subtracts at the wrong place, and what is left looks like somebody for half a second, until
+it has learnt anew. But then the microphone is no louder than the echo is taken to be, and echo and residual are alike.
 """
 
 from __future__ import annotations
@@ -138,14 +138,11 @@ class DoubleTalk:
         self._evidence.reset()
         self._hindsight.forget()
 
-    def process(
-        self, near: Samples, far: Samples, cleaned: Samples, *, delay: int, known: bool, hidden: bool = False
-    ) -> Samples:
+    def process(self, near: Samples, far: Samples, cleaned: Samples, *, delay: int, known: bool) -> Samples:
         """The sound to write down. All have the same whole number of frames of 10 ms, 16 kHz mono PCM.
 
         ``cleaned`` is the canceller's; ``far`` comes ``delay`` samples earlier than 30 ms before its echo. ``cleaned`` itself
-        is handed back where nobody speaks, and where the echo's place is not ``known``, or moves. ``hidden``: it is not found
-        where it was, as when somebody is louder, which who was heard before may be.
+        is handed back where nobody speaks, and where the echo's place is not ``known``.
         """
         result, opened = cleaned.copy(), False
         self._recalled = None
@@ -153,7 +150,7 @@ class DoubleTalk:
         nears, fars = _scaled(near).reshape(-1, FRAME), _scaled(far).reshape(-1, FRAME)
         for at, frame in enumerate(result.reshape(-1, FRAME)):
             before = self._open > 0
-            left = self._hear(nears[at], fars[at], delay, known=known or (hidden and self._proven > 0))
+            left = self._hear(nears[at], fars[at], delay, known=known)
             now = self._open > 0
             believed = self._known and self._has_learnt and bool(nears[at].any())
             self._hindsight.push(frame, left, self._unexplained if believed else 0.0, self._latest)

@@ -105,9 +105,12 @@ class EchoLag:
         return Echo.LOST if self._misses >= _TORN_AFTER else Echo.KNOWN
 
     @property
-    def hidden(self) -> bool:
-        """Is it LOST only because it was not found where it was? Then somebody who is louder may hide it."""
-        return self._lag is not None and not (self._following or self._unproven) and self._misses >= _TORN_AFTER
+    def placed(self) -> bool:
+        """Is there no reason to believe that the echo is elsewhere than where it was found, or that there is none where none was?
+
+        Somebody who is louder may hide it, and a canceller may not have followed its last move yet.
+        """
+        return not self._unproven
 
     @property
     def delay_s(self) -> float:

@@ -174,8 +174,8 @@ class LinearEcho:
     def slip(self) -> float:
         """What echo and residual have in common, relative to the echo.
 
-        About 0 with and without somebody who speaks, as neither depends on the other. Below it where the echo is not where it is
-        subtracted, for then what is left is the echo twice, once with the wrong sign: -1, and less the louder the wrong one is.
+        About 0 with and without somebody who speaks, as neither depends on the other. Below it where the echo is not where it
+        is subtracted, for then what is left is the echo twice, once with the wrong sign: -1, or less, the louder that one is.
         """
         return self._shared / (self._echo + 1e-6)
 
@@ -198,7 +198,7 @@ class LinearEcho:
         if not self._powers.any():
             self._padded[2, FRAME:] = near
             self.echo_power, self.doubt_power = np.zeros_like(self.echo_power), np.zeros_like(self.echo_power)
-            self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[2]))
+            self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[2]).astype(np.complex64, copy=False))
             self._far.move(self._drift.rate)
             return near, kept
         self._both[0] = (self._filter * self._spectra).sum(axis=0)

@@ -1,7 +1,7 @@
 """Is somebody there beside the echo? A sum of evidence that falls while there is none (the CUSUM test of Page, 1954).
 
-Half of the frames of a soft voice show nothing, so frames in a row are the wrong thing to wait for. The sum finds little evidence
-that lasts as well as much that does not, and it tells when somebody began: where it was 0 last.
+Half of the frames of a soft voice show nothing, so frames in a row are the wrong thing to wait for. The sum finds little
+evidence that lasts as well as much that does not, and it tells when somebody began: where it was 0 last.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ _ALLOWANCE = 0.1
 _MOST_EVIDENCE = 0.3
 """Of a moment. A keystroke is no echo, and lasts for 30 ms: eight of them a second are paid for by their pauses."""
 FOUND_S = 0.008
-"""Enough for a duck. Of 64 voices 6 dB under the echo all were found, half of them within 70 ms and nine in ten within 210; in 29
-simulated minutes without anybody it happened twice, and 3 times in 13 minutes at a busy sound card that lost samples."""
-SURE_S = 0.01
-"""Enough to pause, of what has a pitch, from the duck on."""
+"""Enough for a duck. Of 64 voices 6 dB under the echo all were found, half of them within 70 ms and nine in ten within 210;
+in 29 simulated minutes without anybody it happened twice, and 3 times in 13 minutes at a busy sound card that lost samples."""
+SURE_S = 0.02
+"""Enough to pause, of what has a pitch, from the duck on: a tenth of a second more. Where a sound card loses samples unnoticed, the
+residual looks like a voice for that long, until the filter or whoever looks for the echo has seen it."""
 _MOST_S = 0.03
 """Who has shouted for a minute must not be there for a second after."""
 _ROUNDING_S = 1e-9

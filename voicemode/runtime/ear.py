@@ -88,9 +88,8 @@ class Ear:
         return cleaned, [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo, found) for mine, theirs, found in frames]
 
     def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
-        delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.echo is Echo.KNOWN
-        hidden = self._lag.hidden
-        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known, hidden=hidden)
+        delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.placed
+        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
         newest = () if spoken is cleaned else (Recalled(spoken, len(spoken)),)
         recalled = self._double_talk.recalled
         return newest if recalled is None else (*newest, recalled)
