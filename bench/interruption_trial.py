@@ -14,7 +14,7 @@ from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
 from bench.first_word import first_word_share
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 from voicemode.core.double_talk import DoubleTalk
-from voicemode.core.echo_lag import Echo, EchoLag
+from voicemode.core.echo_lag import EchoLag
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.interruption import (
     DUCK_DB,

@@ -137,6 +137,10 @@ look_for_virtual_card() {
 }
 
 # One test counts packets in a network of its own.
+look_for_known_words() {
+    on_mac || have espeak-ng || want espeak-ng "espeak-ng, whose words have known times"
+}
+
 look_for_namespaces() {
     on_mac || PATH="$PATH:/usr/sbin:/sbin" have ip || want iproute2 "ip"
 }
@@ -215,7 +219,7 @@ case $goal in
     lint | services) look_for_python ;;
     clients) look_for_python; look_for_node_and_browser ;;
     run) look_for_python; look_for_portaudio ;;
-    test) look_for_python; look_for_portaudio; look_for_virtual_card; look_for_namespaces ;;
+    test) look_for_python; look_for_portaudio; look_for_virtual_card; look_for_known_words; look_for_namespaces ;;
     demo)
         look_for_python
         needed=${#missing[@]} # Python is; without sound the demo speaks and listens through files

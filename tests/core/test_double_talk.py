@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tests.core.rooms import as_pcm, echo_of, level_db, noise, room, voice
 from voicemode.audio import CAPTURE_RATE, Samples
-from voicemode.core.double_talk import DoubleTalk
+from voicemode.core.double_talk import DoubleTalk, Found
 from voicemode.core.linear_echo import FRAME, Floats
+from voicemode.core.presence import FOUND_S, SURE_S, Presence
 
 SPOKEN_S = 4.0
 """When somebody begins to speak, if anybody does: two seconds after the filter is worth something."""
@@ -152,6 +153,52 @@ def test_what_is_recalled_does_not_depend_on_the_blocks(frames: int) -> None:
 
 def recalls_by_end(found: list[tuple[int, Samples]]) -> list[tuple[int, list[int]]]:
     return [(begins + len(sound), sound.tolist()) for begins, sound in found]
+
+
+def evidence(near: Samples, far: Samples) -> list[Found]:
+    """Of each frame."""
+    double_talk, told = DoubleTalk(), list[Found]()
+    silence_where_cancelled(near, far, double_talk=double_talk)
+    told += double_talk.found
+    return told
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_voice_under_the_echo_is_found_within_a_quarter_of_a_second_and_has_a_pitch(seed: int) -> None:
+    """From its first sound on, of which the first syllable may be a hiss."""
+    told = evidence(*scene(seed, person=somebody(seed, 0.1 * 0.3 / 2)))
+    presence, found = Presence(), []
+    for each in told:
+        presence.push(each.evidence)
+        found.append(presence.reached(FOUND_S))
+    assert not any(found[200 : round(SPOKEN_S * 100)])
+    assert any(found[round(SPOKEN_S * 100) : round(SPOKEN_S * 100) + 25])
+    assert sum(each.voiced for each in told) > 20
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_samples_were_lost_nobody_is_found_for_long(seed: int) -> None:
+    """Ten milliseconds of the microphone: a third of a second later there is hardly any evidence."""
+    near, far = scene(seed)
+    at = round(SPOKEN_S * CAPTURE_RATE)
+    lost = np.concatenate([near[:at], near[at + FRAME :]])
+    told = evidence(lost, far[: len(lost)])
+    assert sum(each.evidence for each in told[round(SPOKEN_S * 100) + 33 :]) < 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_keystrokes_are_not_sure_to_be_a_voice(seed: int) -> None:
+    """They are no echo, but have no pitch; a few frames may seem to."""
+    chance = np.random.default_rng(seed)
+    keys = np.zeros(round(2.0 * CAPTURE_RATE), np.float32)
+    for at in range(0, len(keys) - 480, 2_000):
+        keys[at : at + 480] = 0.1 * chance.standard_normal(480) * np.exp(-np.arange(480) / 100)
+    told = evidence(*scene(seed, person=keys))[round(SPOKEN_S * 100) :]
+    assert sum(each.evidence > 0.3 for each in told) > 10
+    presence = Presence()
+    for each in told:
+        presence.push(each.evidence if each.voiced else 0.0)
+        assert not presence.reached(SURE_S)
 
 
 def test_the_cancellers_sound_is_not_changed_in_place() -> None:

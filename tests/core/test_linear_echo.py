@@ -149,3 +149,51 @@ def test_nothing_is_read_that_has_not_come_yet() -> None:
     tap.move(-1_000.0)
     assert tap.position >= 8
     assert tap.read().shape == (FRAME,)
+
+
+def slips(near: Floats, far: Floats) -> list[float]:
+    """After each frame."""
+    echo, told = LinearEcho(), []
+    for at in range(0, len(near) - FRAME + 1, FRAME):
+        echo.cancel(near[at : at + FRAME], far[at : at + FRAME], 0)
+        told.append(echo.slip)
+    return told
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_neither_an_echo_nor_a_voice_resembles_a_slip(seed: int) -> None:
+    """They have nothing to do with each other, the voice being 6 dB softer from 4 s on."""
+    far = voice(6.0, seed)
+    near = echo_of(far, room(seed)) + noise(6.0, seed, 3e-4)
+    near[4 * CAPTURE_RATE :] += voice(2.0, seed + 1, 0.015)
+    assert min(slips(near, far)[200:]) > -0.3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_echo_that_comes_too_early_is_a_slip(seed: int) -> None:
+    """Ten milliseconds of the microphone were lost: within a fifth of a second of sound it is known."""
+    far = voice(6.0, seed)
+    near = echo_of(far, room(seed)) + noise(6.0, seed, 3e-4)
+    lost = np.concatenate([near[: 4 * CAPTURE_RATE], near[4 * CAPTURE_RATE + FRAME :]])
+    assert min(slips(lost, far[: len(lost)])[400:430]) < -0.15
+
+
+def test_what_nothing_has_excited_may_be_left() -> None:
+    """A filter that has learnt nothing doubts more than one that has heard the same for two seconds."""
+    far = noise(2.0, 1)
+    near, echo = echo_of(far, room(1)), LinearEcho()
+    doubts = []
+    for at in range(0, len(near) - FRAME + 1, FRAME):
+        echo.cancel(near[at : at + FRAME], far[at : at + FRAME], 0)
+        doubts.append(float(echo.doubt_power.sum()))
+    assert np.mean(doubts[-20:]) < np.mean(doubts[3:10]) / 100
+
+
+def test_while_nothing_is_played_the_microphone_is_what_is_left() -> None:
+    """Not what was left when something was."""
+    echo, far, silence = LinearEcho(), noise(0.5, 1), np.zeros(FRAME, np.float32)
+    for at in range(0, len(far), FRAME):
+        echo.cancel(far[at : at + FRAME], far[at : at + FRAME], 0)
+    for _ in range(40):
+        echo.cancel(silence, silence, 0)
+    assert echo.residual_power.sum() == echo.near_power.sum() == echo.echo_power.sum() == echo.doubt_power.sum() == 0

@@ -7,8 +7,8 @@ still is intelligible. So its residual is taken only where it holds more than an
 Two things must say so. What was left of the echo so far, bin by bin, must not explain most of the residual: that finds a voice
 10 dB under the echo, but takes a lid that is closed for one as well. So a part of the residual must also be louder than the
 echo before it was cancelled; then it is no echo, wherever the lid is. Speech that overlaps leaves such bins free within a
-syllable or two. Their geometric mean is the evidence, which is summed up (``core.presence``): half of the frames of a voice 6 dB
-under the echo show little of either.
+syllable or two. Their geometric mean is the evidence, which is summed up (``core.presence``): half of the frames of a voice
+6 dB under the echo show little of either.
 
 Where samples were lost the filter subtracts at the wrong place, and what is left looks like somebody for half a second, until
 it has learnt anew. But then the microphone is no louder than the echo is taken to be, and echo and residual are alike.

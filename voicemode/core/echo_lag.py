@@ -106,7 +106,7 @@ class EchoLag:
 
     @property
     def placed(self) -> bool:
-        """Is there no reason to believe that the echo is elsewhere than where it was found, or that there is none where none was?
+        """Is there no reason to believe that the echo is elsewhere than where it was found, or where none was found before?
 
         Somebody who is louder may hide it, and a canceller may not have followed its last move yet.
         """

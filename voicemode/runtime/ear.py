@@ -55,7 +55,7 @@ class Ear:
     def spoken(self) -> tuple[Recalled, ...]:
         """What of the last blocks is to be written down in the place of what was handed out, the oldest first.
 
-        Nothing is decided by it: a filter that is wrong must not make the assistant interrupt itself.
+        Nothing is stopped by it: a filter that is wrong must not make the assistant interrupt itself.
         """
         return self._spoken
 
