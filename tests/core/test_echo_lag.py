@@ -85,12 +85,16 @@ def test_a_device_that_begins_anew_is_found_again_within_a_quarter_of_a_second()
     assert echo(lag) is Echo.KNOWN
     before_s = lag.delay_s
 
+    assert lag.placed
+
     lag.torn()
     assert echo(lag) is Echo.LOST
+    assert not lag.placed
     near = later(far, 0.102)[3 * CAPTURE_RATE :]
     aligned(lag, near[: CAPTURE_RATE // 4], far[3 * CAPTURE_RATE :][: CAPTURE_RATE // 4])
     assert lag.delay_s - before_s == pytest.approx(0.012, abs=0.001)
     assert echo(lag) is Echo.LOST  # the canceller has not followed yet
+    assert lag.placed
     aligned(lag, near[CAPTURE_RATE // 4 : CAPTURE_RATE], far[3 * CAPTURE_RATE :][CAPTURE_RATE // 4 : CAPTURE_RATE])
     assert echo(lag) is Echo.KNOWN
 
@@ -143,6 +147,7 @@ def test_an_echo_that_is_torn_is_lost_until_it_is_whole_again() -> None:
     near, far = near[2 * CAPTURE_RATE :], far[2 * CAPTURE_RATE :]
     aligned(lag, voice(0.5, 13, level=500.0), far[:8_000])
     assert echo(lag) is Echo.LOST
+    assert lag.placed  # it may be somebody who hides it
     aligned(lag, near[8_000:24_000], far[8_000:24_000])
     assert echo(lag) is Echo.KNOWN
 
