@@ -311,10 +311,9 @@ class Interruption:
         self._speaking = verdict.speech
         if verdict.suspicious:
             self._suspicious_until = self._now
-        if verdict.speech or verdict.no_echo or verdict.found.voiced:
+        if verdict.speech or verdict.no_echo or verdict.voice > 0:
             self._voiced_until = self._now
-        voice = verdict.found.evidence if verdict.found.voiced else 0.0
-        self._presence.push(voice, seconds)
+        self._presence.push(verdict.voice, seconds)
         self._found = self._found or self._presence.reached(SURE_S)
         if not verdict.speech:
             self._faint_s += seconds if verdict.no_echo else 0.0

@@ -69,8 +69,9 @@ class Verdict:
     """It is, unless it is echo."""
     no_echo: bool
     """No echo is so loud; told of frames that are or may be speech."""
-    found: Found
-    """As in the frame."""
+    voice: float
+    """Evidence of a voice, 0 to 1, with which both agree: the linear filter finds somebody with a pitch, and the canceller leaves
+    more than the noise of the room. Where a sound card loses samples either is wrong, hardly ever both at once."""
 
 
 class NearSpeech:
@@ -102,10 +103,11 @@ class NearSpeech:
         loud = self._add_loudness(facts.seconds, over_db >= _LOUD_DB and over_noise_db >= _LOUD_NOISE_DB) or found
         likely = beyond and facts.probability >= _SUSPICION
         self._speaking = beyond and facts.probability >= (_SPEECH_OFF if self._speaking else _SPEECH_ON)
+        voice = facts.found.evidence if facts.found.voiced and over_noise_db >= _NOISE_DB else 0.0
         if not self._speaking and not (patient and (loud or likely)):
             doubtful = facts.probability >= _SUSPICION
             self._residual.learn(facts.cleaned_dbfs, facts.raw_dbfs, facts.seconds, doubtful=doubtful)
-        return Verdict(loud or likely, self._speaking, likely and over_db >= _PROOF_DB, facts.found)
+        return Verdict(loud or likely, self._speaking, likely and over_db >= _PROOF_DB, voice)
 
     def _add_loudness(self, seconds: float, loud: bool) -> bool:
         """Has it been too loud for echo and noise for long enough?"""
