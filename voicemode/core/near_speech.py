@@ -70,8 +70,8 @@ class Verdict:
     no_echo: bool
     """No echo is so loud; told of frames that are or may be speech."""
     voice: float
-    """Evidence of a voice, 0 to 1, with which both agree: the linear filter finds somebody with a pitch, and the canceller leaves
-    more than the noise of the room. Where a sound card loses samples either is wrong, hardly ever both at once."""
+    """Evidence of a voice, 0 to 1, with which both agree: the linear filter finds somebody with a pitch, and the canceller
+    leaves more than the noise of the room. Where a sound card loses samples either is wrong, hardly ever both at once."""
 
 
 class NearSpeech:

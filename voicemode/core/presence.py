@@ -16,8 +16,8 @@ FOUND_S = 0.008
 """Enough for a duck. Of 64 voices 6 dB under the echo all were found, half of them within 70 ms and nine in ten within 210;
 in 29 simulated minutes without anybody it happened twice, and 3 times in 13 minutes at a busy sound card that lost samples."""
 SURE_S = 0.01
-"""Enough to pause, from the duck on, of what has a pitch and of which the canceller leaves something too. Where a sound card loses
-samples unnoticed, the residual looks like a voice for a tenth of a second."""
+"""Enough to pause, from the duck on, of what has a pitch and of which the canceller leaves something too. Where a sound card
+loses samples unnoticed, the residual looks like a voice for a tenth of a second."""
 _MOST_S = 0.03
 """Who has shouted for a minute must not be there for a second after."""
 _ROUNDING_S = 1e-9
