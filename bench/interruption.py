@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.echo_room import EchoPath, Signal, draw_path, impulse_response, scaled
 from bench.first_word import WORD_KEPT
-from bench.interruption_sounds import Clip, backchannels, clips, cough, messages, typing
+from bench.interruption_sounds import Clip, backchannels, clips, cough, keystrokes, messages
 from bench.interruption_trial import Engines, Kind, Outcome, Said, run
 from voicemode.audio import CAPTURE_RATE
 from voicemode.core.commands import is_backchannel
@@ -105,7 +105,7 @@ def trials(sentences: Sequence[Clip], short: Sequence[Clip], *, each: int, minut
     for at in range(round(minutes)):
         yield Trial(draw_path(next(rooms)), at % len(_VOICES), 0.0, Said(kind="nobody"))
     for _ in range(each):
-        yield _trial(next(rooms), chance, "typing", Clip("", typing(chance)), 6.0)
+        yield _trial(next(rooms), chance, "typing", Clip("", keystrokes(chance)), 6.0)
 
 
 def _trial(room: int, chance: np.random.Generator, kind: Kind, clip: Clip, level_db: float) -> Trial:

@@ -18,7 +18,7 @@ from voicemode.engines.builtin_tts import BuiltinSynthesizer
 from voicemode.interfaces import SpeechDetector, SpeechRequest
 from voicemode.wire.wav import decode_wav
 
-__all__ = ["Clip", "backchannels", "clips", "cough", "messages", "typing"]
+__all__ = ["Clip", "backchannels", "clips", "cough", "keystrokes", "messages"]
 
 _ONSET_DB = 25.0
 """A frame of 10 ms sounds when it is within so much of the loudest one."""
@@ -115,7 +115,7 @@ def cough(chance: np.random.Generator) -> Signal:
     return np.concatenate(bursts).astype(np.float32)
 
 
-def typing(chance: np.random.Generator) -> Signal:
+def keystrokes(chance: np.random.Generator) -> Signal:
     """Four seconds of keystrokes, seven a second, as far as levels go: bursts of noise of 30 ms, softer ones on release."""
     sound = np.zeros(round(_TYPING_S * CAPTURE_RATE))
     seconds = np.arange(round(0.03 * CAPTURE_RATE)) / CAPTURE_RATE

@@ -51,7 +51,7 @@ class Message:
 
     @property
     def held(self) -> bool:
-        return self.status == "no_speech" and not self.text
+        return self.status == "no_speech" and not self.text and "stop" not in self.barge_ins
 
 
 async def _message(server: StdioServer, text: str) -> Message:

@@ -60,7 +60,7 @@ def test_of_a_word_the_frames_are_taken_that_the_echo_explains_too() -> None:
 
 
 def test_a_moment_of_evidence_is_no_word() -> None:
-    """One frame in a thousand has it where nobody speaks."""
+    """It comes alone where nobody speaks, too."""
     assert len(recalled([EVIDENT] + [NOTHING] * 40 + WORD)) == 10 + 3
 
 

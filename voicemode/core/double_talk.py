@@ -46,7 +46,7 @@ _UNEXPLAINED, _STILL_UNEXPLAINED = 0.5, 0.3
 """Shares of the residual's power that the echo that is left does not explain: to begin and to go on."""
 _MOST_SLIP = -0.15
 """Of the filter: it is subtracted at the wrong place. Where a sound card lost samples it was -0.2 to -1.6 (12 minutes on a busy
-machine), with a voice 6 dB under the echo -0.17 at least (64 of them), and -0.04 without either."""
+machine), with a voice 6 dB under the echo -0.17 at least (64 of them), and -0.04 at that card where nothing was lost."""
 _LOUDER = 1.3
 """In power, the residual over the microphone: subtracting the echo made it louder, so it was none."""
 _WORTH_A_LOOK = 0.1
@@ -79,7 +79,7 @@ class Found(NamedTuple):
     """What the linear filter has found in a frame."""
 
     evidence: float
-    """Of somebody, 0 to 1: frames without anybody have 0.001 on average, those of a voice 6 dB under the echo 0.2."""
+    """Of somebody, 0 to 1; 0 where the filter cannot tell."""
     voiced: bool
     """Does it repeat, as vowels do?"""
 
@@ -104,8 +104,6 @@ class DoubleTalk:
         self._evidence = Presence()
         self._latest = 0.0
         """Evidence of somebody in the last frame."""
-        self._known = False
-        """Is the echo where it is subtracted?"""
         self._unexplained = 0.0
         self._hindsight = Hindsight()
         self._recalled: Recalled | None = None
@@ -152,7 +150,7 @@ class DoubleTalk:
             before = self._open > 0
             left = self._hear(nears[at], fars[at], delay, known=known)
             now = self._open > 0
-            believed = self._known and self._has_learnt and bool(nears[at].any())
+            believed = known and self._has_learnt and bool(nears[at].any())
             self._hindsight.push(frame, left, self._unexplained if believed else 0.0, self._latest)
             if now and not before:
                 self._recall(later=len(result) - (at + 1) * FRAME)
@@ -184,7 +182,6 @@ class DoubleTalk:
         self._heard += bool(np.abs(far).max() > _AUDIBLE)
         unexplained, no_echo = self._shares()
         misplaced = self._linear.slip <= _MOST_SLIP or float(left @ left) > _LOUDER * float(near @ near)
-        self._known = known
         believed = known and self._has_learnt and not misplaced
         self._latest = math.sqrt(unexplained * min(no_echo, unexplained)) if believed else 0.0
         self._unexplained = unexplained

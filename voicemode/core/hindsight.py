@@ -3,8 +3,8 @@
 A proof takes time, and before it there is the canceller's sound, in which a soft voice is missing. Once it is known that
 somebody speaks, less is enough to believe that a frame a moment ago was theirs. In 32 interruptions 6 dB under the echo the
 frames that are taken here held more of the person than of anything else (96 %), and nine tenths of what they said loudly
-before that (simulated rooms, constants chosen there). What nothing speaks for stays the canceller's: a residual of the echo is
-not to be transcribed.
+before that (simulated rooms, constants chosen there, before whole stretches were taken). What nothing speaks for stays the
+canceller's: a residual of the echo is not to be transcribed.
 """
 
 from __future__ import annotations

@@ -211,6 +211,7 @@ class LinearEcho:
         if not near.any() or np.abs(near).max() >= _FULL:
             return left, kept
         self._learn(residual, slope)
+        self._compare(left, near - left)
         return left, self._is_sane(near, left) and kept
 
     def _settle(self, delay: int) -> bool:
@@ -260,10 +261,11 @@ class LinearEcho:
         likeness = float(((slope.real * residual.real + slope.imag * residual.imag) / variance).sum())
         self._far.move(self._drift.step(-likeness / certainty, certainty))
 
-    def _is_sane(self, near: Floats, left: Floats) -> bool:
-        echo = near - left
+    def _compare(self, left: Floats, echo: Floats) -> None:
         self._shared += _SLIP_SMOOTHING * (float(left @ echo) - self._shared)
         self._echo += _SLIP_SMOOTHING * (float(echo @ echo) - self._echo)
+
+    def _is_sane(self, near: Floats, left: Floats) -> bool:
         self._near_power += _DIVERGED_SMOOTHING * (float(near @ near) - self._near_power)
         self._left_power += _DIVERGED_SMOOTHING * (float(left @ left) - self._left_power)
         if self._left_power <= _DIVERGED * self._near_power:
