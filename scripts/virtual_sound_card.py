@@ -3,7 +3,14 @@
 ::
 
     program under test --PortAudio, ALSA--> sink "speaker" --its monitor--> record_loudspeaker()
-    program under test <-PortAudio, ALSA--- source "mic" <--remap-- sink "mic_in" <-- play_into_microphone()
+                                               | muted, or softer where the speakers are open
+                                            sink "room" <-- sink "mic_in" <-- play_into_microphone()
+                                               | its monitor
+    program under test <-PortAudio, ALSA--- source "mic"
+
+All of it moves by one clock, that of the room: what the loudspeaker plays is in the microphone at that same instant, however
+busy the machine is. With a loop from one clock to another, the echo came 100 ms later and, each time the daemon was not served
+in time, later still: half a second after some minutes.
 
 Nothing outside its own folder is read or written; a program joins by the variables of ``VirtualSoundCard.env``.
 As a command it runs another one inside: ``python -m scripts.virtual_sound_card -- CMD ARGS``.
@@ -94,6 +101,7 @@ class VirtualSoundCard:
         self._keeper: subprocess.Popen[bytes] | None = None
         self._noise: subprocess.Popen[bytes] | None = None
         self._modules: dict[str, str] = {}
+        self._echo_db: float | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -112,6 +120,7 @@ class VirtualSoundCard:
         self.folder = Path(tempfile.mkdtemp(prefix="voicemode-card-"))
         try:
             self._start_daemon()
+            self._load("room", "module-null-sink", "sink_name=room", f"rate={CARD_RATE}", "channels=1", "norewinds=1")
             self.add_speaker()
             self.add_microphone()
         except BaseException:
@@ -139,7 +148,8 @@ class VirtualSoundCard:
 
     def add_speaker(self) -> None:
         """Plug the loudspeaker in. Idempotent."""
-        self._load("speaker", "module-null-sink", "sink_name=speaker", f"rate={CARD_RATE}", "channels=1", "norewinds=1")
+        self._load("speaker", "module-remap-sink", "sink_name=speaker", "master=room", "channels=1")
+        self._hear_loudspeaker(self._echo_db)
         self._pactl("set-default-sink", "speaker")
 
     def remove_speaker(self) -> None:
@@ -148,8 +158,8 @@ class VirtualSoundCard:
 
     def add_microphone(self) -> None:
         """Plug the microphone in, and let the noise of its room begin anew. Idempotent."""
-        self._load("mic_in", "module-null-sink", "sink_name=mic_in", f"rate={CARD_RATE}", "channels=1", "norewinds=1")
-        self._load("mic", "module-remap-source", "source_name=mic", "master=mic_in.monitor", "channels=1")
+        self._load("mic_in", "module-remap-sink", "sink_name=mic_in", "master=room", "channels=1")
+        self._load("mic", "module-remap-source", "source_name=mic", "master=room.monitor", "channels=1")
         self._pactl("set-default-source", "mic")
         # The player is always a new one: after some minutes of a busy machine an old one was found alive and silent.
         self._end_noise()
@@ -162,24 +172,12 @@ class VirtualSoundCard:
         self._unplug(["mic", "mic_in"], sink="mic_in", source="mic")
 
     def open_speakers(self, level_db: float = -12.0) -> None:
-        """Let the microphone hear the loudspeaker, so much softer (< 0), as where nobody wears headphones.
-
-        It comes about 0.1 s later, buffers included. The daemon itself passes it on, and does not stretch it to keep that
-        delay: with a program in between, the echo fell to pieces whenever the machine was busy.
-        """
-        self.wear_headphones()
-        ends = ["source=speaker.monitor", "sink=mic_in", "source_dont_move=true", "sink_dont_move=true"]
-        module = self._pactl("load-module", "module-loopback", *ends, "latency_msec=60", "adjust_time=0").strip()
-        self._modules["echo"] = module
-        streams = [entry["index"] for entry in self._list("sink-inputs") if str(entry.get("owner_module")) == module]
-        self._pactl("set-sink-input-volume", str(streams[0]), f"{level_db}dB")
+        """Let the microphone hear the loudspeaker, so much softer (< 0), as without headphones. Nothing delays it."""
+        self._hear_loudspeaker(level_db)
 
     def wear_headphones(self) -> None:
         """Let the microphone hear nothing of the loudspeaker, as at the beginning. Idempotent."""
-        module = self._modules.pop("echo", None)
-        if module is not None:
-            with contextlib.suppress(RuntimeError):  # unplugging either end has ended it
-                self._pactl("unload-module", module)
+        self._hear_loudspeaker(None)
 
     def play_into_microphone(self, sound: Path | AudioChunk) -> None:
         """Speak into the microphone, over the noise; returns when the last sample was in the air.
@@ -251,6 +249,15 @@ class VirtualSoundCard:
     def _load(self, key: str, *words: str) -> None:
         if key not in self._modules:
             self._modules[key] = self._pactl("load-module", *words, "channel_map=mono").strip()
+
+    def _hear_loudspeaker(self, level_db: float | None) -> None:
+        """So much of it is in the room, now and when it is plugged in again; None for nothing."""
+        self._echo_db = level_db
+        if "speaker" not in self._modules:
+            return
+        (stream,) = [entry for entry in self._list("sink-inputs") if str(entry.get("owner_module")) == self._modules["speaker"]]
+        self._pactl("set-sink-input-mute", str(stream["index"]), str(int(level_db is None)))
+        self._pactl("set-sink-input-volume", str(stream["index"]), f"{level_db or 0.0}dB")
 
     def _unplug(self, keys: list[str], *, sink: str, source: str) -> None:
         """End the streams and remove the modules: PulseAudio alone would move the streams to what is left."""
