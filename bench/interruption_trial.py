@@ -150,6 +150,8 @@ class _Hearing:
         delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.placed
         cleaned = self._canceller.process(near, far)
         spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
+        if self._double_talk.torn and known:
+            self._lag.torn()
         self._listener.push(cleaned)
         if spoken is not cleaned:
             self._listener.amend(spoken, len(spoken))

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.core.rooms import as_pcm, echo_of, level_db, noise, room, voice
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.double_talk import DoubleTalk, Found
+from voicemode.core.level import levels_dbfs
 from voicemode.core.linear_echo import FRAME, Floats
 from voicemode.core.presence import FOUND_S, SURE_S, Presence
 
@@ -38,6 +40,11 @@ def silence_where_cancelled(
     """A canceller that leaves nothing shows what comes by the other way."""
     double_talk = DoubleTalk() if double_talk is None else double_talk
     return double_talk.process(near, far, np.zeros_like(near), delay=0, known=known)
+
+
+def levels_of(sound: Samples) -> NDArray[np.float64]:
+    """In dBFS, of each frame."""
+    return np.array(levels_dbfs(sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)))
 
 
 def spoken(sound: Samples) -> Samples:
@@ -151,6 +158,19 @@ def test_what_is_recalled_does_not_depend_on_the_blocks(frames: int) -> None:
         assert single[end] == sound
 
 
+def test_whoever_speaks_is_no_louder_than_what_the_filter_leaves() -> None:
+    """Of an echo much softer than itself, of a person all."""
+    begins, voiced = round(SPOKEN_S * 100), somebody(2, 0.03)
+    near, far = scene(2, person=voiced)
+    left = np.array([each.left_dbfs for each in evidence(near, far)])
+    person, heard = levels_of(as_pcm(voiced)), levels_of(near)
+    loud = np.flatnonzero(person > -35)
+    assert len(loud) > 30
+    assert np.mean(left[begins + loud] > person[loud] - 3) > 0.95
+    echo = np.flatnonzero(heard[:begins] > -35)[-100:]
+    assert np.median(heard[echo] - left[echo]) > 10
+
+
 def recalls_by_end(found: list[tuple[int, Samples]]) -> list[tuple[int, list[int]]]:
     return [(begins + len(sound), sound.tolist()) for begins, sound in found]
 
@@ -184,6 +204,23 @@ def test_where_samples_were_lost_nobody_is_found_for_long(seed: int) -> None:
     lost = np.concatenate([near[:at], near[at + FRAME :]])
     told = evidence(lost, far[: len(lost)])
     assert sum(each.evidence for each in told[round(SPOKEN_S * 100) + 33 :]) < 3
+
+
+@pytest.mark.parametrize("frames", [1, 8])
+@pytest.mark.parametrize("seed", range(6))
+def test_where_samples_were_lost_the_echo_is_said_to_be_torn(seed: int, frames: int) -> None:
+    """Within a sixth of a second of sound, and not before, whatever the blocks."""
+    near, far = scene(seed)
+    later = range(round(SPOKEN_S * 100), len(near) // FRAME, 8)
+    at = FRAME * next(frame for frame in later if levels_of(near)[frame] > -35)
+    lost = np.concatenate([near[:at], near[at + FRAME :]])
+    double_talk, told = DoubleTalk(), []
+    for begin in range(0, len(lost) - frames * FRAME, frames * FRAME):
+        part = slice(begin, begin + frames * FRAME)
+        double_talk.process(lost[part], far[part], lost[part], delay=0, known=True)
+        told.append(double_talk.torn)
+    assert not any(told[: at // (frames * FRAME)])
+    assert any(told[at // (frames * FRAME) :][: 16 // frames])
 
 
 @pytest.mark.parametrize("seed", range(3))

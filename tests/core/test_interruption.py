@@ -123,7 +123,7 @@ def test_typing_does_not_duck() -> None:
     assert events((LEARNT_S, QUIET), *strokes) == []
 
 
-VOICE = replace(QUIET, cleaned_dbfs=-57, found=Found(0.6, voiced=True))
+VOICE = replace(QUIET, cleaned_dbfs=-57, found=Found(0.6, voiced=True, left_dbfs=-40.0))
 """The canceller leaves little of it, the linear filter all."""
 
 
@@ -152,6 +152,14 @@ def test_a_voice_that_the_detector_does_not_know_does_not_stop_playback_without_
     assert fed(interruption, [(1.1, QUIET)]) == [Resume(about(5.75))]
 
 
+def test_what_the_linear_filter_takes_away_was_nobody_however_much_the_canceller_leaves() -> None:
+    """A canceller that has not followed a move yet leaves speech; whoever speaks is in what both leave."""
+    leak = replace(SPEECH, found=Found(0.0, voiced=False, left_dbfs=-62.0))
+    assert events((LEARNT_S, QUIET), (2.0, leak)) == []
+    person = replace(SPEECH, found=Found(0.0, voiced=False, left_dbfs=-30.0))
+    assert events((LEARNT_S, QUIET), (2.0, person)) == events((LEARNT_S, QUIET), (2.0, SPEECH)) != []
+
+
 def test_of_a_voice_that_the_linear_filter_found_the_first_word_is_in_the_interruption() -> None:
     """The echo has fallen, the canceller passes what it swallowed until then; the speech began when the filter found it."""
     told = events((LEARNT_S, QUIET), (0.5, VOICE), (2.0, replace(SPEECH, found=VOICE.found)))
@@ -162,13 +170,13 @@ def test_of_a_voice_that_the_linear_filter_found_the_first_word_is_in_the_interr
 
 def test_what_has_no_pitch_ducks_and_does_not_pause() -> None:
     """A cough, a door, a chair: no echo, and nobody's words."""
-    hiss = replace(QUIET, found=Found(0.9, voiced=False))
+    hiss = replace(QUIET, found=Found(0.9, voiced=False, left_dbfs=-20.0))
     assert events((LEARNT_S, QUIET), (0.3, hiss), (2.0, QUIET)) == [Duck(about(3.04)), Unduck(about(4.32))]
 
 
 def test_typing_that_the_linear_filter_takes_for_somebody_does_not_duck() -> None:
     """It is no echo, but it is over in 30 ms."""
-    strokes = [(0.03, replace(QUIET, found=Found(0.9, voiced=False))), (0.1, QUIET)] * 480
+    strokes = [(0.03, replace(QUIET, found=Found(0.9, voiced=False, left_dbfs=-20.0))), (0.1, QUIET)] * 480
     assert events((LEARNT_S, QUIET), *strokes) == []
 
 

@@ -13,6 +13,7 @@ read, between samples.
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TypeAlias
 
 import numpy as np
@@ -58,6 +59,9 @@ _DIVERGED, _DIVERGED_SMOOTHING = 2.0, 0.1
 _SLIP_SMOOTHING = 0.07
 """Of the likeness of echo and residual, over 0.15 s of sound: what two who have nothing to do with each other share by chance
 averages out, -0.17 at most of a voice 6 dB under the echo."""
+_LIKE_FRAMES = 5
+_SOFT = _LIKE_FRAMES * FRAME * 1e-5
+"""Energy of so many frames at -50 dBFS: below it rounding and noise are alike by chance."""
 _FULL = np.float32(0.999)
 """A frame that reaches it is clipped, and teaches nothing linear."""
 
@@ -164,6 +168,8 @@ class LinearEcho:
         self._near_power = self._left_power = 0.0
         self._shared = self._echo = 0.0
         """What echo and residual have in common, and the echo; means of lately."""
+        self._products: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)] * _LIKE_FRAMES, _LIKE_FRAMES)
+        """Of the last frames: energy of the residual, of the echo, and their product."""
 
     @property
     def drift_ppm(self) -> float:
@@ -178,6 +184,15 @@ class LinearEcho:
         is subtracted, for then what is left is the echo twice, once with the wrong sign: -1, or less, the louder that one is.
         """
         return self._shared / (self._echo + 1e-6)
+
+    @property
+    def likeness(self) -> float:
+        """Correlation of residual and echo over 50 ms, -1 to 1; 0 where either is softer than -50 dBFS.
+
+        Like ``slip``, but at once: it does not tell how much of either there is.
+        """
+        left, echo, shared = (sum(each) for each in zip(*self._products, strict=True))
+        return shared / math.sqrt(left * echo) if min(left, echo) > _SOFT else 0.0
 
     def rest(self, far: Floats) -> None:
         """A frame in which nothing of the loudspeaker can be heard."""
@@ -206,11 +221,13 @@ class LinearEcho:
         self._padded[:2, FRAME:] = np.fft.irfft(self._both, axis=1)[:, FRAME:]
         left = near - self._padded[0, FRAME:]
         self._padded[2, FRAME:] = left
-        echo, slope, residual = np.fft.rfft(self._padded, axis=1)
-        self.echo_power, self.residual_power, self.near_power = _power(echo), _power(residual), _power(echo + residual)
+        spectra: Spectra = np.fft.rfft(self._padded, axis=1).astype(np.complex64, copy=False)
+        echo, slope, residual = spectra
+        powers = _power(spectra)
+        self.echo_power, self.residual_power, self.near_power = powers[0], powers[2], _power(echo + residual)
         if not near.any() or np.abs(near).max() >= _FULL:
             return left, kept
-        self._learn(residual, slope)
+        self._learn(residual, slope, powers[1])
         self._compare(left, near - left)
         return left, self._is_sane(near, left) and kept
 
@@ -231,13 +248,13 @@ class LinearEcho:
         self._spectra[0] = np.fft.rfft(self._window)
         self._powers[0] = _power(self._spectra[0])
 
-    def _learn(self, residual: Spectra, slope: Spectra) -> None:
+    def _learn(self, residual: Spectra, slope: Spectra, slope_power: Floats) -> None:
         self._noise += _SMOOTHING * (self.residual_power - self._noise)
         noise = np.maximum(self._noise, self.residual_power)
         doubt = self._powers * self._doubt
         expected = self.doubt_power = doubt.sum(axis=0)
         gain = self._doubt / (expected + noise + _TINY)
-        self._follow(residual, slope, 2 * noise + expected + _TINY)
+        self._follow(residual, slope, slope_power, 2 * noise + expected + _TINY)
         self._filter += np.conj(self._spectra) * (gain * residual)
         gain *= doubt
         gain *= _CERTAINTY
@@ -253,8 +270,8 @@ class LinearEcho:
         doubt += _FORGET * (_power(parts) - doubt)
         self._next = (self._next + 1) % _TURNS
 
-    def _follow(self, residual: Spectra, slope: Spectra, variance: Floats) -> None:
-        certainty = float((_power(slope) / variance).sum())
+    def _follow(self, residual: Spectra, slope: Spectra, slope_power: Floats, variance: Floats) -> None:
+        certainty = float((slope_power / variance).sum())
         if certainty <= 0:
             self._far.move(self._drift.step(0.0, 0.0))
             return
@@ -262,8 +279,10 @@ class LinearEcho:
         self._far.move(self._drift.step(-likeness / certainty, certainty))
 
     def _compare(self, left: Floats, echo: Floats) -> None:
-        self._shared += _SLIP_SMOOTHING * (float(left @ echo) - self._shared)
-        self._echo += _SLIP_SMOOTHING * (float(echo @ echo) - self._echo)
+        shared, energy = float(left @ echo), float(echo @ echo)
+        self._products.append((float(left @ left), energy, shared))
+        self._shared += _SLIP_SMOOTHING * (shared - self._shared)
+        self._echo += _SLIP_SMOOTHING * (energy - self._echo)
 
     def _is_sane(self, near: Floats, left: Floats) -> bool:
         self._near_power += _DIVERGED_SMOOTHING * (float(near @ near) - self._near_power)

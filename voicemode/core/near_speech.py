@@ -95,8 +95,9 @@ class NearSpeech:
     def push(self, facts: NearEnd, *, patient: bool) -> Verdict:
         """Judge the next frame. What is not suspicious teaches how much echo is left, and all does unless ``patient``."""
         self._residual.push(facts.far_end_dbfs, facts.seconds, echo=facts.echo)
-        over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
-        over_noise_db = facts.cleaned_dbfs - facts.noise_floor_dbfs
+        most_dbfs = min(facts.cleaned_dbfs, facts.found.left_dbfs)  # whoever speaks is in both
+        over_db = most_dbfs - self._residual.expected_dbfs
+        over_noise_db = most_dbfs - facts.noise_floor_dbfs
         beyond = over_db >= _SUSPICION_DB and over_noise_db >= _NOISE_DB
         self._presence.push(facts.found.evidence, facts.seconds)
         found = self._presence.reached(FOUND_S)
