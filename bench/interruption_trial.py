@@ -14,7 +14,7 @@ from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
 from bench.first_word import first_word_share
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 from voicemode.core.double_talk import DoubleTalk
-from voicemode.core.echo_lag import EchoLag
+from voicemode.core.echo_lag import Echo, EchoLag
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.interruption import (
     DUCK_DB,
@@ -137,12 +137,14 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
 class _Hearing:
     """As the ear and the listening of a turn do it.
 
-    The canceller finds the echo by itself, and the judge is told that it has, as there is no device that begins anew.
+    The canceller finds the echo by itself, and the judge is told that it has, as there is no device that begins anew; but not
+    where the echo seems to be torn.
     """
 
     def __init__(self, engines: Engines) -> None:
         self._canceller, self._lag, self._double_talk = engines.canceller(), EchoLag(), DoubleTalk()
         self._listener = Listener(engines.detector(), EndpointingOptions())
+        self._torn = False
 
     def hear(self, near: Samples, far: Samples) -> NearEnd:
         """The facts of one frame, as a turn hands them on."""
@@ -150,8 +152,10 @@ class _Hearing:
         delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.placed
         cleaned = self._canceller.process(near, far)
         spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
-        if self._double_talk.torn and known:
+        if self._double_talk.torn:
             self._lag.torn()
+            self._torn = True
+        self._torn = self._torn and self._lag.echo is Echo.LOST
         self._listener.push(cleaned)
         if spoken is not cleaned:
             self._listener.amend(spoken, len(spoken))
@@ -164,6 +168,7 @@ class _Hearing:
             cleaned_dbfs=frame.level_dbfs,
             raw_dbfs=rms_dbfs(near),
             far_end_dbfs=rms_dbfs(far),
+            echo=Echo.LOST if self._torn else Echo.KNOWN,
             found=self._double_talk.found[-1],
             noise_floor_dbfs=frame.noise_floor_dbfs,
         )

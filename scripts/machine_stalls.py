@@ -7,17 +7,16 @@ As a command, ``python -m scripts.machine_stalls --calm-within 300``, it returns
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-__all__ = ["calm_within", "late_wakes", "told"]
+__all__ = ["calm_within", "late_wakes", "summary"]
 
 _SLEEP_S = 0.005
 _LATE_S = 0.02
@@ -26,7 +25,28 @@ _CALM_S = 5.0
 _MEANWHILE_S = 60.0
 """A conversation that several tests look at lasts up to a minute."""
 
-_WATCHER = pytest.StashKey[tuple[subprocess.Popen[bytes], Path]]()
+_WATCHER = pytest.StashKey["_Watcher"]()
+
+
+class _Watcher:
+    """A process of its own: a test that computes keeps the threads of this one waiting. It ends with this one."""
+
+    def __init__(self) -> None:
+        self._lines = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process that writes to it
+        command = [sys.executable, "-m", "scripts.machine_stalls", "--watch-for", str(os.getpid())]
+        # Of its own session, so that Ctrl-C is for the tests.
+        self._process = subprocess.Popen(command, stdout=self._lines, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def summary(self, since: float) -> str:
+        if self._process.poll() is not None:
+            return f"Nobody watched this machine: the watcher ended with {self._process.returncode}."
+        file = self._lines.fileno()
+        return summary(os.pread(file, os.fstat(file).st_size, 0).decode().splitlines(), since)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._lines.close()
 
 
 def late_wakes(seconds: float) -> Iterator[tuple[float, float]]:
@@ -50,7 +70,7 @@ def calm_within(seconds: float) -> float | None:
     return None
 
 
-def told(lines: Sequence[str], since: float) -> str:
+def summary(lines: Sequence[str], since: float) -> str:
     """The sentence about a watcher's lines from an instant on."""
     late = [by for at, by in (map(float, line.split()) for line in lines) if at >= since]
     if not late:
@@ -60,18 +80,11 @@ def told(lines: Sequence[str], since: float) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to watch, in a process of its own: a test that computes keeps the threads of this one waiting."""
-    with tempfile.NamedTemporaryFile(prefix="stalls-", delete=False) as file:
-        watcher = subprocess.Popen([sys.executable, "-m", "scripts.machine_stalls", "--watch"], stdout=file)
-    config.stash[_WATCHER] = watcher, Path(file.name)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Watch no more."""
-    watcher, file = config.stash[_WATCHER]
-    watcher.kill()
-    watcher.wait()
-    file.unlink()
+    """Begin to watch."""
+    if config.getoption("numprocesses", default=None):  # of pytest-xdist, whose workers have none: they watch
+        return
+    watcher = config.stash[_WATCHER] = _Watcher()
+    config.add_cleanup(watcher.close)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -79,14 +92,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Say it under what failed."""
     report = yield
     if report.failed:
-        lines = item.config.stash[_WATCHER][1].read_text().splitlines()
-        report.sections.append(("the machine, in the last minute", told(lines, time.monotonic() - _MEANWHILE_S)))
+        said = item.config.stash[_WATCHER].summary(time.monotonic() - _MEANWHILE_S)
+        report.sections.append(("the machine, in the last minute", said))
     return report
 
 
-def _watch() -> Any:
-    while True:
-        for at, by in late_wakes(3600):
+def _watch(owner: int) -> None:
+    """Until that parent is gone."""
+    while os.getppid() == owner:
+        for at, by in late_wakes(1.0):
             print(at, by, flush=True)
 
 
@@ -94,10 +108,11 @@ def main() -> int:
     """Exit status 0, also where the machine did not become calm: that is told, and no error."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calm-within", type=float, metavar="S", default=300.0, help="at most so long (default 300)")
-    parser.add_argument("--watch", action="store_true", help="print each late wake until killed: its instant and by how much")
+    parser.add_argument("--watch-for", type=int, metavar="PID", help="print each late wake while this is the parent process")
     arguments = parser.parse_args()
-    if arguments.watch:
-        _watch()
+    if arguments.watch_for is not None:
+        _watch(arguments.watch_for)
+        return 0
     took = calm_within(arguments.calm_within)
     print(f"machine: not calm within {arguments.calm_within:.0f} s" if took is None else f"machine: calm after {took:.0f} s")
     return 0

@@ -20,12 +20,13 @@ run() {
 
 # Again, alone, what failed among everything, once the machine wakes sleepers in time: one that others use tears sound and lets
 # deadlines pass, for minutes. What fails each time has failed; what fails once is named above, with how late the machine was
-# meanwhile, and is a test to be mended. It goes on until it has taken an hour.
+# meanwhile, and is a test to be mended. After an hour it is repeated once.
 readonly rounds=4 enough_s=3600
 run_all() {
     local code=0 round=1
     "$@" || code=$?
-    while [ "$code" = "$some_failed" ] && [ "$round" -lt "$rounds" ] && [ "$SECONDS" -lt "$enough_s" ]; do
+    while [ "$code" = "$some_failed" ] && [ "$round" -lt "$rounds" ]; do
+        [ "$round" = 1 ] || [ "$SECONDS" -lt "$enough_s" ] || break
         round=$((round + 1)) code=0
         echo "test: round $round, of what failed in: $*" >&2
         .venv/bin/python -m scripts.machine_stalls --calm-within 240 >&2
@@ -34,18 +35,18 @@ run_all() {
     [ "$code" = 0 ] || status=$code
 }
 
-readonly stalls="-p scripts.machine_stalls"
+readonly stalls=(-p scripts.machine_stalls)
 
-own() { .venv/bin/python -m pytest $stalls "$@"; }
+own() { .venv/bin/python -m pytest "${stalls[@]}" "$@"; }
 
-services() { PYTHONPATH="$PWD/services" .venv-services/bin/python -m pytest $stalls -c tests_services/pytest.ini "$@"; }
+services() { PYTHONPATH="$PWD/services" .venv-services/bin/python -m pytest "${stalls[@]}" -c tests_services/pytest.ini "$@"; }
 
 clients() {
     if [ "${CLIENTS:-}" = no ]; then
         echo "test: the conversations of the vendors' clients are left out (CLIENTS=no)" >&2
         return
     fi
-    .venv/bin/python -m pytest $stalls -c tests_clients/pytest.ini "$@"
+    .venv/bin/python -m pytest "${stalls[@]}" -c tests_clients/pytest.ini "$@"
 }
 
 frontend() {
@@ -53,7 +54,8 @@ frontend() {
         echo "test: the page in a browser is left out (CLIENTS=no)" >&2
         return
     fi
-    scripts/build_page.sh && .venv/bin/python -m pytest $stalls -c tests_frontend/pytest.ini "$@"
+    scripts/build_page.sh || return 2  # not what a failed test ends with
+    .venv/bin/python -m pytest "${stalls[@]}" -c tests_frontend/pytest.ini "$@"
 }
 
 page_modules() {

@@ -194,7 +194,7 @@ class VirtualSoundCard:
         return Recorder("speaker.monitor", self._client_env, _OWN_NAME)
 
     def record_microphone(self) -> Recorder:
-        """A running recorder of what the microphone hears: voice and noise. Close it."""
+        """A running recorder of what the microphone hears: voice, echo and noise. Close it."""
         return Recorder("mic", self._client_env, _OWN_NAME)
 
     def recording_clients(self) -> list[SoundClient]:
@@ -256,8 +256,10 @@ class VirtualSoundCard:
         if "speaker" not in self._modules:
             return
         (stream,) = [entry for entry in self._list("sink-inputs") if str(entry.get("owner_module")) == self._modules["speaker"]]
-        self._pactl("set-sink-input-mute", str(stream["index"]), str(int(level_db is None)))
-        self._pactl("set-sink-input-volume", str(stream["index"]), f"{level_db or 0.0}dB")
+        index = str(stream["index"])
+        if level_db is not None:  # as a factor: what begins with "-" pactl takes for a change of what there is
+            self._pactl("set-sink-input-volume", index, f"{10 ** (level_db / 20):.6f}")
+        self._pactl("set-sink-input-mute", index, str(int(level_db is None)))
 
     def _unplug(self, keys: list[str], *, sink: str, source: str) -> None:
         """End the streams and remove the modules: PulseAudio alone would move the streams to what is left."""

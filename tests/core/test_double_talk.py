@@ -211,8 +211,8 @@ def test_where_samples_were_lost_nobody_is_found_for_long(seed: int) -> None:
 def test_where_samples_were_lost_the_echo_is_said_to_be_torn(seed: int, frames: int) -> None:
     """Within a sixth of a second of sound, and not before, whatever the blocks."""
     near, far = scene(seed)
-    later = range(round(SPOKEN_S * 100), len(near) // FRAME, 8)
-    at = FRAME * next(frame for frame in later if levels_of(near)[frame] > -35)
+    levels = levels_of(near)
+    at = FRAME * next(frame for frame in range(round(SPOKEN_S * 100), len(levels), 8) if levels[frame] > -35)
     lost = np.concatenate([near[:at], near[at + FRAME :]])
     double_talk, told = DoubleTalk(), []
     for begin in range(0, len(lost) - frames * FRAME, frames * FRAME):

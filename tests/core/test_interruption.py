@@ -157,6 +157,7 @@ def test_what_the_linear_filter_takes_away_was_nobody_however_much_the_canceller
     leak = replace(SPEECH, found=Found(0.0, voiced=False, left_dbfs=-62.0))
     assert events((LEARNT_S, QUIET), (2.0, leak)) == []
     person = replace(SPEECH, found=Found(0.0, voiced=False, left_dbfs=-30.0))
+    assert [type(each) for each in events((LEARNT_S, QUIET), (2.0, leak), (0.5, person))][:2] == [Duck, Pause]
     assert events((LEARNT_S, QUIET), (2.0, person)) == events((LEARNT_S, QUIET), (2.0, SPEECH)) != []
 
 

@@ -76,8 +76,8 @@ def test_a_voice_six_decibels_under_the_echo_stays_as_it_is(seed: int) -> None:
     ),
 )
 def test_it_never_makes_things_louder_for_long(seed: int, parts: list[str]) -> None:
-    """Whatever comes after whatever, a second of it is at most 8 dB louder afterwards (it is 6 where an echo falls silent that
-    was 26 dB too loud to be recorded), and there is no number that is none."""
+    """Whatever comes after whatever, a second of it is at most 4 dB louder afterwards, 8 after an echo that was 26 dB louder;
+    and there is no number that is none."""
     silent = [part in ("near only", "silence") for part in parts]
     far = np.concatenate([voice(1.0, seed + at) * (not is_silent) for at, is_silent in enumerate(silent)])
     echoes = {other: np.split(echo_of(far, room(seed + 99 * other)), len(parts)) for other in (False, True)}
@@ -89,9 +89,9 @@ def test_it_never_makes_things_louder_for_long(seed: int, parts: list[str]) -> N
         nears.append(near.astype(np.float32))
     left = left_of(np.concatenate(nears), far)
     assert np.isfinite(left).all()
-    for part, near, after in zip(parts, nears, np.split(left, len(parts)), strict=True):
+    for before, part, near, after in zip(["", *parts[:-1]], parts, nears, np.split(left, len(parts)), strict=True):
         if part != "muted":
-            assert level_db(after) < level_db(near) + 8
+            assert level_db(after) < level_db(near) + (8 if before == "clipped" else 4)
 
 
 @pytest.mark.parametrize("ppm", [-100, -30, 30, 100])
@@ -179,12 +179,12 @@ def test_an_echo_that_comes_too_early_is_a_slip(seed: int) -> None:
     assert min(slips(lost, far[: len(lost)])[400:430]) < -0.15
 
 
-def likenesses(near: Floats, far: Floats) -> list[float]:
+def correlations(near: Floats, far: Floats) -> list[float]:
     """After each frame."""
     echo, told = LinearEcho(), []
     for at in range(0, len(near) - FRAME + 1, FRAME):
         echo.cancel(near[at : at + FRAME], far[at : at + FRAME], 0)
-        told.append(echo.likeness)
+        told.append(echo.correlation)
     return told
 
 
@@ -195,19 +195,19 @@ def test_what_a_person_says_is_not_like_the_echo(seed: int, over_db: float) -> N
     far = voice(6.0, seed)
     near = echo_of(far, room(seed)) + noise(6.0, seed, 3e-4)
     near[4 * CAPTURE_RATE :] += voice(2.0, seed + 1, 0.03 * 10 ** (over_db / 20))
-    assert min(likenesses(near, far)[300:]) > -0.5
+    assert min(correlations(near, far)[300:]) > -0.5
 
 
 @pytest.mark.parametrize("lost", [FRAME, -2 * FRAME])
 @pytest.mark.parametrize("seed", range(6))
-def test_what_is_left_of_a_torn_echo_is_its_opposite_at_once(seed: int, lost: int) -> None:
-    """Where samples were lost, and where there are some too many, within a tenth of a second of sound."""
+def test_what_is_left_of_a_torn_echo_is_its_opposite_within_a_tenth_of_a_second(seed: int, lost: int) -> None:
+    """Where samples were lost, and where there are some too many, of sound."""
     far = voice(6.0, seed)
     near = echo_of(far, room(seed)) + noise(6.0, seed, 3e-4)
     torn = np.concatenate([near[: 4 * CAPTURE_RATE], near[4 * CAPTURE_RATE + lost :]])
-    told = likenesses(torn[: len(far)], far[: len(torn)])[400:]
+    told = correlations(torn[: len(far)], far[: len(torn)])[400:]
     first = next(at for at, each in enumerate(told) if each != 0.0)
-    assert min(told[first : first + 12]) < -0.5
+    assert min(told[first : first + 11]) < -0.5
 
 
 def test_what_nothing_has_excited_may_be_left() -> None:

@@ -62,9 +62,11 @@ def test_the_microphone_is_not_the_loudspeaker(sound_card: VirtualSoundCard) -> 
 
 
 def test_on_open_speakers_the_microphone_hears_the_loudspeaker(sound_card: VirtualSoundCard) -> None:
-    """Softer by what was asked for; with headphones no more."""
+    """Softer by what was asked for, however often; with headphones no more."""
     levels = []
     sound_card.open_speakers(-12.0)
+    sound_card.open_speakers(-12.0)
+    sound_card.add_speaker()
     for _ in range(2):
         began_at = time.monotonic()
         with sound_card.record_loudspeaker() as loudspeaker, sound_card.record_microphone() as microphone:

@@ -59,8 +59,8 @@ _DIVERGED, _DIVERGED_SMOOTHING = 2.0, 0.1
 _SLIP_SMOOTHING = 0.07
 """Of the likeness of echo and residual, over 0.15 s of sound: what two who have nothing to do with each other share by chance
 averages out, -0.17 at most of a voice 6 dB under the echo."""
-_LIKE_FRAMES = 5
-_SOFT = _LIKE_FRAMES * FRAME * 1e-5
+_CORRELATED_FRAMES = 5
+_SOFT = _CORRELATED_FRAMES * FRAME * 1e-5
 """Energy of so many frames at -50 dBFS: below it rounding and noise are alike by chance."""
 _FULL = np.float32(0.999)
 """A frame that reaches it is clipped, and teaches nothing linear."""
@@ -168,7 +168,7 @@ class LinearEcho:
         self._near_power = self._left_power = 0.0
         self._shared = self._echo = 0.0
         """What echo and residual have in common, and the echo; means of lately."""
-        self._products: deque[tuple[float, float, float]] = deque([(0.0, 0.0, 0.0)] * _LIKE_FRAMES, _LIKE_FRAMES)
+        self._products: deque[tuple[float, float, float]] = deque(maxlen=_CORRELATED_FRAMES)
         """Of the last frames: energy of the residual, of the echo, and their product."""
 
     @property
@@ -186,17 +186,20 @@ class LinearEcho:
         return self._shared / (self._echo + 1e-6)
 
     @property
-    def likeness(self) -> float:
-        """Correlation of residual and echo over 50 ms, -1 to 1; 0 where either is softer than -50 dBFS.
+    def correlation(self) -> float:
+        """Of residual and echo over 50 ms, -1 to 1; 0 where either is softer than -50 dBFS, or nothing was subtracted.
 
         Like ``slip``, but at once: it does not tell how much of either there is.
         """
-        left, echo, shared = (sum(each) for each in zip(*self._products, strict=True))
+        left = sum(each for each, _, _ in self._products)
+        echo = sum(each for _, each, _ in self._products)
+        shared = sum(each for _, _, each in self._products)
         return shared / math.sqrt(left * echo) if min(left, echo) > _SOFT else 0.0
 
     def rest(self, far: Floats) -> None:
         """A frame in which nothing of the loudspeaker can be heard."""
         self._far.push(far)
+        self._products.clear()
         if self._powers.any():
             self._window[:] = 0.0
             self._spectra[:] = 0.0
@@ -212,6 +215,7 @@ class LinearEcho:
         self._hear()
         if not self._powers.any():
             self._padded[2, FRAME:] = near
+            self._products.clear()
             self.echo_power, self.doubt_power = np.zeros_like(self.echo_power), np.zeros_like(self.echo_power)
             self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[2]).astype(np.complex64, copy=False))
             self._far.move(self._drift.rate)
@@ -226,6 +230,7 @@ class LinearEcho:
         powers = _power(spectra)
         self.echo_power, self.residual_power, self.near_power = powers[0], powers[2], _power(echo + residual)
         if not near.any() or np.abs(near).max() >= _FULL:
+            self._products.clear()
             return left, kept
         self._learn(residual, slope, powers[1])
         self._compare(left, near - left)

@@ -70,8 +70,8 @@ class Verdict:
     no_echo: bool
     """No echo is so loud; told of frames that are or may be speech."""
     voice: float
-    """Evidence of a voice, 0 to 1, with which both agree: the linear filter finds somebody with a pitch, and the canceller
-    leaves more than the noise of the room. Where a sound card loses samples either is wrong, hardly ever both at once."""
+    """Evidence of a voice, 0 to 1, with which both agree: the linear filter finds somebody with a pitch, and both leave
+    more than the noise of the room. Where a sound card loses samples either is wrong, hardly ever both at once."""
 
 
 class NearSpeech:
@@ -95,9 +95,9 @@ class NearSpeech:
     def push(self, facts: NearEnd, *, patient: bool) -> Verdict:
         """Judge the next frame. What is not suspicious teaches how much echo is left, and all does unless ``patient``."""
         self._residual.push(facts.far_end_dbfs, facts.seconds, echo=facts.echo)
-        most_dbfs = min(facts.cleaned_dbfs, facts.found.left_dbfs)  # whoever speaks is in both
-        over_db = most_dbfs - self._residual.expected_dbfs
-        over_noise_db = most_dbfs - facts.noise_floor_dbfs
+        common_dbfs = min(facts.cleaned_dbfs, facts.found.left_dbfs)  # whoever speaks is in what either canceller leaves
+        over_db = common_dbfs - self._residual.expected_dbfs
+        over_noise_db = common_dbfs - facts.noise_floor_dbfs
         beyond = over_db >= _SUSPICION_DB and over_noise_db >= _NOISE_DB
         self._presence.push(facts.found.evidence, facts.seconds)
         found = self._presence.reached(FOUND_S)
@@ -105,10 +105,19 @@ class NearSpeech:
         likely = beyond and facts.probability >= _SUSPICION
         self._speaking = beyond and facts.probability >= (_SPEECH_OFF if self._speaking else _SPEECH_ON)
         voice = facts.found.evidence if facts.found.voiced and over_noise_db >= _NOISE_DB else 0.0
-        if not self._speaking and not (patient and (loud or likely)):
+        if not self._speaking and not (patient and (loud or likely or self._leaks(facts, common_dbfs))):
             doubtful = facts.probability >= _SUSPICION
             self._residual.learn(facts.cleaned_dbfs, facts.raw_dbfs, facts.seconds, doubtful=doubtful)
         return Verdict(loud or likely, self._speaking, likely and over_db >= _PROOF_DB, voice)
+
+    def _leaks(self, facts: NearEnd, common_dbfs: float) -> bool:
+        """Would it be suspicious, had not the linear filter taken it away? It says nothing about what is usually left."""
+        if facts.cleaned_dbfs <= common_dbfs:
+            return False
+        over_db = facts.cleaned_dbfs - self._residual.expected_dbfs
+        over_noise_db = facts.cleaned_dbfs - facts.noise_floor_dbfs
+        likely = facts.probability >= _SUSPICION and over_db >= _SUSPICION_DB and over_noise_db >= _NOISE_DB
+        return likely or (over_db >= _LOUD_DB and over_noise_db >= _LOUD_NOISE_DB)
 
     def _add_loudness(self, seconds: float, loud: bool) -> bool:
         """Has it been too loud for echo and noise for long enough?"""

@@ -83,7 +83,7 @@ class Ear:
         sounding = near.reshape(-1, _FRAME).any(axis=1).repeat(_FRAME)
         cleaned = np.where(sounding, self._canceller.process(near, far), 0).astype(np.int16)
         self._spoken = self._write_down(near, ahead, cleaned)
-        if self._double_talk.torn and self._lag.placed:
+        if self._double_talk.torn:
             self._lag.torn()
         frames = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), self._double_talk.found, strict=True)
         echo = self._lag.echo
