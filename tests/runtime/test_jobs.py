@@ -249,3 +249,14 @@ async def gone(pids: list[int]) -> None:
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
         assert time.monotonic() < until, "a process is left"
         await asyncio.sleep(0.02)
+
+
+async def test_a_job_that_is_cancelled_before_its_first_step_leaves_no_process_and_gives_its_place_back(make: Make) -> None:
+    """Nobody else had a turn between its start and its end."""
+    places = JobPlaces(1)
+    jobs = make("time.sleep(600)", places=places)
+    await ask(jobs, "start_job", task="hardly begun")
+    (process,) = (each for each in psutil.Process().children() if each.cmdline()[-1:] == ["hardly begun"])
+    await ask(jobs, "cancel_job")
+    assert psutil.wait_procs([process], timeout=WITHIN_S)[1] == []
+    assert places.take()

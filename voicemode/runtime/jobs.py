@@ -124,6 +124,8 @@ class _Job:
     problem: str = ""
     """Why it failed."""
     working: asyncio.Task[None] | None = field(default=None, repr=False)
+    unattended: CommandProcess | None = field(default=None, repr=False)
+    """Its process, until ``working`` has begun to look after it: a task that is cancelled before its first step never does."""
 
     @property
     def ending(self) -> bool:
@@ -232,7 +234,7 @@ class Jobs:
             await process.stop(0.0)
             self._places.give_back()
             raise _refused("the conversation is over")
-        job.working = asyncio.create_task(self._work(job, process))
+        job.unattended, job.working = process, asyncio.create_task(self._work(job, process))
         self._forget()
         return _json({"job_id": job.id, "status": "started", "message": "Its result is told when it is there."})
 
@@ -280,9 +282,13 @@ class Jobs:
         if job.working is not None:
             job.working.cancel()
             await asyncio.wait({job.working})
+        if job.unattended is not None:
+            process, job.unattended = job.unattended, None
+            await process.stop(0.0)
+            self._places.give_back()
 
     async def _work(self, job: _Job, process: CommandProcess) -> None:
-        grace_s = 0.0
+        grace_s, job.unattended = 0.0, None
         try:
             async with asyncio.timeout(self._options.timeout_s):
                 await self._read(job, process)
