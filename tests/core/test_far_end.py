@@ -213,6 +213,21 @@ def test_what_comes_too_late_is_read_later_but_not_torn() -> None:
     assert np.abs(whole[-800:]).max() == pytest.approx(PEAK, rel=0.02)
 
 
+@pytest.mark.parametrize("at_once", [2, 3, 4])
+@pytest.mark.parametrize("lacks_ms", [1, 8])
+def test_a_device_that_asks_for_several_blocks_at_once_leaves_no_holes(at_once: int, lacks_ms: int) -> None:
+    """The last of the microphone's blocks before it asks again ends where nothing was noted yet: so it would each time."""
+    far, sound = FarEnd(), tone(3.0, RATE, hertz=HERTZ)
+    heard = []
+    for index in range(290):
+        if index % at_once == 0:
+            for each in range(index, index + at_once):
+                far.note(sound[each * BLOCK : (each + 1) * BLOCK].copy(), RATE, 20.0 + each * 0.01)
+        heard.append(far.between(20.0 + index * 0.01 + lacks_ms / 1000, 160))
+    whole = np.concatenate(heard[60:]).astype(int)
+    assert np.abs(np.diff(whole)).max() < SMOOTH
+
+
 def test_a_device_that_stumbles_once_is_no_later_afterwards() -> None:
     """For 50 ms it was 30 ms behind: that is a gap, and what follows lies where it did before."""
     far, sound = FarEnd(), noise(3.0, RATE)

@@ -42,6 +42,10 @@ _LATE_BLOCKS = 5
 follow each stumble moves the far end against the echo by 20 to 40 ms, which a canceller takes a second to find again."""
 _PUNCTUAL = 0.2
 """What a read that lacked nothing takes back of them."""
+_PERIOD = 4 * CAPTURE_RATE // 100
+"""Samples (40 ms) that are read at most until a device asks again: two to four blocks at once are usual. If it does not, it stumbles."""
+_SPARE = CAPTURE_RATE // 200
+"""Samples (5 ms) that what is read is later than it need be: blocks come when the machine lets them."""
 _EARLY = 16
 """Samples (1 ms) by which a date must be earlier than the count, while a device settles, to be the better one."""
 _STEP = CAPTURE_RATE // 100
@@ -114,6 +118,10 @@ class FarEnd:
         """Samples by which what is read lags behind what was asked for, because it comes too late."""
         self._lacking = 0.0
         """How many reads lacked sound lately."""
+        self._least = 0
+        """Samples that each of them lacked; it means nothing while there are none."""
+        self._waited = 0
+        """Samples that were read since the device asked last."""
         self._tears = 0
 
     @property
@@ -143,11 +151,11 @@ class FarEnd:
         if self._next is None or self._reading.lost(wanted - self._next) or self._is_silent_around(wanted, samples):
             self._next, self._reading = wanted, _Offset()
             self._tears += 1
-        missing = self._next + samples - self._end
-        if self._lacks_again(missing, grew=grew):
+        self._waited = samples if grew else self._waited + samples
+        if self._lacks_again(self._next + samples - self._end):
             # The device is asked so late that its sound is not here yet. So far, these were gaps; from now on it is a delay.
-            self._late += missing
-            self._next -= missing
+            self._late += self._least + _SPARE
+            self._next -= self._least + _SPARE
             self._tears += 1
         step = _correction(self._reading.mean, samples)
         self._reading.moved(step)
@@ -169,11 +177,14 @@ class FarEnd:
         first = max(min(wanted, self._next) - samples, self._end - _KEPT)
         return not self._read(first, min(max(wanted, self._next) + samples - first, _KEPT)).any()
 
-    def _lacks_again(self, missing: int, *, grew: bool) -> bool:
-        """Whether sound is missing that has been missing before, again and again."""
-        if not (grew and 0 < missing <= _FAR_OFF_S * 2 * CAPTURE_RATE):
+    def _lacks_again(self, missing: int) -> bool:
+        """Whether sound is missing that has been missing before, again and again, although the device asks as it always does."""
+        if not 0 < missing <= _FAR_OFF_S * 2 * CAPTURE_RATE:
             self._lacking = max(self._lacking - _PUNCTUAL, 0.0)
             return False
+        if self._waited > _PERIOD:
+            return False
+        self._least = missing if not self._lacking else min(missing, self._least)
         self._lacking += 1
         if self._lacking < _LATE_BLOCKS:
             return False
@@ -214,6 +225,7 @@ class FarEnd:
             at = min(at, note.at - ahead_s)
             ahead_s += len(note.samples) / rate
         self._run = _Run(rate, at)
+        self._lacking = 0.0
         self._tears += 1
         self._move_end(round(at * CAPTURE_RATE))
 
