@@ -28,14 +28,14 @@ from voicemode.engines.choose_vad import choose_detector
 from voicemode.engines.echo_canceller import WebrtcEchoCanceller
 from voicemode.engines.phrase_files import load_phrases
 
-__all__ = ["LEVELS_DB", "Trial", "main", "measure", "summary", "trials"]
+__all__ = ["LEVELS_DB", "MESSAGE_DBFS", "VOICES", "Trial", "main", "measure", "summary", "times", "trials"]
 
 LEVELS_DB = (12.0, 6.0, 0.0, -6.0)
 """Of the person over the echo of the assistant, both where they speak."""
 _PREROLL_S = 0.5
 """How much sound before the detected beginning is transcribed too."""
-_VOICES = ("en-us+m1", "en-gb-x-rp+f4", "en-029", "en-gb-scotland+f1", "en-gb+m5", "en-us+f5")
-_MESSAGE_DBFS = -20.0
+VOICES = ("en-us+m1", "en-gb-x-rp+f4", "en-029", "en-gb-scotland+f1", "en-gb+m5", "en-us+f5")
+MESSAGE_DBFS = -20.0
 """Active level of what is played: what engines deliver."""
 _HEADROOM_DBFS = -14.0
 """Speech is not louder than this at a microphone that is set up well; 12 dB over an echo of -6 dB would clip."""
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sentences, words = clips(asked.clips, choose_detector().detector)
     short = backchannels(words)
     planned = list(trials(sentences, short, each=asked.n, minutes=asked.minutes, seed=asked.seed))
-    said = messages(_VOICES)
+    said = messages(VOICES)
     outcomes = measure(said, planned, jobs=asked.jobs)
     report = summary(planned, outcomes)
     print(json.dumps({name: value for name, value in report.items() if name != "trials"}, indent=2))
@@ -103,25 +103,25 @@ def trials(sentences: Sequence[Clip], short: Sequence[Clip], *, each: int, minut
     for _ in range(each):
         yield _trial(next(rooms), chance, "cough", Clip("", cough(chance)), 6.0)
     for at in range(round(minutes)):
-        yield Trial(draw_path(next(rooms)), at % len(_VOICES), 0.0, Said(kind="nobody"))
+        yield Trial(draw_path(next(rooms)), at % len(VOICES), 0.0, Said(kind="nobody"))
     for _ in range(each):
         yield _trial(next(rooms), chance, "typing", Clip("", keystrokes(chance)), 6.0)
 
 
 def _trial(room: int, chance: np.random.Generator, kind: Kind, clip: Clip, level_db: float) -> Trial:
     path = draw_path(room)
-    echo_dbfs = _MESSAGE_DBFS + path.gain_db
+    echo_dbfs = MESSAGE_DBFS + path.gain_db
     path = replace(path, gain_db=path.gain_db + min(_HEADROOM_DBFS - (echo_dbfs + level_db), 0.0))
     ear = impulse_response(path.rt60_s, room + 1, direct_to_reverberant_db=8.0)
     sound = np.convolve(clip.sound, ear)[: len(clip.sound)].astype(np.float32)
-    sound = scaled(sound, _MESSAGE_DBFS + path.gain_db + level_db)
+    sound = scaled(sound, MESSAGE_DBFS + path.gain_db + level_db)
     at_s = float(chance.uniform(2.5, 6.0))
     said = Said(kind=kind, text=clip.text, sound=sound, at_s=at_s, level_db=level_db)
-    return Trial(path, int(chance.integers(len(_VOICES))), float(chance.uniform(0.0, 40.0)), said)
+    return Trial(path, int(chance.integers(len(VOICES))), float(chance.uniform(0.0, 40.0)), said)
 
 
 def measure(said: Sequence[Signal], planned: Sequence[Trial], *, jobs: int) -> list[Outcome]:
-    """Run them all, ``said`` being the messages of ``_VOICES``."""
+    """Run them all, ``said`` being the messages of ``VOICES``."""
     # Not forked: the detector has threads, which a fork would leave waiting for ever.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_keep, initargs=(said,)) as pool:
@@ -138,7 +138,7 @@ def _keep(said: Sequence[Signal]) -> None:
 
 def _measure(trial: Trial) -> Outcome:
     phrases = load_phrases("en")
-    message = scaled(_kept[trial.voice], _MESSAGE_DBFS)
+    message = scaled(_kept[trial.voice], MESSAGE_DBFS)
     message = np.roll(message, -round(trial.begins_s * CAPTURE_RATE))
     engines = Engines(
         canceller=lambda: WebrtcEchoCanceller(),
@@ -190,15 +190,15 @@ def _of_level(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "n": len(outcomes),
         "missed": sum(each.stop_s is None for each in outcomes),
-        "duck_or_stop": _times([each.yield_s for each in outcomes]),
-        "pause": _times([each.pause_s for each in outcomes]),
-        "stop": _times([each.stop_s for each in outcomes]),
+        "duck_or_stop": times([each.yield_s for each in outcomes]),
+        "pause": times([each.pause_s for each in outcomes]),
+        "stop": times([each.stop_s for each in outcomes]),
         "first_word_kept": sum(share >= WORD_KEPT for share in shares),
         "first_word_within_preroll": sum(at_s <= _PREROLL_S for at_s in began),
     }
 
 
-def _times(seconds: Sequence[float | None]) -> dict[str, float | None]:
+def times(seconds: Sequence[float | None]) -> dict[str, float | None]:
     """Median and 90 % quantile in ms; what never came counts as later than everything, None where that is the figure."""
     ordered = sorted(np.inf if each is None else each for each in seconds)
     if not ordered:
@@ -242,7 +242,7 @@ def _row(trial: Trial, outcome: Outcome) -> dict[str, Any]:
     facts = {name: getattr(outcome, name) for name in outcome.__slots__ if name != "frame_s"}
     path = {name: getattr(trial.path, name) for name in trial.path.__slots__}
     rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in (facts | path).items()}
-    return rounded | {"text": trial.said.text, "at_s": round(trial.said.at_s, 2), "voice": _VOICES[trial.voice]}
+    return rounded | {"text": trial.said.text, "at_s": round(trial.said.at_s, 2), "voice": VOICES[trial.voice]}
 
 
 def _plot(report: dict[str, Any], file: Path) -> None:

@@ -14,7 +14,7 @@ from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
 from bench.first_word import first_word_share
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 from voicemode.core.double_talk import DoubleTalk
-from voicemode.core.echo_lag import Echo, EchoLag
+from voicemode.core.echo_lag import AUDIBLE_DBFS, Echo, EchoLag
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.interruption import (
     DUCK_DB,
@@ -33,7 +33,7 @@ from voicemode.core.level import rms_dbfs
 from voicemode.core.listener import Listener
 from voicemode.interfaces import EchoCanceller, SpeechDetector
 
-__all__ = ["Engines", "Kind", "Outcome", "Said", "run"]
+__all__ = ["Engines", "Kind", "Outcome", "Said", "obey", "pcm", "run"]
 
 Kind = Literal["interruption", "backchannel", "cough", "typing", "nobody"]
 
@@ -120,13 +120,13 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
         if judge.state is State.STOPPED or loudspeaker.ended or block * BLOCK > last:
             break
         far = loudspeaker.next_block()
-        near, far_end = room.hear(far), _pcm(far)
+        near, far_end = room.hear(far), pcm(far)
         events = clock.measure(lambda n=near, f=far_end: judge.push(hearing.hear(n, f)))  # type: ignore[misc]
         answered = asked is not None and transcribes and judge.state is State.WEIGHING
         if asked is not None and answered and block * BLOCK / CAPTURE_RATE >= asked.at + _TRANSCRIPTION_S:
             events = [*events, *judge.words(said.text, asked)]
         for event in events:
-            _obey(loudspeaker, event)
+            obey(loudspeaker, event)
             asked = event if isinstance(event, WordsWanted) else asked
         told += events
     stop = next((event for event in told if isinstance(event, Stop)), None)
@@ -149,12 +149,14 @@ class _Hearing:
     def hear(self, near: Samples, far: Samples) -> NearEnd:
         """The facts of one frame, as a turn hands them on."""
         self._lag.align(near, far)
-        delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.placed
+        delay, known = self._lag.ahead, self._lag.placed
         cleaned = self._canceller.process(near, far)
         spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
         if self._double_talk.torn:
             self._lag.torn()
             self._torn = True
+        if rms_dbfs(far) > AUDIBLE_DBFS:
+            self._lag.cancelled(rms_dbfs(near) - rms_dbfs(cleaned))
         self._torn = self._torn and self._lag.echo is Echo.LOST
         self._listener.push(cleaned)
         if spoken is not cleaned:
@@ -180,12 +182,14 @@ class _Hearing:
         return first_word_share(said.sound, utterance, begins, noise_dbfs=noise_dbfs)
 
 
-def _pcm(sound: Signal) -> Samples:
+def pcm(sound: Signal) -> Samples:
+    """As a device takes it."""
     pcm: Samples = np.clip(np.rint(sound * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return pcm
 
 
-def _obey(loudspeaker: Loudspeaker, event: InterruptionEvent) -> None:
+def obey(loudspeaker: Loudspeaker, event: InterruptionEvent) -> None:
+    """Do to the loudspeaker what was decided."""
     match event:
         case Duck():
             loudspeaker.duck()

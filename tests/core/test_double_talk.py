@@ -246,6 +246,44 @@ def test_the_cancellers_sound_is_not_changed_in_place() -> None:
     assert not cleaned.any()
 
 
+def reopened(seed: int, *, person: Floats | None, room_after: int | None = None) -> list[Found]:
+    """Of a second message, from its beginning on; somebody may speak from 0.8 s on."""
+    double_talk = DoubleTalk()
+    silence_where_cancelled(*scene(seed), double_talk=double_talk)
+    double_talk.reopen()
+    far = voice(2.0, seed + 50)
+    near = echo_of(far, room(seed if room_after is None else room_after, 0.3)) + noise(2.0, seed, 3e-4)
+    if person is not None:
+        near[CAPTURE_RATE * 4 // 5 :] += person[: CAPTURE_RATE * 6 // 5]
+    found, block = list[Found](), 10 * FRAME
+    for at in range(0, len(near) - block + 1, block):
+        known = at >= 2 * block  # the lag is found after two tenths of a second
+        silence_where_cancelled(
+            as_pcm(near)[at : at + block], as_pcm(far)[at : at + block], known=known, double_talk=double_talk
+        )
+        found += double_talk.found
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_at_the_beginning_of_the_next_message_somebody_is_found_as_in_the_middle_of_one(seed: int) -> None:
+    """What was learnt of the room is still worth something; without anybody, nobody is found."""
+    alone = reopened(seed, person=None)
+    assert sum(each.evidence for each in alone) < 1
+    told = reopened(seed, person=somebody(seed, 0.1 * 0.3 / 2))
+    presence, found = Presence(), []
+    for each in told[80:]:
+        presence.push(each.evidence)
+        found.append(presence.reached(FOUND_S))
+    assert any(found[:50])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_another_room_in_the_next_message_is_nobody(seed: int) -> None:
+    """Another loudspeaker was chosen meanwhile."""
+    assert sum(each.evidence for each in reopened(seed, person=None, room_after=seed + 30)) < 1
+
+
 def test_nothing_is_left_open_after_a_rest() -> None:
     """The next message begins with the canceller's sound."""
     double_talk = DoubleTalk()

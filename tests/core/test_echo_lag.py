@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemode.audio import CAPTURE_RATE, Samples
-from voicemode.core.echo_lag import Echo, EchoLag
+from voicemode.core.echo_lag import AUDIBLE_DBFS, Echo, EchoLag
+from voicemode.core.level import rms_dbfs
 
 FRAME = CAPTURE_RATE // 100
 ECHO_S = 0.03
@@ -38,10 +39,14 @@ def echo(lag: EchoLag) -> Echo:
     return lag.echo
 
 
-def aligned(lag: EchoLag, near: Samples, far: Samples) -> Samples:
-    """All of it, frame by frame."""
-    whole = len(near) // FRAME * FRAME
-    return np.concatenate([lag.align(near[at : at + FRAME], far[at : at + FRAME]) for at in range(0, whole, FRAME)])
+def aligned(lag: EchoLag, near: Samples, far: Samples, *, cancelled_db: float = 25.0) -> Samples:
+    """All of it, frame by frame; a canceller takes so much of the echo away."""
+    out = [np.zeros(0, np.int16)]
+    for at in range(0, len(near) // FRAME * FRAME, FRAME):
+        out.append(lag.align(near[at : at + FRAME], far[at : at + FRAME]))
+        if rms_dbfs(far[at : at + FRAME]) > AUDIBLE_DBFS:
+            lag.cancelled(cancelled_db)
+    return np.concatenate(out)
 
 
 @settings(max_examples=20, deadline=None)
@@ -104,6 +109,23 @@ def test_a_device_that_begins_anew_is_found_again_within_a_quarter_of_a_second()
     assert echo(lag) is Echo.KNOWN
 
 
+def test_an_echo_that_the_canceller_has_not_followed_is_lost() -> None:
+    """It was told where the echo is now, and lets it through all the same; two seconds later it must have learnt it."""
+    far, lag = voice(7.0, 4), EchoLag()
+    near = np.concatenate((later(far, 0.09)[: 3 * CAPTURE_RATE], later(far, 0.102)[3 * CAPTURE_RATE :]))
+    aligned(lag, near[: 3 * CAPTURE_RATE], far[: 3 * CAPTURE_RATE])
+    lag.torn()
+    at = 3 * CAPTURE_RATE
+    for seconds, cancelled_db, expected in ((1.0, 3.0, Echo.LOST), (0.2, 25.0, Echo.KNOWN)):
+        part = slice(at, at + round(seconds * CAPTURE_RATE))
+        aligned(lag, near[part], far[part], cancelled_db=cancelled_db)
+        at = part.stop
+        assert echo(lag) is expected
+    lag.torn()
+    aligned(lag, near[at:], far[at:], cancelled_db=0.0)
+    assert echo(lag) is Echo.KNOWN
+
+
 def test_what_is_found_where_it_was_is_settled_at_once() -> None:
     """The device began anew and was not off: a quarter of a second of playback proves it."""
     far = voice(4.0, 5)
@@ -128,6 +150,42 @@ def test_an_echo_that_moves_far_away_is_looked_for_everywhere() -> None:
         assert echo(lag) in (Echo.LOST, Echo.UNKNOWN)
         aligned(lag, near[at : at + FRAME], rest[at : at + FRAME])
     assert lag.delay_s == pytest.approx(0.21 - ECHO_S, abs=0.0005)
+
+
+def test_a_device_that_is_opened_anew_may_be_anywhere_and_is_found_within_half_a_second() -> None:
+    """Bluetooth after a built-in loudspeaker: it is looked for near to where it was, and everywhere at the same time."""
+    lag, first, second = EchoLag(), voice(3.0, 6), voice(0.5, 7)
+    aligned(lag, later(first, 0.06), first)
+    lag.reopen()
+    assert echo(lag) is Echo.UNKNOWN
+    aligned(lag, later(second, 0.21), second)
+    assert echo(lag) is Echo.NEW
+    assert lag.delay_s == pytest.approx(0.21 - ECHO_S, abs=0.0005)
+
+
+def test_an_echo_that_comes_about_when_it_came_in_the_last_message_is_not_new() -> None:
+    """What was learnt about the room is true still."""
+    lag, first, second = EchoLag(), voice(3.0, 6), voice(1.0, 7)
+    aligned(lag, later(first, 0.06), first)
+    lag.reopen()
+    aligned(lag, later(second, 0.08)[:6_400], second[:6_400])
+    assert echo(lag) is Echo.LOST  # the canceller has not followed yet
+    aligned(lag, later(second, 0.08)[6_400:], second[6_400:])
+    assert echo(lag) is Echo.KNOWN
+
+
+def test_how_far_ahead_the_far_end_comes_in_is_told_to_the_sample() -> None:
+    """Though what is given out is moved by half a millisecond at least, and never ahead of what came in."""
+    far, lag = voice(3.0, 3), EchoLag()
+    assert lag.ahead is None
+    at = 0
+    for echo_comes, ahead in ((1_000, 520), (1_005, 525), (700, 220), (400, -80)):
+        near = later(far, echo_comes / CAPTURE_RATE)
+        lag.torn()
+        aligned(lag, near[at : at + 9_600], far[at : at + 9_600])
+        assert lag.ahead == pytest.approx(ahead, abs=1)
+        assert lag.delay_s == pytest.approx(max(ahead, 0) / CAPTURE_RATE, abs=0.0006)
+        at += 9_600
 
 
 def test_an_echo_where_there_was_none_is_new() -> None:

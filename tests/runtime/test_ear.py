@@ -14,10 +14,12 @@ from tests.core.rooms import as_pcm, echo_of, level_db, noise, room, voice
 from tests.runtime.parts import quiet
 from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
 from voicemode.core.echo_lag import Echo
+from voicemode.core.echo_path import EchoPath
 from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, FrameFacts
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
 from voicemode.core.linear_echo import Floats
 from voicemode.core.listener import Listener
+from voicemode.core.presence import FOUND_S, Presence
 from voicemode.engines.echo_canceller import WebrtcEchoCanceller
 from voicemode.interfaces import CapturedBlock, EchoCanceller, Transcript, TranscriptionRequest
 from voicemode.runtime.ear import Ear, Overheard
@@ -182,9 +184,10 @@ class TestDoubleTalk:
                 written[begins : begins + len(spoken.sound)] = spoken.sound
         return written
 
-    def echo(self, delay_s: float) -> Floats:
+    def echo(self, delay_s: float, *, direct: float = 0.0) -> Floats:
+        """``direct``: what comes without a detour, relative to the far end; else the correlation finds little to go by."""
         late = np.concatenate([np.zeros(round(delay_s * CAPTURE_RATE), np.float32), self.FAR])[: len(self.FAR)]
-        return echo_of(late, room(3, 0.4)) + noise(8.0, 4, 3e-4)
+        return late * np.float32(direct) + echo_of(late, room(3, 0.2 if direct else 0.4)) + noise(8.0, 4, 3e-4)
 
     @pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.2])
     def test_a_voice_under_the_echo_is_heard_wherever_the_echo_is(self, delay_s: float) -> None:
@@ -240,6 +243,21 @@ class TestDoubleTalk:
         heard_word = snippet[5 * CAPTURE_RATE + begins :][: CAPTURE_RATE // 4]
         said = as_pcm(word)[: CAPTURE_RATE // 4]
         assert level_db(heard_word - said) < level_db(said) - 3
+
+    @pytest.mark.parametrize("later_s", [-0.02, 0.0, 0.05])
+    def test_in_the_next_message_nobody_has_to_wait_until_the_room_is_learnt_again(self, later_s: float) -> None:
+        """Devices are opened anew, and their echo comes sooner or later: who speaks 0.8 s after its beginning is found."""
+        path, first = EchoPath(), self.echo(0.1, direct=0.3)
+        heard(Ear(self.Deaf(), FarSound(as_pcm(self.FAR)), path), blocks_of(as_pcm(first), [160]))
+        second = self.echo(0.1 + later_s, direct=0.3)[: 2 * CAPTURE_RATE]
+        second[4 * CAPTURE_RATE // 5 :] += self.PERSON[: 6 * CAPTURE_RATE // 5]
+        for known, found in ((path, True), (EchoPath(), False)):
+            ear = Ear(self.Deaf(), FarSound(as_pcm(self.FAR)), known)
+            _, facts = heard(ear, blocks_of(as_pcm(second), [160]))
+            presence = Presence()
+            for fact in facts[80:130]:
+                presence.push(fact.found.evidence)
+            assert presence.reached(FOUND_S) is found
 
     def test_where_nothing_was_audible_for_half_a_second_the_microphone_is_handed_on(self) -> None:
         """To the bit, and the next message is cancelled as the one before."""

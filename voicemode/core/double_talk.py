@@ -25,7 +25,7 @@ import numpy as np
 from voicemode.audio import FULL_SCALE, Samples
 from voicemode.core.hindsight import Hindsight, Recalled, blend
 from voicemode.core.level import LOWEST_DBFS
-from voicemode.core.linear_echo import FRAME, Floats, LinearEcho
+from voicemode.core.linear_echo import FRAME, Floats, LinearEcho, Way
 from voicemode.core.pitch import pitch_track
 from voicemode.core.presence import FOUND_S, Presence
 
@@ -66,6 +66,8 @@ _HOLD_FRAMES = 5
 """A voice sinks within a word for less."""
 _LEARNT_FRAMES = 150
 """Of audible far end until the filter is worth anything: AEC3's sound is used until then."""
+_AGAIN_FRAMES = 15
+"""The same at the beginning of the next message, where what was learnt takes the echo away."""
 _WORTH = 4.0
 """In power, the echo over what was left of it, until the filter is believed to have found one. With headphones there is none;
 then all that is heard would pass for a voice, the first echo after they are taken off too."""
@@ -113,8 +115,10 @@ class DoubleTalk:
         self._latest = 0.0
         """Evidence of somebody in the last frame."""
         self._unexplained = 0.0
-        self._learnt = False
-        """Was the filter worth anything in the last frame?"""
+        self._learnt = self._worth_keeping = False
+        """Was the filter worth anything in the last frame; ever, since it knew nothing?"""
+        self._begins = False
+        """Were the devices opened anew, and the echo not found since?"""
         self._hindsight = Hindsight()
         self._recalled: Recalled | None = None
         self._found: tuple[Found, ...] = ()
@@ -124,11 +128,11 @@ class DoubleTalk:
         self._recent: Floats = np.zeros(_PITCH_FRAMES * FRAME, np.float32)
         """The residual of the last frames."""
 
-    def _relearn(self) -> None:
+    def _relearn(self, *, known_frames: int = 0) -> None:
         self._left: Floats = np.full_like(self._echo, _TINY)
         self._caused: Floats = np.full_like(self._echo, _TINY)
         """Sums of the residual and of the echo; their ratio is what the filter leaves."""
-        self._heard = 0
+        self._heard = known_frames
         """Frames of far end since the filter knew nothing."""
 
     @property
@@ -158,11 +162,18 @@ class DoubleTalk:
         self._evidence.reset()
         self._hindsight.forget()
 
-    def process(self, near: Samples, far: Samples, cleaned: Samples, *, delay: int, known: bool) -> Samples:
+    def reopen(self) -> None:
+        """Loudspeaker or microphone begin anew. What was learnt of the room counts as soon as it proves to be the same."""
+        self._linear.reopen(keep=self._worth_keeping)
+        self.rest(np.zeros(0, np.int16))
+        self._begins = True
+        self._prove_again()
+
+    def process(self, near: Samples, far: Samples, cleaned: Samples, *, delay: int | None, known: bool) -> Samples:
         """The sound to write down. All have the same whole number of frames of 10 ms, 16 kHz mono PCM.
 
-        ``cleaned`` is the canceller's; ``far`` comes ``delay`` samples earlier than 30 ms before its echo. ``cleaned`` itself
-        is handed back where nobody speaks, and where the echo's place is not ``known``.
+        ``cleaned`` is the canceller's; ``far`` comes ``delay`` samples earlier than 30 ms before its echo, None where none
+        was found. ``cleaned`` itself is handed back where nobody speaks, and where the echo's place is not ``known``.
         """
         result, opened = cleaned.copy(), False
         self._recalled, self._torn = None, False
@@ -196,26 +207,31 @@ class DoubleTalk:
         recalled = self._hindsight.look_back()
         self._recalled = Recalled(recalled.sound, recalled.age + later)
 
-    def _hear(self, near: Floats, far: Floats, delay: int, *, known: bool) -> Floats:
-        left, kept = self._linear.cancel(near, far, delay)
+    def _hear(self, near: Floats, far: Floats, delay: int | None, *, known: bool) -> Floats:
+        learns = known or not self._worth_keeping
+        left, way = self._linear.cancel(near, far, delay, learns=learns)
         self._recent[:-FRAME] = self._recent[FRAME:]
         self._recent[-FRAME:] = left
         energy = max(float(left @ left), float(self._recent[-2 * FRAME : -FRAME] @ self._recent[-2 * FRAME : -FRAME]))
         self._left_dbfs = 10 * math.log10(energy / FRAME + _SOFTEST)
-        if not kept:
-            self._relearn()
+        if way is not Way.KEPT:
             self._hindsight.forget()
-        self._heard += bool(np.abs(far).max() > _AUDIBLE)
+            self._prove_again() if way is Way.MOVED and self._begins else self._relearn()
+            self._worth_keeping = self._worth_keeping and way is Way.MOVED
+        self._heard += learns and bool(np.abs(far).max() > _AUDIBLE)
         unexplained, no_echo = self._shares()
         misplaced = self._linear.slip <= _MOST_SLIP or float(left @ left) > _LOUDER * float(near @ near)
         learnt = self._learnt = self._has_learnt
+        self._worth_keeping = self._worth_keeping or learnt
+        known = known and self._linear.placed
+        self._begins = self._begins and not known
         believed = known and learnt and not misplaced
         self._latest = math.sqrt(unexplained * min(no_echo, unexplained)) if believed else 0.0
         self._unexplained = unexplained
         self._row = self._row + 1 if unexplained >= _UNEXPLAINED else 0
         self._evidence.push(self._latest)
         self._proven = _PROVEN_FRAMES if self._evidence.reached(FOUND_S) else max(self._proven - 1, 0)
-        if self._linear.echo_power.any():
+        if learns and self._linear.echo_power.any():
             self._remember(spoken=self._row > 0 and self._proven > 0)
         if not (known and self._proven and learnt):
             self._open = 0
@@ -224,6 +240,9 @@ class DoubleTalk:
         else:
             self._open = max(self._open - 1, 0)
         return left
+
+    def _prove_again(self) -> None:
+        self._relearn(known_frames=min(self._heard, _LEARNT_FRAMES - _AGAIN_FRAMES))
 
     def _repeats(self) -> bool:
         """Has what was left lately a pitch? A keystroke or a cough has none."""

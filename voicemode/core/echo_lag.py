@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.level import rms_dbfs
 
-__all__ = ["Echo", "EchoLag"]
+__all__ = ["AUDIBLE_DBFS", "Echo", "EchoLag"]
 
 _FRAME = CAPTURE_RATE // 100
 _LAG = round(0.03 * CAPTURE_RATE)
@@ -45,12 +45,18 @@ _RARELY = 5
 """With headphones there is nothing to find, and looking everywhere costs 2 ms: after a second, every fifth time will do."""
 _LOST_AFTER = 20
 """Measurements (a second of sound) that find nothing near by: then it is looked for everywhere."""
-_AUDIBLE_DBFS = -50.0
+AUDIBLE_DBFS = -50.0
+"""Playback that is softer says nothing about its echo."""
 _PATIENCE = 80
 """Audible frames after which it is as good as it gets: with headphones there is no echo to find. Where there is one it takes 30
 to 45 of them, and more on a machine so busy that it tears the sound."""
 _FOLLOWING = 40
-"""Audible frames that a canceller needs to follow when the far end was moved; what it leaves before that is more."""
+"""Audible frames that a canceller needs at least to follow when the far end was moved; what it leaves before that is more."""
+_MOST_FOLLOWING = 250
+"""The same at most: as many as it needs to learn a room."""
+_FOLLOWED_DB, _FOLLOWED = 10.0, 10
+"""It has followed when it takes so much away in so many more frames than in which it does not. AEC3 takes 20 to 40 dB, and
+sometimes nothing for a second after samples were lost."""
 _LOW_HZ, _HIGH_HZ = 150.0, 5_000.0
 """Where voices and small loudspeakers have something to say."""
 
@@ -73,13 +79,15 @@ class EchoLag:
     """Delays the far end. 16 kHz mono PCM; one object for each microphone."""
 
     def __init__(self) -> None:
-        self._near: Samples = np.zeros(_WINDOW, dtype=np.int16)
+        self._near_end: Samples = np.zeros(_WINDOW, dtype=np.int16)
         self._far: Samples = np.zeros(_WINDOW + _MOST_LAG, dtype=np.int16)
         """The last samples of each; both end at the same instant."""
         self._lag: int | None = None
         """Of the echo behind the far end, in samples; None where it is not known."""
         self._last: int | None = None
         """What the last measurement found; None where it found nothing."""
+        self._newest = 0
+        """The last that two measurements agreed on; it means nothing where the lag is not known."""
         self._delay = 0
         """Samples by which the far end is delayed."""
         self._audible = 0
@@ -90,8 +98,12 @@ class EchoLag:
         """Frames with playback for which the lag is not to be trusted; 0 when it was measured."""
         self._fruitless = 0
         """Measurements in a row that found no echo anywhere."""
+        self._hint: int | None = None
+        """Where it was before the devices were opened anew; None once it was found, or where it was not known."""
         self._following = 0
-        """Frames with playback until the canceller has followed the last move."""
+        """Frames with playback until the canceller must have followed the last move."""
+        self._followed = 0
+        """In how many more of them it took the echo away than not."""
         self._new = False
         """Was no echo known before that move?"""
 
@@ -117,28 +129,51 @@ class EchoLag:
         """By how much the far end is delayed now."""
         return self._delay / CAPTURE_RATE
 
+    @property
+    def ahead(self) -> int | None:
+        """By how many samples the far end as it comes in is earlier than 30 ms before its echo; None where none was found.
+
+        By the newest measurement: the far end that is given out is moved only where that differs by more than half a ms, and
+        never to an earlier time than it came in.
+        """
+        return None if self._lag is None else self._newest - _LAG
+
+    def reopen(self) -> None:
+        """Loudspeaker or microphone begin anew: the echo is likely to come a little sooner or later than before."""
+        self._far = np.zeros_like(self._far)
+        self._hint, self._lag = self._hint if self._lag is None else self._lag, None
+        self._misses = self._following = 0
+        self.torn()
+
     def torn(self) -> None:
         """The samples of one side do not follow the earlier ones: the lag may have changed."""
         self._unproven = _PATIENCE
         self._last, self._fruitless = None, 0
-        self._near = np.zeros_like(self._near)  # what was heard before would speak for the old lag
+        self._near_end = np.zeros_like(self._near_end)  # what was heard before would speak for the old lag
+
+    def cancelled(self, by_db: float) -> None:
+        """By so much the canceller has made the microphone softer in a frame with playback."""
+        if self._following and not self._new and self._following <= _MOST_FOLLOWING - _FOLLOWING:
+            self._followed = max(self._followed + (1 if by_db >= _FOLLOWED_DB else -1), 0)
+            self._following = self._following if self._followed < _FOLLOWED else 0
 
     def align(self, near: Samples, far: Samples) -> Samples:
         """The far end, delayed. Both have the same whole number of frames of 10 ms."""
         aligned: Samples = np.empty_like(far)
         for at in range(0, len(far), _FRAME):
             frame = slice(at, at + _FRAME)
-            self._near = np.concatenate((self._near[_FRAME:], near[frame]))
+            self._near_end = np.concatenate((self._near_end[_FRAME:], near[frame]))
             self._far = np.concatenate((self._far[_FRAME:], far[frame]))
             end = len(self._far) - self._delay
             aligned[frame] = self._far[end - _FRAME : end]
-            if rms_dbfs(far[frame]) > _AUDIBLE_DBFS:
+            if rms_dbfs(far[frame]) > AUDIBLE_DBFS:
                 self._count()
         return aligned
 
     def _count(self) -> None:
         self._audible += 1
-        self._unproven = max(self._unproven - 1, 0)
+        if self._lag is None:  # there may be none; one that was there is somewhere
+            self._unproven = max(self._unproven - 1, 0)
         self._following = max(self._following - 1, 0)
         if self._audible >= _EVERY:
             self._audible = 0
@@ -150,29 +185,37 @@ class EchoLag:
         self._last = found
         if found is None or not same:
             return
+        self._newest = found
         if self._lag is None or abs(found - self._lag) > _SAME:
-            self._new = self._lag is None
+            self._new = self._lag is None and (self._hint is None or abs(found - self._hint) > 2 * _NEAR_BY)
             self._lag, self._delay = found, max(found - _LAG, 0)
-            self._following = _FOLLOWING
-        self._unproven = 0
+            self._following, self._followed = _FOLLOWING if self._new else _MOST_FOLLOWING, 0
+        self._unproven, self._hint = 0, None
 
     def _find(self) -> int | None:
+        found = None if self._hint is None else self._near(self._hint)
+        if found is not None:
+            return found
         self._fruitless += 1
         if self._fruitless > _LOST_AFTER and self._fruitless % _RARELY:
             return None
-        found = _peak(self._near, self._far, _CLEAR)
+        found = _peak(self._near_end, self._far, _CLEAR)
         if found is not None:
             self._fruitless = 0
         return found
 
     def _find_near(self, lag: int) -> int | None:
-        lowest, highest = max(lag - _NEAR_BY, 0), min(lag + _NEAR_BY, _MOST_LAG)
-        # No more of the far end than can be in the window: louder sounds before and after would hide a soft one.
-        far = self._far[-_NEAR_WINDOW - highest : len(self._far) - lowest]
-        found = _peak(self._near[-_NEAR_WINDOW:], far, _CLEAR_NEAR_BY)
+        found = self._near(lag)
         self._misses = self._misses + 1 if found is None else 0
         if self._misses >= _LOST_AFTER:
             self._lag, self._misses, self._unproven = None, 0, _PATIENCE
+        return found
+
+    def _near(self, lag: int) -> int | None:
+        lowest, highest = max(lag - _NEAR_BY, 0), min(lag + _NEAR_BY, _MOST_LAG)
+        # No more of the far end than can be in the window: louder sounds before and after would hide a soft one.
+        far = self._far[-_NEAR_WINDOW - highest : len(self._far) - lowest]
+        found = _peak(self._near_end[-_NEAR_WINDOW:], far, _CLEAR_NEAR_BY)
         return None if found is None else lowest + found
 
 

@@ -43,7 +43,7 @@ follow each stumble moves the far end against the echo by 20 to 40 ms, which a c
 _PUNCTUAL = 0.2
 """What a read that lacked nothing takes back of them."""
 _PERIOD = 4 * CAPTURE_RATE // 100
-"""Samples (40 ms) that are read at most until a device asks again: two to four blocks at once are usual. If it does not, it stumbles."""
+"""Samples (40 ms) that are read at most until a device asks again: it may take four blocks at once. Else it stumbles."""
 _SPARE = CAPTURE_RATE // 200
 """Samples (5 ms) that what is read is later than it need be: blocks come when the machine lets them."""
 _EARLY = 16
@@ -178,7 +178,7 @@ class FarEnd:
         return not self._read(first, min(max(wanted, self._next) + samples - first, _KEPT)).any()
 
     def _lacks_again(self, missing: int) -> bool:
-        """Whether sound is missing that has been missing before, again and again, although the device asks as it always does."""
+        """Whether sound is missing that has been missing again and again, although the device asks as it always does."""
         if not 0 < missing <= _FAR_OFF_S * 2 * CAPTURE_RATE:
             self._lacking = max(self._lacking - _PUNCTUAL, 0.0)
             return False

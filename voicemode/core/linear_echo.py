@@ -14,32 +14,40 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from enum import Enum, auto, unique
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemode.audio import CAPTURE_RATE
+from voicemode.core.far_end_tap import FRAME, FarEndTap, Floats
 
-__all__ = ["FRAME", "FarEndTap", "Floats", "LinearEcho"]
+__all__ = ["FRAME", "Floats", "LinearEcho", "Way"]
 
-Floats: TypeAlias = NDArray[np.float32]
 Spectra: TypeAlias = NDArray[np.complex64]
 
-FRAME = CAPTURE_RATE // 100
-"""10 ms, by which it is fed and by which the filter is cut in parts."""
 _WINDOW = 2 * FRAME
 _BINS = FRAME + 1
 _PARTS = 16
 """160 ms of a room. With 200 ms the echo was 1 dB less after 4 s (6 simulated rooms), for a quarter more of work."""
-_MOST_DELAY = CAPTURE_RATE // 2
-"""As much as EchoLag looks for."""
 _BEFORE = 3 * FRAME // 4
 """The far end is read so many samples later than EchoLag lines it up, 30 ms before the echo, so that clocks that drift
 apart find room. The loudest tap then lies within a part, not at its edge: 1 dB more of the echo was taken away."""
 _ELSEWHERE = 24
-"""Samples (1.5 ms) that EchoLag's place and the one that was followed here may lie apart: it measures to 8, and moves after 8
-more. Beyond that the echo is somewhere else, and what was learnt is worth nothing."""
+"""Samples (1.5 ms) by which the echo may seem to move though it does not, as where somebody speaks."""
+_AROUND = 3
+"""Samples around the new place, and the old one, where an echo that moved is looked for."""
+_LOOK_BACK = 8
+"""Frames of the microphone in which that is done."""
+_SAME_WAY = 0.8
+"""Of the power of what the filter takes for echo, the least that is gone once it is subtracted. All is, but for chance, whoever
+speaks meanwhile; where the sound goes another way now, less is or nothing."""
+_TELLING = 0.4
+"""In power, what it must take for echo in them: a pause, or somebody louder, says nothing about that."""
+_LONGEST_DOUBT = 100
+"""Frames with playback after which what has said nothing so far is forgotten: 1 s."""
+_MISPLACED = 1.0
+"""Samples by which it may lie beside the place that was found (standard deviation)."""
 
 _UNKNOWN, _UNKNOWN_FALLS = 0.3, 10**-0.2
 """What a tap may weigh before anything is known, in the first part and from each part to the next (2 dB in 10 ms is the decay
@@ -60,48 +68,17 @@ _SLIP_SMOOTHING = 0.07
 """Of the likeness of echo and residual, over 0.15 s of sound: what two who have nothing to do with each other share by chance
 averages out, -0.17 at most of a voice 6 dB under the echo."""
 _CORRELATED_FRAMES = 5
-_SOFT = _CORRELATED_FRAMES * FRAME * 1e-5
-"""Energy of so many frames at -50 dBFS: below it rounding and noise are alike by chance."""
+_SOFT_POWER = 1e-5
+"""-50 dBFS: below it rounding and noise are alike by chance."""
 _FULL = np.float32(0.999)
 """A frame that reaches it is clipped, and teaches nothing linear."""
 
-_TAPS = 8
-"""On either side of the place between samples; the error is under -40 dB up to 6 kHz."""
-_PLACES = 256
-"""Between two samples: beside the nearest of them the far end is under 1/256 sample wrong, -40 dB at 4 kHz."""
 _RATE_WALK, _LAG_WALK = 1e-5, 1e-3
 """Samples a frame by which the drift and the lag wander (standard deviations): with ten times as much of the first it was
 16 ppm wrong after 6 s, with this 4 ppm."""
 _MOST_RATE = 0.04
 """Samples a frame: 250 ppm, more than any sound card."""
 _LIKELY_RATE = 100e-6 * FRAME
-
-
-class FarEndTap:
-    """The far end as it was some samples ago, between samples too."""
-
-    def __init__(self) -> None:
-        self._past: Floats = np.zeros(_MOST_DELAY + 4 * _WINDOW, np.float32)
-        self.position = float(_BEFORE)
-        """How many samples ago the end of what ``read`` gives was."""
-        at = np.arange(_TAPS, -_TAPS, -1) - np.arange(_PLACES)[:, None] / _PLACES
-        self._between: Floats = (np.sinc(at) * np.cos(np.pi * at / (2 * _TAPS)) ** 2).astype(np.float32)
-        """For each place between two samples, the taps in the order of a convolution."""
-
-    def push(self, far: Floats) -> None:
-        self._past[:-FRAME] = self._past[FRAME:]
-        self._past[-FRAME:] = far
-
-    def move(self, samples: float) -> None:
-        """Read from further back; never from what has not come yet."""
-        self.position = min(max(self.position + samples, float(_TAPS)), _MOST_DELAY + float(_WINDOW))
-
-    def read(self) -> Floats:
-        """The newest ``FRAME`` samples there."""
-        begins = len(self._past) - FRAME - self.position
-        whole = math.floor(begins)
-        taps = self._between[int((begins - whole) * _PLACES)]
-        return np.convolve(self._past[whole - _TAPS + 1 : whole + _TAPS + FRAME], taps, "valid")
 
 
 class _Drift:
@@ -111,6 +88,10 @@ class _Drift:
         self.rate = 0.0
         """Samples a frame."""
         self._lag_var, self._both, self._rate_var = 0.0, 0.0, _LIKELY_RATE**2
+
+    def moved(self) -> None:
+        """The echo is elsewhere, and ``_MISPLACED`` of where it is now looked for; the clocks may be others."""
+        self._lag_var, self._both, self._rate_var = _MISPLACED**2, 0.0, _LIKELY_RATE**2
 
     def step(self, lateness: float, certainty: float) -> float:
         """By how many samples to move now; ``certainty`` is 1 over the variance of the measurement, at least 0."""
@@ -131,13 +112,33 @@ class _Drift:
 
 _SLOPE = (2j * np.pi * np.arange(_BINS) / _WINDOW).astype(np.complex64)
 _SLOPE[-1] = 0
+_BLUR: Floats = np.minimum((_MISPLACED * np.abs(_SLOPE)) ** 2, 1.0)
+"""By how much a number of the filter is wrong, relative to its power, where the echo is ``_MISPLACED``."""
+
+
+@unique
+class Way(Enum):
+    """What has become of what was known of the sound's way."""
+
+    KEPT = auto()
+    MOVED = auto()
+    """It is longer or shorter than it was, and otherwise the same, as far as is known."""
+    FORGOTTEN = auto()
 
 
 class LinearEcho:
     """One per microphone. Frames of ``FRAME`` samples of 16 kHz mono, relative to full scale; about 0.17 ms of CPU each."""
 
     def __init__(self) -> None:
-        self._far = FarEndTap()
+        self._far = FarEndTap(float(_BEFORE), reach=(_PARTS + _LOOK_BACK) * FRAME)
+        self._delay: int | None = None
+        """By which the far end was read last; None where no echo was known."""
+        self._doubtful = 0
+        """For how many frames of playback the place has been in doubt; 0 where it is not."""
+        self._reopened = False
+        """Since the devices were opened anew, has the place not been found?"""
+        self._nears: Floats = np.zeros((_LOOK_BACK, FRAME), np.float32)
+        """The microphone's last frames."""
         self._window: Floats = np.zeros(_WINDOW, np.float32)
         self._spectra: Spectra = np.zeros((_PARTS, _BINS), np.complex64)
         """Of the far end, the newest first."""
@@ -172,6 +173,11 @@ class LinearEcho:
         """Of the last frames: energy of the residual, of the echo, and their product."""
 
     @property
+    def placed(self) -> bool:
+        """Is the echo taken away where it is, as far as is known?"""
+        return not self._doubtful
+
+    @property
     def drift_ppm(self) -> float:
         """By how much the echo is found to come later with time."""
         return self._drift.rate / FRAME * 1e6
@@ -194,7 +200,7 @@ class LinearEcho:
         left = sum(each for each, _, _ in self._products)
         echo = sum(each for _, each, _ in self._products)
         shared = sum(each for _, _, each in self._products)
-        return shared / math.sqrt(left * echo) if min(left, echo) > _SOFT else 0.0
+        return shared / math.sqrt(left * echo) if min(left, echo) > _CORRELATED_FRAMES * FRAME * _SOFT_POWER else 0.0
 
     def rest(self, far: Floats) -> None:
         """A frame in which nothing of the loudspeaker can be heard."""
@@ -204,14 +210,29 @@ class LinearEcho:
             self._window[:] = 0.0
             self._spectra[:] = 0.0
             self._powers[:] = 0.0
+            self._nears[:] = 0.0
 
-    def cancel(self, near: Floats, far: Floats, delay: int) -> tuple[Floats, bool]:
-        """The microphone's frame without what is known of the echo, and whether what was learnt before still counts.
+    def reopen(self, *, keep: bool) -> None:
+        """Loudspeaker or microphone begin anew, likely in the same room. ``keep``: what was learnt is worth something."""
+        self._far.forget()
+        self.rest(np.zeros(FRAME, np.float32))
+        self._doubtful, self._reopened = 1, True
+        if not keep:
+            self._delay, self._doubtful = None, 0
+            self._forget()
 
-        ``delay``: by how many samples ``far`` comes earlier than 30 ms before its echo, at least 0.
+    def cancel(self, near: Floats, far: Floats, delay: int | None, *, learns: bool = True) -> tuple[Floats, Way]:
+        """The microphone's frame without what is known of the echo, and what has become of what was known.
+
+        ``delay``: by how many samples ``far`` comes earlier than 30 ms before its echo; None where no echo was found.
+        Without ``learns`` that is doubtful, and nothing is to be learnt from it.
         """
-        kept = self._settle(delay)
+        way = self._settle(delay) if learns else Way.KEPT
+        if not learns:
+            self._doubtful = max(self._doubtful, 1)
         self._far.push(far)
+        self._nears[:-1] = self._nears[1:]
+        self._nears[-1] = near
         self._hear()
         if not self._powers.any():
             self._padded[2, FRAME:] = near
@@ -219,7 +240,7 @@ class LinearEcho:
             self.echo_power, self.doubt_power = np.zeros_like(self.echo_power), np.zeros_like(self.echo_power)
             self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[2]).astype(np.complex64, copy=False))
             self._far.move(self._drift.rate)
-            return near, kept
+            return near, way
         self._both[0] = (self._filter * self._spectra).sum(axis=0)
         self._both[1] = self._both[0] * _SLOPE
         self._padded[:2, FRAME:] = np.fft.irfft(self._both, axis=1)[:, FRAME:]
@@ -229,21 +250,71 @@ class LinearEcho:
         echo, slope, residual = spectra
         powers = _power(spectra)
         self.echo_power, self.residual_power, self.near_power = powers[0], powers[2], _power(echo + residual)
-        if not near.any() or np.abs(near).max() >= _FULL:
+        if self._doubtful or not near.any() or np.abs(near).max() >= _FULL:
             self._products.clear()
-            return left, kept
+            return left, way
         self._learn(residual, slope, powers[1])
         self._compare(left, near - left)
-        return left, self._is_sane(near, left) and kept
+        return left, way if self._is_sane(near, left) else Way.FORGOTTEN
 
-    def _settle(self, delay: int) -> bool:
-        """Read the far end where the echo is now. False where that is somewhere else than before."""
-        place = float(delay + _BEFORE)
-        if abs(place - self._far.position) <= _ELSEWHERE:
-            return True
-        self._far.position = place
+    def _settle(self, delay: int | None) -> Way:
+        """Read the far end where the echo is now."""
+        if delay is None:
+            self._delay, self._doubtful = None, 0
+            return Way.KEPT
+        if self._delay is not None:
+            moved = delay - self._delay
+            if abs(moved) <= _ELSEWHERE and not self._doubtful:
+                self._delay = delay
+                return Way.KEPT
+            return self._move(delay, moved)
+        self._delay, self._doubtful = delay, 0
+        return Way.KEPT if abs(delay + _BEFORE - self._far.position) <= _ELSEWHERE else self._begin_at(delay)
+
+    def _begin_at(self, delay: int) -> Way:
+        self._far.move(delay + _BEFORE - self._far.position)
         self._forget()
-        return False
+        return Way.FORGOTTEN
+
+    def _move(self, delay: int, moved: int) -> Way:
+        """The echo comes so many samples later, or a little more or less, or it does not."""
+        self._doubtful += 1
+        heard = float(np.vdot(self._nears, self._nears))
+        if not heard:
+            return Way.KEPT
+        here = self._far.position
+        _, echo = self._left_at(here + moved)
+        if echo < _TELLING * heard and self._doubtful <= _LONGEST_DOUBT:
+            self._left_at(here)
+            return Way.KEPT
+        stays = abs(moved) <= _ELSEWHERE and not self._reopened
+        self._delay, self._doubtful, self._reopened = delay, 0, False
+        places = (here, *(here + moved + each for each in range(-_AROUND, _AROUND + 1)))
+        place = min(places, key=lambda each: self._left_at(each)[0])
+        left, echo = self._left_at(place)
+        wrong = heard - left < _SAME_WAY * echo
+        if wrong and not stays:
+            return self._begin_at(delay)
+        if wrong or place == here:  # somebody who speaks may pass for samples that were lost
+            self._left_at(here)
+            return Way.KEPT
+        self._shared = self._echo = 0.0
+        self._drift.moved()
+        self._doubt += _power(self._filter) * _BLUR
+        return Way.MOVED if abs(place - here) > _ELSEWHERE else Way.KEPT
+
+    def _left_at(self, place: float) -> tuple[float, float]:
+        """Read the far end there, as if it had always been: what would the filter have left of the last frames, and taken?"""
+        self._far.move(place - self._far.position)
+        past = self._far.read((_PARTS + _LOOK_BACK) * FRAME)
+        windows = np.lib.stride_tricks.sliding_window_view(past, _WINDOW)[::-FRAME]
+        spectra: Spectra = np.fft.rfft(windows, axis=1).astype(np.complex64, copy=False)
+        self._window[:], self._spectra[:] = windows[0], spectra[:_PARTS]
+        self._powers[:] = _power(self._spectra)
+        heard = np.lib.stride_tricks.sliding_window_view(spectra, _PARTS, axis=0)
+        echo = np.fft.irfft(np.einsum("fbp,pb->fb", heard, self._filter), axis=1)[::-1, FRAME:]
+        left = self._nears - echo
+        return float(np.vdot(left, left)), float(np.vdot(echo, echo))
 
     def _hear(self) -> None:
         self._window[:FRAME] = self._window[FRAME:]

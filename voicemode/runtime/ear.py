@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicemode.audio import CAPTURE_RATE, Samples
-from voicemode.core.double_talk import NOBODY, DoubleTalk, Found
-from voicemode.core.echo_lag import Echo, EchoLag
+from voicemode.core.double_talk import NOBODY, Found
+from voicemode.core.echo_lag import AUDIBLE_DBFS, Echo
+from voicemode.core.echo_path import EchoPath
 from voicemode.core.hindsight import Recalled
-from voicemode.core.level import LOWEST_DBFS, rms_dbfs
+from voicemode.core.level import LOWEST_DBFS, levels_dbfs, rms_dbfs
 from voicemode.interfaces import CapturedBlock, EchoCanceller, FarEndReader
 
 __all__ = ["Ear", "Overheard"]
@@ -37,10 +38,12 @@ class Overheard:
 class Ear:
     """One per microphone. What nobody could have heard of the loudspeaker is passed on as it is."""
 
-    def __init__(self, canceller: EchoCanceller, far_end: FarEndReader) -> None:
-        self._canceller, self._far_end = canceller, far_end
-        self._lag, self._tears = EchoLag(), far_end.tears
-        self._double_talk = DoubleTalk()
+    def __init__(self, canceller: EchoCanceller, far_end: FarEndReader, path: EchoPath | None = None) -> None:
+        """``path`` is what was learnt before, with the same ``canceller``."""
+        self._canceller, self._far_end, self._tears = canceller, far_end, far_end.tears
+        path = EchoPath() if path is None else path
+        path.reopen()
+        self._lag, self._double_talk = path.lag, path.double_talk
         self._rest: Samples = np.zeros(0, dtype=np.int16)
         self._audible_until = -1.0
         """The end of the last block in which the loudspeaker sounded."""
@@ -85,13 +88,16 @@ class Ear:
         self._spoken = self._write_down(near, ahead, cleaned)
         if self._double_talk.torn:
             self._lag.torn()
-        frames = zip(near.reshape(-1, _FRAME), far.reshape(-1, _FRAME), self._double_talk.found, strict=True)
+        raw_dbfs, far_dbfs = levels_dbfs(near.reshape(-1, _FRAME)), levels_dbfs(far.reshape(-1, _FRAME))
+        for mine, theirs, left in zip(raw_dbfs, far_dbfs, levels_dbfs(cleaned.reshape(-1, _FRAME)), strict=True):
+            if theirs > AUDIBLE_DBFS:
+                self._lag.cancelled(mine - left)
         echo = self._lag.echo
-        return cleaned, [Overheard(rms_dbfs(mine), rms_dbfs(theirs), echo, found) for mine, theirs, found in frames]
+        frames = zip(raw_dbfs, far_dbfs, self._double_talk.found, strict=True)
+        return cleaned, [Overheard(mine, theirs, echo, found) for mine, theirs, found in frames]
 
     def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
-        delay, known = round(self._lag.delay_s * CAPTURE_RATE), self._lag.placed
-        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
+        spoken = self._double_talk.process(near, far, cleaned, delay=self._lag.ahead, known=self._lag.placed)
         newest = () if spoken is cleaned else (Recalled(spoken, len(spoken)),)
         recalled = self._double_talk.recalled
         return newest if recalled is None else (*newest, recalled)

@@ -286,7 +286,7 @@ class Exchange:
     def _make_ear(self) -> Ear | None:
         far_end = None if self._saying is None else self._saying.speaker.far_end
         canceller = None if far_end is None else self._parts.make_canceller()
-        return None if far_end is None or canceller is None else Ear(canceller, far_end)
+        return None if far_end is None or canceller is None else Ear(canceller, far_end, self._parts.session.echo_path)
 
     def _make_barge_in(self, listening: Overhearing) -> BargeIn | None:
         saying = self._saying

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from voicemode.core.commands import Adjustments, SpokenPhrases
+from voicemode.core.echo_path import EchoPath
 from voicemode.core.failover import Task
 from voicemode.core.pauses import SpeakerPauses
 from voicemode.core.questions import words_of
@@ -45,6 +46,8 @@ class Session:
     """How far to rely on transcription while the person speaks."""
     pauses: SpeakerPauses = field(default_factory=SpeakerPauses)
     """How long the person pauses in mid-turn."""
+    echo_path: EchoPath = field(default_factory=EchoPath)
+    """How the loudspeaker's sound comes to the microphone."""
     residual: Residual = field(default_factory=Residual)
     """How much of the loudspeaker is left in the microphone after echo cancellation."""
     language: str | None = None
