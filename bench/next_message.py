@@ -39,7 +39,7 @@ from voicemode.runtime.barge_in import near_end
 from voicemode.runtime.ear import Ear
 from voicemode.runtime.parts import Session
 
-__all__ = ["Conversation", "main", "summary"]
+__all__ = ["Conversation", "Heard", "main", "summary"]
 
 _MESSAGE_S, _LISTENS_S, _CLOSED_S = 7.0, 1.0, 0.5
 _CALL_S = _MESSAGE_S + _LISTENS_S + _CLOSED_S
