@@ -42,6 +42,8 @@ _LOOK_BACK = 8
 _SAME_WAY = 0.8
 """Of the power of what the filter takes for echo, the least that is gone once it is subtracted. All is, but for chance, whoever
 speaks meanwhile; where the sound goes another way now, less is or nothing."""
+_MUCH_LESS = 0.5
+"""In power, what is left at another place, over what is left where it was, for the echo to have moved there."""
 _TELLING = 0.4
 """In power, what it must take for echo in them: a pause, or somebody louder, says nothing about that."""
 _LONGEST_DOUBT = 100
@@ -292,12 +294,12 @@ class LinearEcho:
         places = (here, *(here + moved + each for each in range(-_AROUND, _AROUND + 1)))
         place = min(places, key=lambda each: self._left_at(each)[0])
         left, echo = self._left_at(place)
-        wrong = heard - left < _SAME_WAY * echo
-        if wrong and not stays:
+        if heard - left < _SAME_WAY * echo and not stays:
             return self._begin_at(delay)
-        if wrong or place == here:  # somebody who speaks may pass for samples that were lost
-            self._left_at(here)
+        left_here, _ = self._left_at(here)
+        if left > _MUCH_LESS * left_here:  # somebody who speaks may pass for samples that were lost
             return Way.KEPT
+        self._left_at(place)
         self._shared = self._echo = 0.0
         self._drift.moved()
         self._doubt += _power(self._filter) * _BLUR
