@@ -70,7 +70,7 @@ class Echo(Enum):
     LOST = auto()
     """It may have moved, has just been moved back, or is torn: what the canceller leaves says nothing, now or later."""
     UNKNOWN = auto()
-    """There was none so far, and the loudspeaker begins: headphones may have been taken off meanwhile."""
+    """None was found so far, and the loudspeaker begins: headphones may have been taken off meanwhile."""
     NEW = auto()
     """There was none before: the canceller learns the room."""
 
@@ -95,7 +95,7 @@ class EchoLag:
         self._misses = 0
         """Measurements in a row that did not find the echo where it was."""
         self._unproven = _PATIENCE
-        """Frames with playback for which the lag is not to be trusted; 0 when it was measured."""
+        """Frames with playback until no lag is to be trusted as well, where none is known; 0 when it was measured."""
         self._fruitless = 0
         """Measurements in a row that found no echo anywhere."""
         self._hint: int | None = None
