@@ -35,10 +35,10 @@ _BEFORE = 3 * FRAME // 4
 apart find room. The loudest tap then lies within a part, not at its edge: 1 dB more of the echo was taken away."""
 _ELSEWHERE = 24
 """Samples (1.5 ms) by which the echo may seem to move though it does not: EchoLag measures to 8, and takes two measurements for
-one that are 8 apart. With 3, a voice 6 dB under the echo was missed once in 32."""
+one that are 8 apart."""
 _AROUND = 3
-"""Samples around the new place, and the old one, where an echo that moved is looked for. A filter that is 1 sample off takes 12 dB
-less away, one that is 2 off does not find back within 1.6 s (8 simulated rooms)."""
+"""Samples around the new place, and the old one, where an echo that moved is looked for. A filter that is 1 sample off takes
+12 dB less away, one that is 2 off does not find back within 1.6 s (8 simulated rooms)."""
 _LOOK_BACK = 8
 """Frames of the microphone in which that is done."""
 _SAME_WAY = 0.8
