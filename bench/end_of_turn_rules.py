@@ -12,7 +12,7 @@ from voicemode.core.turn_policy import SCALES, Evidence, TurnPolicy, turn_policy
 __all__ = ["CalledOnce", "called_once", "default_rules", "plain_rules", "sweep"]
 
 SILENCES_MS = (300, 400, 500, 600, 700, 800, 1000, 1200, 1500)
-_FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 3.5)
+_FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.3, 2.6, 2.9, 3.2, 3.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,21 @@ def test_a_score_is_wanted_at_once_and_again_and_again() -> None:
     assert wanted == [ScoreWanted(about(1.2 + n / 10), about(1.0)) for n in range(7)]
 
 
+def test_no_score_is_wanted_that_could_change_nothing() -> None:
+    """The words are late, and the silence is longer than any score would have it; a judgement costs a twentieth of a second."""
+    options = replace(OPTIONS, policy=replace(POLICY, longest_s=0.45, pending_s=1.5), partials=True)
+    told = push(Endpointer(options), (1.0, SPEECH), (1.4, SILENCE))
+    assert [event.at for event in told if isinstance(event, ScoreWanted)] == [about(1.2 + n / 10) for n in range(3)]
+
+
+def test_in_noise_no_score_is_wanted_as_none_is_believed() -> None:
+    """But by a policy that believes them."""
+    loud = SPEECH._replace(noise_floor_dbfs=-35)
+    for policy, wanted in ((POLICY, 0), (replace(POLICY, scores_in_noise=True), 7)):
+        told = push(Endpointer(replace(OPTIONS, policy=policy)), (1.0, loud), (2.0, SILENCE._replace(noise_floor_dbfs=-35)))
+        assert kinds(told).count(ScoreWanted) == wanted
+
+
 def test_without_a_policy_nobody_is_asked() -> None:
     """And scores and words change nothing."""
     endpointer = Endpointer(EndpointingOptions(silence_s=0.5))

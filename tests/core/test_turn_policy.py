@@ -93,9 +93,38 @@ def test_each_scorer_has_its_own_scale(scorer: str) -> None:
     """What one calls certain another never says; the waits for certainty are the same."""
     more, end = SCALES.get(scorer, SCALES["prosody"])
     for patience, factor in PATIENCE.items():
-        policy = turn_policy(scorer, patience)
-        assert policy.wait_s(Evidence((end,))) == pytest.approx(factor * POLICY.shortest_s)
-        assert policy.wait_s(Evidence((more,))) == pytest.approx(factor * POLICY.longest_s)
+        policy, unscored_s = turn_policy(scorer, patience), factor * POLICY.unscored_s
+        told = min(factor, 1 / factor)
+        assert policy.wait_s(Evidence((end,))) == pytest.approx(unscored_s + told * (POLICY.shortest_s - POLICY.unscored_s))
+        assert policy.wait_s(Evidence((more,))) == pytest.approx(unscored_s + told * (POLICY.longest_s - POLICY.unscored_s))
+
+
+def test_who_is_patient_waits_longer_and_not_less_evenly() -> None:
+    """Long pauses are not foretold by scores, nor by the pauses before: 1.7 times as long are only the waits."""
+    patient = turn_policy("prosody", "patient")
+    spread_s = patient.wait_s(Evidence((0.0,))) - patient.wait_s(Evidence((1.0,)))
+    assert spread_s == pytest.approx((POLICY.longest_s - POLICY.shortest_s) / 1.7)
+    usual_s = patient.wait_s(Evidence()) + 0.2
+    assert patient.wait_s(Evidence(usual_pause_s=usual_s)) == pytest.approx(usual_s - 0.2 + 0.1)
+    assert patient.wait_s(Evidence(cue=TextCue.OPEN)) == pytest.approx(1.7 * POLICY.open_s)
+
+
+@given(EVIDENCE, PROBABILITY, st.floats(0, 4))
+def test_a_score_that_is_not_heeded_changes_nothing(evidence: Evidence, score: float, silence_s: float) -> None:
+    """Once the words are there: the turn is over by then, or waits as long as it did."""
+    known = replace(evidence, text_pending=False)
+    if not POLICY.heeds_scores(evidence, silence_s):
+        before, after = POLICY.wait_s(known), POLICY.wait_s(replace(known, scores=(*known.scores, score)))
+        assert before == pytest.approx(after) or silence_s >= max(before, after)
+
+
+def test_scores_are_heeded_while_they_can_shorten_the_silence() -> None:
+    """Not behind "and", not behind "yes" to "shall I?", and not once every score would have ended the turn."""
+    assert POLICY.heeds_scores(Evidence(text_pending=True), 0.6)
+    assert not POLICY.heeds_scores(Evidence(text_pending=True), 0.62)
+    assert not POLICY.heeds_scores(Evidence(cue=TextCue.OPEN), 0.2)
+    assert not POLICY.heeds_scores(Evidence(cue=TextCue.CLOSED), 0.2)
+    assert POLICY.heeds_scores(Evidence(cue=TextCue.OPEN, usual_pause_s=4.0), 0.2)
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,16 @@
 """Where does an utterance begin, where does it pause, and when is the turn over?
 
-Frame facts come in, events go out; time is the sum of the frames' lengths. ::
+Frame facts come in, events go out; time is the sum of the frames' lengths.
 
-    WAITING ──STIRRED──> STIRRING ──CONFIRMED──> SPEAKING <──RESUMED / PAUSED──> PAUSING
-       ^                    │                       │                              │
-       └──────FADED─────────┘                       └─ SILENT, CAPPED, EXHAUSTED ──┴──> ENDED
-
-    WAITING and STIRRING also end: LATE (nobody spoke in time), EXHAUSTED (the source ended).
-
-Nobody outside hears of STIRRING: a cough that fades away was never the beginning of speech.
-
-Without a policy the turn ends after a fixed silence. With one, each silence is asked about (``ScoreWanted``), the answers are
-pushed in whenever they are there (``scored``, ``partial``), and every frame asks the policy whether the silence is long enough.
+Without a policy the turn ends after a fixed silence. With one, each silence is asked about (``ScoreWanted``) while a score can
+change anything; scores and words are pushed in whenever they are there (``scored``, ``partial``), and every frame asks the
+policy whether the silence is long enough.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum, auto, unique
-from types import MappingProxyType
 
 from voicemode.core.endpoint_events import (
     EndpointEvent,
@@ -32,6 +23,7 @@ from voicemode.core.endpoint_events import (
     SpeechResumed,
     TurnEnded,
 )
+from voicemode.core.endpoint_states import IllegalTransitionError, Signal, State, next_state
 from voicemode.core.pauses import SpeakerPauses
 from voicemode.core.questions import NO_QUESTION, Question
 from voicemode.core.turn_policy import Evidence, TurnPolicy
@@ -101,73 +93,6 @@ class EndpointingOptions:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
         if not self.preroll_s >= 0:
             raise ValueError(f"preroll_s must be 0 or more, not {self.preroll_s}")
-
-
-@unique
-class State(Enum):
-    """Where a turn stands."""
-
-    WAITING = auto()
-    STIRRING = auto()
-    """The gate has opened, not yet for long enough to be speech."""
-    SPEAKING = auto()
-    PAUSING = auto()
-    """Silent for ``speculate_after_s`` or more."""
-    ENDED = auto()
-
-
-@unique
-class Signal(Enum):
-    """What can happen to a turn."""
-
-    STIRRED = auto()
-    CONFIRMED = auto()
-    FADED = auto()
-    PAUSED = auto()
-    RESUMED = auto()
-    SILENT = auto()
-    CAPPED = auto()
-    LATE = auto()
-    EXHAUSTED = auto()
-
-
-_NEXT = MappingProxyType(
-    {
-        (State.WAITING, Signal.STIRRED): State.STIRRING,
-        (State.WAITING, Signal.LATE): State.ENDED,
-        (State.WAITING, Signal.EXHAUSTED): State.ENDED,
-        (State.STIRRING, Signal.CONFIRMED): State.SPEAKING,
-        (State.STIRRING, Signal.FADED): State.WAITING,
-        (State.STIRRING, Signal.EXHAUSTED): State.ENDED,
-        (State.SPEAKING, Signal.PAUSED): State.PAUSING,
-        (State.SPEAKING, Signal.SILENT): State.ENDED,
-        (State.SPEAKING, Signal.CAPPED): State.ENDED,
-        (State.SPEAKING, Signal.EXHAUSTED): State.ENDED,
-        (State.PAUSING, Signal.RESUMED): State.SPEAKING,
-        (State.PAUSING, Signal.SILENT): State.ENDED,
-        (State.PAUSING, Signal.CAPPED): State.ENDED,
-        (State.PAUSING, Signal.EXHAUSTED): State.ENDED,
-    }
-)
-
-
-class IllegalTransitionError(RuntimeError):
-    """A defect of the caller, such as frames after the end; nothing was changed."""
-
-    def __init__(self, state: State, what: str) -> None:
-        super().__init__(state, what)
-        self.state, self.what = state, what
-
-    def __str__(self) -> str:
-        return f"{self.what} is impossible while {self.state.name}"
-
-
-def next_state(state: State, signal: Signal) -> State:
-    """The only place that decides where a signal leads. Raises IllegalTransitionError."""
-    try:
-        return _NEXT[state, signal]
-    except KeyError:
-        raise IllegalTransitionError(state, signal.name) from None
 
 
 class Endpointer:
@@ -272,9 +197,7 @@ class Endpointer:
         """
         if not 0 <= probability <= 1:
             raise ValueError(f"a score is 0 to 1, not {probability}")
-        policy = self._options.policy
-        believed = self._voicing.clean or (policy is not None and policy.scores_in_noise)
-        if believed and self._still_silent_since(silence_since):
+        if self._believes_scores and self._still_silent_since(silence_since):
             self._scores = (*self._scores, probability)
             self._wait_s = None
 
@@ -337,10 +260,16 @@ class Endpointer:
         return self._options.speculate_after_s if self._options.policy is None else _FIRST_SCORE_S
 
     def _want_score(self) -> list[EndpointEvent]:
-        if self._options.policy is None or not self._passed(self._next_score_s, since=self._voiced_until):
+        policy = self._options.policy
+        if policy is None or not self._passed(self._next_score_s, since=self._voiced_until):
             return []
         self._next_score_s += _NEXT_SCORE_S
-        return [ScoreWanted(self._now, self._voiced_until)]
+        heeded = self._believes_scores and policy.heeds_scores(self._evidence(), self._now - self._voiced_until)
+        return [ScoreWanted(self._now, self._voiced_until)] if heeded else []
+
+    @property
+    def _believes_scores(self) -> bool:
+        return self._voicing.clean or (self._options.policy is not None and self._options.policy.scores_in_noise)
 
     def _tell_soft_ending(self) -> list[EndpointEvent]:
         if self._faint_until <= self._told_until or not self._passed(_SOFT_S, since=self._faint_until):
