@@ -185,7 +185,7 @@ class DoubleTalk:
             now = self._open > 0
             self._torn = self._torn or (known and self._learnt and self._linear.correlation <= _TORN)
             believed = known and self._learnt and bool(nears[at].any())
-            self._hindsight.push(frame, left, self._unexplained if believed else 0.0, self._latest)
+            self._hindsight.push(frame, left, self._unexplained if believed else None, self._latest)
             if now and not before:
                 self._recall(later=len(result) - (at + 1) * FRAME)
             frame[:] = blend(frame, left, was=before, now=now)

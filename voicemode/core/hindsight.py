@@ -1,10 +1,9 @@
 """What the microphone heard shortly before a voice was proven, for whoever wants their first word.
 
 A proof takes time, and before it there is the canceller's sound, in which a soft voice is missing. Once it is known that
-somebody speaks, less is enough to believe that a frame a moment ago was theirs. In 32 interruptions 6 dB under the echo the
-frames that are taken here held more of the person than of anything else (96 %), and nine tenths of what they said loudly
-before that (simulated rooms, constants chosen there, before whole stretches were taken). What nothing speaks for stays the
-canceller's: a residual of the echo is not to be transcribed.
+somebody speaks, less is enough to believe that a frame a moment ago was theirs: all of a stretch in which they seem to have
+been, and what lies right before and behind it, for words begin and end more softly than anything can be told from an echo.
+What nothing speaks for stays the canceller's: a residual of the echo is not to be transcribed.
 """
 
 from __future__ import annotations
@@ -28,8 +27,9 @@ _FRAMES = 300
 """3 s: three such words."""
 _SEEMS_S = FOUND_S / 2
 """Of evidence, what lies before a proof needs less: that somebody speaks is known."""
-_LEAD_FRAMES = 10
-"""Before the first evidence: the soft beginning of a word."""
+_LEAD_FRAMES = 20
+"""Before a stretch of evidence, and behind it. Of the first words of 128 interruptions 6 dB under the echo in simulated rooms,
+121 were there with what is evident alone, 126 with this, 125 with 30."""
 _UNEXPLAINED = 0.3
 """The share that the residual echo does not explain, of a frame that is taken: 1 % of the frames without anybody have it."""
 _BESIDE_FRAMES = 3
@@ -54,19 +54,22 @@ class Hindsight:
     def __init__(self) -> None:
         self._listened: Samples = np.zeros((_FRAMES, FRAME), np.int16)
         self._residual: Floats = np.zeros((_FRAMES, FRAME), np.float32)
+        self._told: NDArray[np.bool_] = np.zeros(_FRAMES, np.bool_)
+        """Where the filter could tell; and that it told of somebody."""
         self._believable: NDArray[np.bool_] = np.zeros(_FRAMES, np.bool_)
         self._evidence: NDArray[np.float64] = np.zeros(_FRAMES)
         self._pushed = 0
 
-    def push(self, listened: Samples, residual: Floats, unexplained: float, evidence: float) -> None:
+    def push(self, listened: Samples, residual: Floats, unexplained: float | None, evidence: float) -> None:
         """The next frame: what is listened to, and the residual of the linear filter, relative to full scale.
 
-        ``unexplained`` is the share of its power that the echo does not explain, 0 where that is not known; ``evidence`` says
-        how much speaks for a person, 0 to 1.
+        ``unexplained`` is the share of its power that the echo does not explain, None where the filter cannot tell, so that
+        all of it may be echo; ``evidence`` says how much speaks for a person, 0 to 1.
         """
         at = self._pushed % _FRAMES
         self._listened[at], self._residual[at] = listened, residual
-        self._believable[at] = unexplained >= _UNEXPLAINED
+        self._told[at] = unexplained is not None
+        self._believable[at] = unexplained is not None and unexplained >= _UNEXPLAINED
         self._evidence[at] = evidence
         self._pushed += 1
 
@@ -80,7 +83,8 @@ class Hindsight:
         stretches = self._stretches(order)
         taken = _beside(self._believable[order])
         for first, until in stretches:
-            taken[first : until + 1] = True
+            taken[max(first - _LEAD_FRAMES, 0) : until + _LEAD_FRAMES + 1] = True
+        taken &= self._told[order]
         begins = max(_began(stretches, len(order) - 1) - _LEAD_FRAMES, 0)
         order, taken = order[begins:], taken[begins:]
         listened = self._listened[order]
