@@ -8,6 +8,8 @@ and Carter 1976), until the peak stands clear of everything else.
 
 from __future__ import annotations
 
+import functools
+import math
 from enum import Enum, auto, unique
 
 import numpy as np
@@ -162,8 +164,8 @@ class EchoLag:
         aligned: Samples = np.empty_like(far)
         for at in range(0, len(far), _FRAME):
             frame = slice(at, at + _FRAME)
-            self._near_end = np.concatenate((self._near_end[_FRAME:], near[frame]))
-            self._far = np.concatenate((self._far[_FRAME:], far[frame]))
+            _append(self._near_end, near[frame])
+            _append(self._far, far[frame])
             end = len(self._far) - self._delay
             aligned[frame] = self._far[end - _FRAME : end]
             if rms_dbfs(far[frame]) > AUDIBLE_DBFS:
@@ -219,6 +221,11 @@ class EchoLag:
         return None if found is None else lowest + found
 
 
+def _append(past: Samples, frame: Samples) -> None:
+    past[:-_FRAME] = past[_FRAME:]
+    past[-_FRAME:] = frame
+
+
 def _peak(near: Samples, far: Samples, clear: float) -> int | None:
     """The lag at which near resembles far most; None where nothing stands out so clearly.
 
@@ -226,16 +233,23 @@ def _peak(near: Samples, far: Samples, clear: float) -> int | None:
     """
     most = len(far) - len(near)
     size = 1 << (len(far) - 1).bit_length()  # what wraps around lies outside of the lags that are looked at
-    cross = np.conj(np.fft.rfft(far, size)) * np.fft.rfft(near * np.hanning(len(near)), size)
-    strength: NDArray[np.float64] = np.abs(cross)
-    if not strength.any():
+    voices = slice(math.floor(_LOW_HZ * size / CAPTURE_RATE) + 1, math.ceil(_HIGH_HZ * size / CAPTURE_RATE))
+    cross = np.conj(np.fft.rfft(far.astype(np.float32), size)) * np.fft.rfft(near * _hann(len(near)), size)
+    strength = np.sqrt(cross.real**2 + cross.imag**2)
+    strongest = strength.max()
+    if not strongest:
         return None
-    frequency = np.fft.rfftfreq(size, 1 / CAPTURE_RATE)
+    white = np.zeros_like(cross)
     # What is a thousand times fainter than the strongest is rounding, not sound.
-    white = np.where((frequency > _LOW_HZ) & (frequency < _HIGH_HZ), cross / (strength + 1e-3 * strength.max()), 0.0)
+    white[voices] = cross[voices] / (strength[voices] + np.float32(1e-3) * strongest)
     likeness = np.fft.irfft(white, size)
-    at_lag = likeness[np.arange(-most, 1)]
+    at_lag = np.append(likeness[size - most :], likeness[0])
     best = int(np.argmax(at_lag))
-    if at_lag[best] < clear * np.sqrt(np.mean(likeness**2)):
+    if at_lag[best] < clear * math.sqrt(float(likeness @ likeness) / size):
         return None
     return best
+
+
+@functools.cache
+def _hann(samples: int) -> NDArray[np.float32]:
+    return np.hanning(samples).astype(np.float32)

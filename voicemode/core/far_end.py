@@ -195,7 +195,7 @@ class FarEnd:
         out = np.zeros(max(count, 0), dtype=np.int16)
         begin, end = max(first, self._end - _KEPT), min(first + count, self._end)
         if begin < end:
-            out[begin - first : end - first] = self._ring[np.arange(begin, end) % _KEPT]
+            out[begin - first : end - first] = np.concatenate([self._ring[place] for place in _places(begin, end)])
         return out
 
     # -- what was noted, put into the ring
@@ -267,7 +267,16 @@ class FarEnd:
         first = self._end + skipped
         self._end = first + len(samples)
         kept = samples[-_KEPT:]
-        self._ring[np.arange(self._end - len(kept), self._end) % _KEPT] = kept
+        to_the_end, from_the_start = _places(self._end - len(kept), self._end)
+        self._ring[from_the_start] = kept[to_the_end.stop - to_the_end.start :]
+        self._ring[to_the_end] = kept[: to_the_end.stop - to_the_end.start]
+
+
+def _places(first: int, end: int) -> tuple[slice, slice]:
+    """Where in the ring the samples of these numbers lie, of which there are ``_KEPT`` at most."""
+    at, count = first % _KEPT, end - first
+    before_wrap = min(count, _KEPT - at)
+    return slice(at, at + before_wrap), slice(0, count - before_wrap)
 
 
 def _correction(off: float, samples: int) -> int:

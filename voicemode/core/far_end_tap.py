@@ -32,9 +32,9 @@ class FarEndTap:
         self._past: Floats = np.zeros(_MOST_DELAY + reach + 2 * _TAPS + FRAME, np.float32)
         self.position = position
         """How many samples ago the end of what ``read`` gives was."""
-        at = np.arange(_TAPS, -_TAPS, -1) - np.arange(_PLACES)[:, None] / _PLACES
+        at = np.arange(1 - _TAPS, _TAPS + 1) - np.arange(_PLACES)[:, None] / _PLACES
         self._between: Floats = (np.sinc(at) * np.cos(np.pi * at / (2 * _TAPS)) ** 2).astype(np.float32)
-        """For each place between two samples, the taps in the order of a convolution."""
+        """For each place between two samples, what the samples around it weigh."""
 
     def push(self, far: Floats) -> None:
         self._past[:-FRAME] = self._past[FRAME:]
@@ -49,7 +49,7 @@ class FarEndTap:
         begins = len(self._past) - samples - self.position
         whole = math.floor(begins)
         taps = self._between[int((begins - whole) * _PLACES)]
-        return np.convolve(self._past[whole - _TAPS + 1 : whole + _TAPS + samples], taps, "valid")
+        return np.correlate(self._past[whole - _TAPS + 1 : whole + _TAPS + samples], taps, "valid")
 
     def forget(self) -> None:
         """What was played is over."""

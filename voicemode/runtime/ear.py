@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ _TAIL_S = 0.5
 """How long the echo of the last sound is still taken out: the longest reverberation of a living room."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overheard:
+class Overheard(NamedTuple):
     """Of one frame of 10 ms, in dBFS."""
 
     raw_dbfs: float
@@ -82,19 +81,23 @@ class Ear:
         if ends > self._audible_until + _TAIL_S:
             self._double_talk.rest(ahead)
             return near, [Overheard(rms_dbfs(frame), LOWEST_DBFS) for frame in near.reshape(-1, _FRAME)]
-        # A canceller may put noise there; whoever looks for a muted microphone must see that it delivers nothing.
-        sounding = near.reshape(-1, _FRAME).any(axis=1).repeat(_FRAME)
-        cleaned = np.where(sounding, self._canceller.process(near, far), 0).astype(np.int16)
+        cleaned = self._canceller.process(near, far)
+        sounding = near.reshape(-1, _FRAME).any(axis=1)
+        if not sounding.all():
+            # A canceller may put noise there; whoever looks for a muted microphone must see that it delivers nothing.
+            cleaned = np.where(sounding.repeat(_FRAME), cleaned, np.int16(0))
         self._spoken = self._write_down(near, ahead, cleaned)
         if self._double_talk.torn:
             self._lag.torn()
-        raw_dbfs, far_dbfs = levels_dbfs(near.reshape(-1, _FRAME)), levels_dbfs(far.reshape(-1, _FRAME))
-        for mine, theirs, left in zip(raw_dbfs, far_dbfs, levels_dbfs(cleaned.reshape(-1, _FRAME)), strict=True):
+        levels = levels_dbfs(np.concatenate((near, far, cleaned)).reshape(-1, _FRAME))
+        frames = whole // _FRAME
+        raw_dbfs, far_dbfs, left_dbfs = levels[:frames], levels[frames : 2 * frames], levels[2 * frames :]
+        for mine, theirs, left in zip(raw_dbfs, far_dbfs, left_dbfs, strict=True):
             if theirs > AUDIBLE_DBFS:
                 self._lag.cancelled(mine - left)
         echo = self._lag.echo
-        frames = zip(raw_dbfs, far_dbfs, self._double_talk.found, strict=True)
-        return cleaned, [Overheard(mine, theirs, echo, found) for mine, theirs, found in frames]
+        heard = zip(raw_dbfs, far_dbfs, self._double_talk.found, strict=True)
+        return cleaned, [Overheard(mine, theirs, echo, found) for mine, theirs, found in heard]
 
     def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
         spoken = self._double_talk.process(near, far, cleaned, delay=self._lag.ahead, known=self._lag.placed)
