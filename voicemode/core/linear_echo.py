@@ -58,7 +58,6 @@ _UNKNOWN, _UNKNOWN_FALLS = 0.3, 10**-0.2
 of a room of 0.3 s): with it 1.5 dB more was taken away after 1.5 s than with a flat one."""
 _TURNS = 8
 """Each part is tended in every so many frames. With 1 the work was a third more, and the echo that was left 1 dB louder."""
-_TENDED = _PARTS // _TURNS
 _FORGET = np.float32(1 - 0.9995 ** (2 * _TURNS))
 """The way of the sound changes by so much in 80 ms (0.9995 in 10 ms; from 0.9999 to 0.998 what was left differed by 1 dB)."""
 _CERTAINTY = np.float32(1 / 3)
@@ -148,13 +147,10 @@ class LinearEcho:
         self._spectra: Spectra = np.zeros((_PARTS, _BINS), np.complex64)
         """Of the far end, the newest first."""
         self._powers: Floats = np.zeros((_PARTS, _BINS), np.float32)
-        self._both: Spectra = np.zeros((2 + _TENDED, _BINS), np.complex64)
-        """The echo and its slope, and the parts whose turn it is."""
-        self._padded: Floats = np.zeros((3 + _TENDED, _WINDOW), np.float32)
-        """These two and the residual, after a frame of zeros, and the taps of those parts, before one."""
-        self._heard: Spectra = np.zeros((3 + _TENDED, _BINS), np.complex64)
-        """Its transform."""
-        self._slope_power: Floats = np.zeros(_BINS, np.float32)
+        self._both: Spectra = np.zeros((2, _BINS), np.complex64)
+        """The echo and its slope."""
+        self._padded: Floats = np.zeros((3, _WINDOW), np.float32)
+        """These two and the residual, after a frame of zeros."""
         self._prior: Floats = (_UNKNOWN * _UNKNOWN_FALLS ** np.arange(_PARTS, dtype=np.float32)).astype(np.float32)[:, None]
         self.echo_power: Floats = np.zeros(_BINS, np.float32)
         """Spectrum of the echo that was subtracted from the last frame."""
@@ -249,29 +245,25 @@ class LinearEcho:
             self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[2]).astype(np.complex64, copy=False))
             self._far.move(self._drift.rate)
             return near, way
-        left = self._subtract(near)
-        peak = np.abs(near).max()
-        if self._doubtful or not 0 < peak < _FULL:
+        left, heard = self._subtract(near)
+        echo, slope, residual = heard
+        self.echo_power, slope_power, self.residual_power = _power(heard)
+        self.near_power = _power(echo + residual)
+        if self._doubtful or not 0 < np.abs(near).max() < _FULL:
             self._products.clear()
             return left, way
-        self._learn()
+        self._learn(residual, slope, slope_power)
         self._compare(left, self._padded[0, FRAME:])
         return left, way if self._is_sane(near, left) else Way.FORGOTTEN
 
-    def _subtract(self, near: Floats) -> Floats:
-        """What is left of the frame; what is needed to learn from it."""
+    def _subtract(self, near: Floats) -> tuple[Floats, Spectra]:
+        """What is left of the frame; spectra of the echo, of its slope, and of what is left."""
         self._both[0] = (self._filter * self._spectra).sum(axis=0)
         self._both[1] = self._both[0] * _SLOPE
-        self._both[2:] = self._filter[self._next :: _TURNS]
-        sounds = np.fft.irfft(self._both, axis=1)
-        self._padded[:2, FRAME:] = sounds[:2, FRAME:]
-        self._padded[3:, :FRAME] = sounds[2:, :FRAME]
+        self._padded[:2, FRAME:] = np.fft.irfft(self._both, axis=1)[:, FRAME:]
         left = near - self._padded[0, FRAME:]
         self._padded[2, FRAME:] = left
-        self._heard = np.fft.rfft(self._padded, axis=1).astype(np.complex64, copy=False)
-        self.echo_power, self._slope_power, self.residual_power = _power(self._heard[:3])
-        self.near_power = _power(self._heard[0] + self._heard[2])
-        return left
+        return left, np.fft.rfft(self._padded, axis=1).astype(np.complex64, copy=False)
 
     def _settle(self, delay: int | None) -> Way:
         """Read the far end where the echo is now."""
@@ -340,15 +332,13 @@ class LinearEcho:
         self._spectra[0] = np.fft.rfft(self._window)
         self._powers[0] = _power(self._spectra[0])
 
-    def _learn(self) -> None:
-        _, slope, residual = self._heard[:3]
-        self._tend(self._heard[3:])
+    def _learn(self, residual: Spectra, slope: Spectra, slope_power: Floats) -> None:
         self._noise += _SMOOTHING * (self.residual_power - self._noise)
         noise = np.maximum(self._noise, self.residual_power)
         doubt = self._powers * self._doubt
         expected = self.doubt_power = doubt.sum(axis=0)
         gain = self._doubt / (expected + noise + _TINY)
-        self._follow(residual, slope, self._slope_power, 2 * noise + expected + _TINY)
+        self._follow(residual, slope, slope_power, 2 * noise + expected + _TINY)
         step = np.conj(self._spectra)
         step *= residual
         step.real *= gain  # the two apart: half of what a product of complex and real numbers takes
@@ -357,11 +347,14 @@ class LinearEcho:
         gain *= doubt
         gain *= _CERTAINTY
         self._doubt -= gain
+        self._tend()
 
-    def _tend(self, parts: Spectra) -> None:
+    def _tend(self) -> None:
         """Take out of some parts what wraps around and belongs to no tap, and believe them less."""
-        self._filter[self._next :: _TURNS] = parts
-        doubt = self._doubt[self._next :: _TURNS]
+        parts, doubt = self._filter[self._next :: _TURNS], self._doubt[self._next :: _TURNS]
+        taps = np.fft.irfft(parts, axis=1)
+        taps[:, FRAME:] = 0.0
+        parts[:] = np.fft.rfft(taps, axis=1)
         doubt += _FORGET * (_power(parts) - doubt)
         self._next = (self._next + 1) % _TURNS
 
