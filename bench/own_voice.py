@@ -100,6 +100,10 @@ def _tell(messages: Sequence[Message], echo_db: float) -> None:
     whole = f"{held} of {len(messages)} messages were not interrupted"
     console.print(f"{spoken_s / 60:.1f} minutes of speech, echo {echo_db:+.0f} dB: {whole}")
     console.print("suspected:", ", ".join(f"{count} x {what}" for what, count in suspected.most_common()) or "nothing")
+    for number, message in enumerate(messages, 1):
+        if not message.held:
+            found = ", ".join(message.barge_ins) or "nothing suspected"
+            console.print(f"message {number}: {message.status}, {message.text!r}, {found}", markup=False, highlight=False)
     loads = sorted(message.load for message in messages)
     console.print(f"voicemode {commit(_ROOT)}, load {loads[0]:.1f} to {loads[-1]:.1f}", highlight=False)
 
