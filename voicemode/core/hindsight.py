@@ -55,8 +55,9 @@ class Hindsight:
         self._listened: Samples = np.zeros((_FRAMES, FRAME), np.int16)
         self._residual: Floats = np.zeros((_FRAMES, FRAME), np.float32)
         self._told: NDArray[np.bool_] = np.zeros(_FRAMES, np.bool_)
-        """Where the filter could tell; and that it told of somebody."""
+        """Frames of which the filter could tell how much is echo."""
         self._believable: NDArray[np.bool_] = np.zeros(_FRAMES, np.bool_)
+        """Frames of which it told that enough is none."""
         self._evidence: NDArray[np.float64] = np.zeros(_FRAMES)
         self._pushed = 0
 
