@@ -213,6 +213,43 @@ class TestEndOfTheMessage:
         assert in_virtual_time(scenario).text == "no I want tea"
 
 
+class TestLateLoudspeaker:
+    """A busy machine plays the end of a message later than it says; then it sounds like somebody who answers."""
+
+    MESSAGE = "You are at home and nobody else is, so you may have that tea that I want."
+
+    def heard_after(self, folder: Path, sound: Samples, *, before_end_s: float) -> TurnResult:
+        scene = Scene(folder)
+
+        async def scenario() -> TurnResult:
+            _, task = scene.begin(TurnRequest(message=self.MESSAGE, interruptible=False))
+            await scene.audible_for(1.0)
+            ends_at = scene.room.speaker.audible_until
+            assert ends_at is not None
+            await asyncio.sleep(ends_at - before_end_s - asyncio.get_running_loop().time())
+            scene.room.speak(sound)
+            await asyncio.sleep(4.0)
+            scene.room.speak(said("no please"))
+            return await task
+
+        return in_virtual_time(scenario)
+
+    @pytest.mark.parametrize("before_end_s", [0.3, 0.1, -0.05])
+    def test_the_end_of_the_message_is_no_answer(self, tmp_path: Path, before_end_s: float) -> None:
+        """It is listened on, and what the person says then is the answer."""
+        result = self.heard_after(tmp_path, said("that I want", word_s=0.14), before_end_s=before_end_s)
+        assert (result.status, result.text) == (Status.ANSWERED, "no please")
+
+    def test_who_answers_in_its_words_is_heard(self, tmp_path: Path) -> None:
+        """People speak more slowly than that, and do not begin before they are asked."""
+        result = self.heard_after(tmp_path, said("that tea I want"), before_end_s=0.0)
+        assert result.text == "that tea I want"
+
+    def test_other_words_are_the_answer(self, tmp_path: Path) -> None:
+        """However quickly they are said."""
+        assert self.heard_after(tmp_path, said("no stop yes", word_s=0.14), before_end_s=0.1).text == "no stop yes"
+
+
 class TestLostLoudspeaker:
     """A message that cannot go on is no message that was heard."""
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from voicemode.audio import AudioChunk
 from voicemode.core.commands import Adjustments, Command, is_backchannel, read_command
-from voicemode.core.earcons import turn_ended_earcon
 from voicemode.core.endpointing import EndpointEvent, EndReason, FrameFacts
 from voicemode.core.interruption import Stop
 from voicemode.core.latency import Mark
@@ -24,9 +23,10 @@ from voicemode.core.own_words import is_own_voice
 from voicemode.core.questions import offered_in
 from voicemode.core.sentences import split
 from voicemode.core.speakable import speakable
-from voicemode.errors import MicrophoneSilentError, SoundError
+from voicemode.errors import MicrophoneSilentError
 from voicemode.events import Interrupted, ListeningStarted, MicrophoneQuiet
-from voicemode.interfaces import Microphone, Speaker, SpeechDetector, SpeechRequest, Transcript
+from voicemode.interfaces import Microphone, SpeechDetector, SpeechRequest, Transcript
+from voicemode.runtime.acknowledgement import acknowledged
 from voicemode.runtime.barge_in import BargeIn, Overhearing
 from voicemode.runtime.ear import Ear, Overheard
 from voicemode.runtime.endpointing_for import endpointing_for
@@ -42,6 +42,11 @@ __all__ = ["Exchange"]
 
 _HOLD_ON_S = 300.0
 """How long somebody who said "hold on" may be silent. The client's patience ends earlier, and it gets a handle to go on."""
+_LATEST_S = 0.5
+"""By how much a busy machine plays the end of a message later than it says. Who answers in the words of that end needs longer:
+0.2 s until they begin, and 0.3 s for each of three words."""
+_TRAILING_S = 1.0
+"""How long an engine may be silent behind the last word."""
 _SPEEDS = (0.25, 4.0)
 """As in ``SpeechRequest.speed``."""
 
@@ -189,10 +194,10 @@ class Exchange:
         while isinstance(outcome, Heard):
             self._thinking = True
             self._clipped = is_clipped(outcome.utterance.samples)
-            async with self._acknowledged():
+            async with acknowledged(self._parts, self._log):
                 transcript = await self._writing.words_of(outcome)
             self._thinking = False
-            if stop is not None and is_own_voice(transcript.text, self._overlap):
+            if is_own_voice(transcript.text, self._overlap if stop is not None else self._late_words(outcome)):
                 transcript = replace(transcript, text="")  # it came back through the microphone: nobody said it
             if transcript.confidence != "low":
                 self._parts.session.understood(transcript.text)
@@ -211,6 +216,13 @@ class Exchange:
             raise MicrophoneSilentError(microphone.name)
         ended_by = str(outcome.reason.value) if isinstance(outcome, Heard) else ""
         return self._heard_result(transcript, stop, vad=detector.name, ended_by=ended_by)
+
+    def _late_words(self, heard: Heard) -> str:
+        """What of a message that was said to its end a loudspeaker that is late may have been saying during ``heard``."""
+        last = self._log.marks.get(Mark.LAST_SOUND)
+        if self._saying is None or last is None or heard.ended_at > last + _LATEST_S:
+            return ""
+        return self._saying.last_words(last - heard.began_at + _LATEST_S + _TRAILING_S)
 
     async def _speak_and_listen(self, microphone: Microphone, listening: Listening) -> tuple[Heard | NothingHeard, Stop | None]:
         barge_in = self._barge_in = self._make_barge_in(listening)
@@ -251,29 +263,6 @@ class Exchange:
         await microphone.open()
         self._log.mark(Mark.MICROPHONE_OPEN)
         return await listening.run()
-
-    @contextlib.asynccontextmanager
-    async def _acknowledged(self) -> AsyncIterator[None]:
-        """While the block runs, say by a soft sound that the turn is over, if people want that."""
-        if not self._parts.earcons:
-            yield
-            return
-        speaker = self._parts.make_speaker()
-        sounding = asyncio.create_task(self._sound(speaker))
-        try:
-            yield
-            await asyncio.wait({sounding})  # a tenth of a second; cut off, it would be a click
-        finally:
-            await _reap(sounding)
-            await speaker.close()
-
-    async def _sound(self, speaker: Speaker) -> None:
-        with contextlib.suppress(SoundError):
-            await speaker.open()
-            began = self._log.now()
-            await speaker.play(turn_ended_earcon())
-            await speaker.drain()
-            self._log.timeline.earcon(began, self._log.now(), "turn_ended")
 
     async def _prepare(self) -> None:
         await asyncio.gather(self._parts.transcriber.prepare(self._request.options), self._parts.scorer.prepare())

@@ -112,6 +112,11 @@ class Saying:
         until = len(heard_until(pieces, end_s, letter_s=self._letter_s).heard.split())
         return " ".join(words[len(before) : until + 1])
 
+    def last_words(self, seconds: float) -> str:
+        """The words that were being said in its last seconds, each whole, where it was said to its end."""
+        ends = [place.end_s for place in self._placed if place.end_s is not None]
+        return self.audible(max(ends[-1] - seconds, 0.0), ends[-1]) if ends else ""
+
     def _heard_until(self, played_s: float) -> tuple[str, str]:
         found = heard_until(self._heard_pieces(played_s), played_s, letter_s=self._letter_s)
         rest = (found.unheard, *self._pieces[len(self._placed) :])
