@@ -176,7 +176,10 @@ class _Hearing:
         )
 
     def first_word_share(self, stop: Stop, said: Said, noise_dbfs: float) -> float:
-        """Of the utterance that begins with the stop, as a turn hands it to the transcriber."""
+        """Of the utterance that begins with the stop, as a turn hands it to the transcriber: after a second hearing."""
+        for recalled in self._double_talk.second_hearing():
+            if recalled is not None:
+                self._listener.amend(recalled.sound, recalled.age)
         utterance = self._listener.speech_since(stop.speech_began).samples
         begins = round(said.at_s * CAPTURE_RATE) - (self._listener.position - len(utterance))
         return first_word_share(said.sound, utterance, begins, noise_dbfs=noise_dbfs)

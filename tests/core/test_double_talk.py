@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.core.rooms import as_pcm, echo_of, level_db, noise, room, voice
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.double_talk import DoubleTalk, Found
+from voicemode.core.hindsight import Recalled
 from voicemode.core.level import levels_dbfs
 from voicemode.core.linear_echo import FRAME, Floats
 from voicemode.core.presence import FOUND_S, SURE_S, Presence
@@ -32,6 +33,12 @@ def scene(
 
 def somebody(seed: int, level: float) -> Floats:
     return voice(6.0 - SPOKEN_S, seed + 1, level)
+
+
+def again(double_talk: DoubleTalk) -> Recalled | None:
+    """What a second hearing finds."""
+    *_, recalled = [None, *double_talk.second_hearing()]
+    return recalled
 
 
 def silence_where_cancelled(
@@ -295,3 +302,54 @@ def test_nothing_is_left_open_after_a_rest() -> None:
     assert double_talk.near_only
     double_talk.rest(np.zeros(FRAME, np.int16))
     assert not double_talk.near_only
+
+
+EARLY = round(1.2 * CAPTURE_RATE)
+
+
+def early(seed: int, *, gain: float = 0.3) -> tuple[DoubleTalk, Samples]:
+    """Somebody speaks 6 dB under the echo from 1.2 s on, before the filter is worth anything; and what was heard of them."""
+    double_talk, person = DoubleTalk(), voice(6.0, seed + 1, 0.1 * 0.3 / 2)
+    far = voice(6.0, seed)
+    near = echo_of(far, room(seed, gain)) + noise(6.0, seed, 3e-4)
+    near[EARLY:] += person[: len(near) - EARLY]
+    silence_where_cancelled(as_pcm(near), as_pcm(far), double_talk=double_talk)
+    return double_talk, as_pcm(person)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_second_hearing_has_what_was_said_before_the_echo_was_known(seed: int) -> None:
+    """The first half second of it, of which the canceller had left nothing; what differs from it is softer."""
+    double_talk, person = early(seed)
+    recalled = again(double_talk)
+    assert recalled is not None
+    sound = recalled.sound[recalled.age - (6 * CAPTURE_RATE - EARLY) :][: CAPTURE_RATE // 2]
+    said = person[: len(sound)]
+    loud = np.abs(said).reshape(-1, FRAME).max(axis=1) > 300
+    assert level_db((sound - said).reshape(-1, FRAME)[loud]) < level_db(said.reshape(-1, FRAME)[loud]) - 3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_second_hearing_of_an_echo_alone_finds_nobody(seed: int) -> None:
+    """However often it is heard."""
+    double_talk = DoubleTalk()
+    silence_where_cancelled(*scene(seed), double_talk=double_talk)
+    assert again(double_talk) is None
+
+
+def test_with_headphones_nothing_is_heard_again() -> None:
+    """There is no echo that could have hidden a word."""
+    double_talk, _ = early(1, gain=0.0)
+    assert list(double_talk.second_hearing()) == []
+
+
+def test_a_second_hearing_changes_nothing_of_the_first() -> None:
+    """What comes next is heard as if nobody had looked back."""
+    near, far = scene(2, person=somebody(2, 0.015))
+    half = 5 * CAPTURE_RATE
+    untouched, double_talk = DoubleTalk(), DoubleTalk()
+    for each in (untouched, double_talk):
+        silence_where_cancelled(near[:half], far[:half], double_talk=each)
+    assert again(double_talk) is not None
+    rest = [silence_where_cancelled(near[half:], far[half:], double_talk=each).tolist() for each in (untouched, double_talk)]
+    assert rest[0] == rest[1]

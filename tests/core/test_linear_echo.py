@@ -252,3 +252,16 @@ def test_while_nothing_is_played_the_microphone_is_what_is_left() -> None:
     for _ in range(40):
         echo.cancel(silence, silence, 0)
     assert echo.residual_power.sum() == echo.near_power.sum() == echo.echo_power.sum() == echo.doubt_power.sum() == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_heard_once_more_leaves_less_of_the_echo(seed: int) -> None:
+    """Rewound, the filter knows from the first second on what it learnt in all three."""
+    far = voice(4.0, seed)
+    near = echo_of(far, room(seed)) + noise(4.0, seed + 1, 3e-4)
+    echo, begins = LinearEcho(), CAPTURE_RATE
+    left_of(near[:begins], far[:begins], echo=echo)
+    first = left_of(near[begins:], far[begins:], echo=echo)
+    echo.rewind(far[:begins].reshape(-1, FRAME), len(near[begins:]) // FRAME)
+    again = left_of(near[begins:], far[begins:], echo=echo)
+    assert level_db(again[:CAPTURE_RATE]) < level_db(first[:CAPTURE_RATE]) - 3

@@ -3,72 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.rooms import as_pcm, echo_of, level_db, noise, room, voice
+from tests.core.rooms import as_pcm, echo_of, noise, room, voice
+from tests.runtime.ear_scene import BEGAN_AT, SILENCE, FarSound, Notes, Recorded, blocks_of, heard
 from tests.runtime.parts import quiet
-from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
+from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.echo_lag import Echo
-from voicemode.core.echo_path import EchoPath
-from voicemode.core.endpointing import EndpointEvent, EndpointingOptions, FrameFacts
+from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
-from voicemode.core.linear_echo import Floats
 from voicemode.core.listener import Listener
-from voicemode.core.presence import FOUND_S, Presence
 from voicemode.engines.echo_canceller import WebrtcEchoCanceller
-from voicemode.interfaces import CapturedBlock, EchoCanceller, Transcript, TranscriptionRequest
-from voicemode.runtime.ear import Ear, Overheard
+from voicemode.interfaces import CapturedBlock, EchoCanceller
+from voicemode.runtime.ear import Ear
 from voicemode.runtime.listening import Heard, Listening, NothingHeard
-from voicemode.testing import FakeDetector, FakeEchoCanceller, FakeTranscriber, tone
-
-BEGAN_AT = 1000.0
-"""When sample 0 was in the air."""
+from voicemode.testing import FakeDetector, FakeEchoCanceller, tone
 
 block_sizes = st.lists(st.integers(1, 700), min_size=1, max_size=40)
-
-
-class FarSound:
-    """A loudspeaker that makes these samples audible from ``began`` on: seconds after ``BEGAN_AT``."""
-
-    def __init__(self, sound: Samples, began: float = 0.0) -> None:
-        self._sound, self._began = sound, BEGAN_AT + began
-        self.tears = 0
-
-    def between(self, start: float, samples: int) -> Samples:
-        first = round((start - self._began) * CAPTURE_RATE)
-        wanted = np.arange(first, first + samples)
-        inside = (wanted >= 0) & (wanted < len(self._sound))
-        return np.where(inside, self._sound[np.clip(wanted, 0, len(self._sound) - 1)], 0).astype(np.int16)
-
-
-SILENCE = FarSound(np.zeros(1, np.int16))
-
-
-def blocks_of(sound: Samples, sizes: Sequence[int]) -> list[CapturedBlock]:
-    """The sound in blocks of these sizes, the last of which repeats."""
-    blocks, at = [], 0
-    for size in [*sizes, *[sizes[-1]] * (len(sound) // sizes[-1])]:
-        if at + size > len(sound):
-            break
-        blocks.append(CapturedBlock(AudioChunk(sound[at : at + size], CAPTURE_RATE), BEGAN_AT + at / CAPTURE_RATE))
-        at += size
-    return blocks
-
-
-def heard(ear: Ear, blocks: Sequence[CapturedBlock]) -> tuple[Samples, list[Overheard]]:
-    parts = [np.zeros(0, np.int16)]
-    facts: list[Overheard] = []
-    for block in blocks:
-        samples, overheard = ear.hear(block)
-        assert len(samples) == 160 * len(overheard)
-        parts.append(samples)
-        facts += overheard
-    return np.concatenate(parts), facts
 
 
 @settings(max_examples=25, deadline=None)
@@ -148,184 +103,6 @@ class TestSilence:
         assert len(canceller.heard) == pytest.approx(10 + 50, abs=2)
         assert out[: 99 * 160].tolist() == sound[: 99 * 160].tolist()
         assert out[-100 * 160 :].tolist() == sound[-100 * 160 :].tolist()
-
-
-class TestDoubleTalk:
-    """Who speaks with the loudspeaker is written down, whatever the canceller swallows, and nothing is decided by it."""
-
-    class Deaf(FakeEchoCanceller):
-        """Leaves nothing at all."""
-
-        def process(self, near: Samples, far: Samples) -> Samples:
-            return np.zeros_like(near)
-
-    class Murmur(FakeEchoCanceller):
-        """Leaves what tells that the microphone is not muted."""
-
-        def process(self, near: Samples, far: Samples) -> Samples:
-            return np.ones_like(near)
-
-    FAR = voice(8.0, 1)
-    SPOKEN = slice(5 * CAPTURE_RATE, 8 * CAPTURE_RATE)
-    PERSON = voice(3.0, 2, 0.02)
-    """6 dB under the echo."""
-
-    def written(self, near: Floats, *, tears: int | None = None) -> Samples:
-        """What is to be written down. The loudspeaker is torn after so many blocks of 10 ms."""
-        far = FarSound(as_pcm(self.FAR))
-        ear, written = Ear(self.Deaf(), far), np.zeros(0, np.int16)
-        for at, block in enumerate(blocks_of(as_pcm(near), [160])):
-            far.tears = int(tears is not None and at >= tears)
-            handed_out = ear.hear(block)[0]
-            assert not handed_out.any()
-            written = np.concatenate([written, handed_out])
-            for spoken in ear.spoken:
-                begins = len(written) - spoken.age
-                written[begins : begins + len(spoken.sound)] = spoken.sound
-        return written
-
-    def echo(self, delay_s: float, *, direct: float = 0.0) -> Floats:
-        """``direct``: what comes without a detour, relative to the far end; else the correlation finds little to go by."""
-        late = np.concatenate([np.zeros(round(delay_s * CAPTURE_RATE), np.float32), self.FAR])[: len(self.FAR)]
-        return late * np.float32(direct) + echo_of(late, room(3, 0.2 if direct else 0.4)) + noise(8.0, 4, 3e-4)
-
-    @pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.2])
-    def test_a_voice_under_the_echo_is_heard_wherever_the_echo_is(self, delay_s: float) -> None:
-        """The filter is told where to look."""
-        near = self.echo(delay_s)
-        assert not self.written(near).any()
-        near[self.SPOKEN] += self.PERSON
-        assert level_db(self.written(near)[self.SPOKEN]) > level_db(self.PERSON) - 3
-
-    @pytest.mark.parametrize("size", [160, 333, 480])
-    def test_whoever_decides_learns_of_a_voice_that_the_canceller_swallows(self, size: int) -> None:
-        """Frame by frame, only where there is one, and never of the echo alone."""
-        near = self.echo(0.1)
-        _, alone = heard(Ear(self.Deaf(), FarSound(as_pcm(self.FAR))), blocks_of(as_pcm(near), [size]))
-        assert sum(fact.found.evidence for fact in alone) < 1
-        near[self.SPOKEN] += self.PERSON
-        _, facts = heard(Ear(self.Deaf(), FarSound(as_pcm(self.FAR))), blocks_of(as_pcm(near), [size]))
-        found = [fact.found for fact in facts]
-        assert sum(each.evidence for each in found[:500]) < 1
-        assert sum(each.evidence > 0.2 for each in found[500:]) > 50
-        assert sum(each.voiced for each in found[500:]) > 50
-
-    def test_after_a_tear_it_is_the_canceller_that_is_heard(self) -> None:
-        """Until the echo was found again."""
-        near = self.echo(0.1)
-        near[self.SPOKEN] += self.PERSON
-        out = self.written(near[: 604 * 160], tears=600)
-        assert out[595 * 160 : 600 * 160].any()
-        assert not out[601 * 160 :].any()
-
-    @pytest.mark.parametrize("size", [100, 480])
-    def test_an_interruption_has_the_word_that_passed_before_anybody_knew(self, size: int) -> None:
-        """It is known too late to be heard, but not too late to be transcribed: the utterance begins with it."""
-        word = np.zeros(CAPTURE_RATE, np.float32)
-        word[: CAPTURE_RATE // 4] = self.PERSON[: CAPTURE_RATE // 4]  # 0.25 s, and a pause of 0.75 s
-        near = self.echo(0.1)
-        near[5 * CAPTURE_RATE : 6 * CAPTURE_RATE] += word
-        near[6 * CAPTURE_RATE :] += self.PERSON[: 2 * CAPTURE_RATE]
-        notes, snippets = Notes(), list[Samples]()
-
-        async def scenario() -> None:
-            listener = Listener(FakeDetector(), EndpointingOptions(start_timeout_s=1.0))
-            ear = Ear(self.Murmur(), FarSound(as_pcm(self.FAR)))
-            listening = Listening(Recorded(blocks_of(as_pcm(near), [size])), listener, notes, ear=ear)
-            notes.after(7.5, lambda: snippets.append(listening.speech_since(6.1).samples))
-            notes.after(7.5, lambda: listening.begin_with_speech(6.1))
-            await listening.run()
-
-        asyncio.run(scenario())
-        snippet = snippets[0]
-        begins = len(snippet) - round(7.5 * CAPTURE_RATE)
-        assert 0 <= 5 * CAPTURE_RATE + begins < 0.15 * CAPTURE_RATE
-        heard_word = snippet[5 * CAPTURE_RATE + begins :][: CAPTURE_RATE // 4]
-        said = as_pcm(word)[: CAPTURE_RATE // 4]
-        assert level_db(heard_word - said) < level_db(said) - 3
-
-    @pytest.mark.parametrize("later_s", [-0.02, 0.0, 0.05])
-    def test_in_the_next_message_nobody_has_to_wait_until_the_room_is_learnt_again(self, later_s: float) -> None:
-        """Devices are opened anew, and their echo comes sooner or later: who speaks 0.8 s after its beginning is found."""
-        path, first = EchoPath(), self.echo(0.1, direct=0.3)
-        heard(Ear(self.Deaf(), FarSound(as_pcm(self.FAR)), path), blocks_of(as_pcm(first), [160]))
-        second = self.echo(0.1 + later_s, direct=0.3)[: 2 * CAPTURE_RATE]
-        second[4 * CAPTURE_RATE // 5 :] += self.PERSON[: 6 * CAPTURE_RATE // 5]
-        for known, found in ((path, True), (EchoPath(), False)):
-            ear = Ear(self.Deaf(), FarSound(as_pcm(self.FAR)), known)
-            _, facts = heard(ear, blocks_of(as_pcm(second), [160]))
-            presence = Presence()
-            for fact in facts[80:130]:
-                presence.push(fact.found.evidence)
-            assert presence.reached(FOUND_S) is found
-
-    def test_where_nothing_was_audible_for_half_a_second_the_microphone_is_handed_on(self) -> None:
-        """To the bit, and the next message is cancelled as the one before."""
-        far = np.concatenate([self.FAR, np.zeros(CAPTURE_RATE, np.float32), self.FAR])
-        near = echo_of(far, room(3, 0.4)) + noise(17.0, 4, 3e-4)
-        out, _ = heard(Ear(self.Deaf(), FarSound(as_pcm(far))), blocks_of(as_pcm(near), [480]))
-        assert out[140_500:144_000].tolist() == as_pcm(near)[140_500:144_000].tolist()
-        assert not out[:135_000].any()
-        assert not out[145_000:].any()
-
-
-class Notes:
-    """An attendant of ``Listening`` who writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.ends: list[tuple[int, float]] = []
-        """After how many frames of 10 ms, and when the last of them ended."""
-        self.utterances: list[Samples] = []
-        self._due: list[tuple[float, Callable[[], None]]] = []
-
-    def after(self, seconds: float, act: Callable[[], None]) -> None:
-        """When so much has been heard."""
-        self._due.append((BEGAN_AT + seconds, act))
-
-    def transcribe(self, utterance: AudioChunk) -> asyncio.Task[Transcript]:
-        self.utterances.append(utterance.samples)
-        return asyncio.create_task(FakeTranscriber().transcribe(TranscriptionRequest(utterance)))
-
-    def far_end_active(self) -> bool:
-        return False
-
-    def heard_frames(self, facts: Sequence[FrameFacts], overheard: Sequence[Overheard], ends_at: float) -> None:
-        assert len(facts) == len(overheard)
-        self.frames += len(facts)
-        self.ends.append((self.frames, ends_at))
-        while self._due and ends_at >= self._due[0][0]:
-            self._due.pop(0)[1]()
-
-    def heard_event(self, event: EndpointEvent, anchor: float) -> None:
-        assert anchor == pytest.approx(BEGAN_AT)
-
-    def heard_zeros(self) -> None:
-        raise AssertionError("there was sound")
-
-    def scored(self, probability: float, silence_until: float, who: str) -> None:
-        raise AssertionError("nobody was asked")
-
-    def understood(self, text: str) -> None:
-        """It does not matter."""
-
-
-class Recorded:
-    """A microphone that delivers these blocks."""
-
-    name = "recorded"
-
-    def __init__(self, blocks: Sequence[CapturedBlock]) -> None:
-        self._blocks = iter(blocks)
-
-    async def open(self) -> None:
-        """It is."""
-
-    async def read(self) -> CapturedBlock | None:
-        return next(self._blocks, None)
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 def test_after_a_tear_the_canceller_is_not_trusted_until_the_echo_was_found_again() -> None:

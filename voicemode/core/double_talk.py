@@ -10,19 +10,24 @@ echo before it was cancelled; then it is no echo, wherever the lid is. Speech th
 syllable or two. Their geometric mean is the evidence, which is summed up (``core.presence``): half of the frames of a voice
 6 dB under the echo show little of either.
 
+Who interrupts early, or softly, has said some words before they are proven, while the filter still learnt. Once it is known
+that they interrupt, the last seconds are heard once more with what it has learnt by then.
+
 Where samples were lost the filter subtracts at the wrong place, and what is left looks like somebody for half a second, until
 it has learnt anew. But then the microphone is no louder than the echo is taken to be, and echo and residual are alike.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from voicemode.audio import FULL_SCALE, Samples
+from voicemode.core.echo_memory import EchoMemory
 from voicemode.core.hindsight import Hindsight, Recalled, blend
 from voicemode.core.level import LOWEST_DBFS
 from voicemode.core.linear_echo import FRAME, Floats, LinearEcho, Way
@@ -79,6 +84,8 @@ _FLOOR_RISES = np.float32(10**0.003)
 """3 dB a second."""
 _FLOOR_SMOOTHING = np.float32(0.1)
 _FRAME_S = 0.01
+_STEP = 10 * FRAME
+"""Of a second hearing."""
 _SOFTEST = 10 ** (LOWEST_DBFS / 10)
 _TINY = np.float32(1e-7)
 
@@ -120,6 +127,9 @@ class DoubleTalk:
         self._begins = False
         """Were the devices opened anew, and the echo not found since?"""
         self._hindsight = Hindsight()
+        self._memory = EchoMemory()
+        self._delay: int | None = None
+        """As it was told last."""
         self._recalled: Recalled | None = None
         self._found: tuple[Found, ...] = ()
         self._left_dbfs = 0.0
@@ -161,6 +171,7 @@ class DoubleTalk:
         self._row = self._proven = self._open = 0
         self._evidence.reset()
         self._hindsight.forget()
+        self._memory.clear()
 
     def reopen(self) -> None:
         """Loudspeaker or microphone begin anew. What was learnt of the room counts as soon as it proves to be the same."""
@@ -175,11 +186,13 @@ class DoubleTalk:
         ``cleaned`` is the canceller's; ``far`` comes ``delay`` samples earlier than 30 ms before its echo, None where none
         was found. ``cleaned`` itself is handed back where nobody speaks, and where the echo's place is not ``known``.
         """
-        result, opened = cleaned.copy(), False
+        result, opened, self._delay = cleaned.copy(), False, delay
         self._recalled, self._torn = None, False
         found = []
         nears, fars = _scaled(near).reshape(-1, FRAME), _scaled(far).reshape(-1, FRAME)
+        near_pcm, far_pcm = near.reshape(-1, FRAME), far.reshape(-1, FRAME)
         for at, frame in enumerate(result.reshape(-1, FRAME)):
+            self._memory.push(near_pcm[at], far_pcm[at], frame)
             before = self._open > 0
             left = self._hear(nears[at], fars[at], delay, known=known)
             now = self._open > 0
@@ -203,9 +216,33 @@ class DoubleTalk:
         """
         return self._recalled
 
+    def second_hearing(self) -> Iterator[Recalled | None]:
+        """Hear the last 5 s once more with what has been learnt since. Each step is 5 ms of CPU, all of them 0.25 s.
+
+        For who is known to have spoken: their first words came before the filter had learnt the echo, or they were proven. The
+        last step gives what had been handed out until now, as it is believed to have been then, those before it None. So does
+        the last where nothing speaks for anybody, and where the filter knows nothing there is none.
+        """
+        return copy.deepcopy(self)._hear_again()
+
+    def _hear_again(self) -> Iterator[Recalled | None]:
+        past = self._memory.past()
+        if not (self._worth_keeping and len(past.near)):
+            return
+        frames = len(past.near) // FRAME
+        self._linear.rewind(_scaled(past.before).reshape(-1, FRAME), frames)
+        self._hindsight = Hindsight(frames)
+        self._row = self._proven = self._open = 0
+        self._evidence.reset()
+        for at in range(0, len(past.near), _STEP):
+            part = slice(at, at + _STEP)
+            self.process(past.near[part], past.far[part], past.cleaned[part], delay=self._delay, known=True)
+            yield None
+        yield self._hindsight.look_back()
+
     def _recall(self, *, later: int) -> None:
         recalled = self._hindsight.look_back()
-        self._recalled = Recalled(recalled.sound, recalled.age + later)
+        self._recalled = None if recalled is None else Recalled(recalled.sound, recalled.age + later)
 
     def _hear(self, near: Floats, far: Floats, delay: int | None, *, known: bool) -> Floats:
         learns = known or not self._worth_keeping
@@ -216,6 +253,7 @@ class DoubleTalk:
         self._left_dbfs = 10 * math.log10(energy / FRAME + _SOFTEST)
         if way is not Way.KEPT:
             self._hindsight.forget()
+            self._memory.forget()
             self._prove_again() if way is Way.MOVED and self._begins else self._relearn()
             self._worth_keeping = self._worth_keeping and way is Way.MOVED
         self._heard += learns and bool(np.abs(far).max() > _AUDIBLE)

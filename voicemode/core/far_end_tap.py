@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from voicemode.audio import CAPTURE_RATE
 
-__all__ = ["FRAME", "FarEndTap", "Floats"]
+__all__ = ["FRAME", "MOST_DELAY", "FarEndTap", "Floats"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
 FRAME = CAPTURE_RATE // 100
 """10 ms, by which it is fed."""
-_MOST_DELAY = CAPTURE_RATE // 2
+MOST_DELAY = CAPTURE_RATE // 2
 """As much as EchoLag looks for."""
 _TAPS = 8
 """On either side of the place between samples; the error is under -40 dB up to 6 kHz."""
@@ -29,7 +29,7 @@ class FarEndTap:
 
     def __init__(self, position: float, *, reach: int = FRAME) -> None:
         """``reach``: how many samples are read at once, at most."""
-        self._past: Floats = np.zeros(_MOST_DELAY + reach + 2 * _TAPS + FRAME, np.float32)
+        self._past: Floats = np.zeros(MOST_DELAY + reach + 2 * _TAPS + FRAME, np.float32)
         self.position = position
         """How many samples ago the end of what ``read`` gives was."""
         at = np.arange(1 - _TAPS, _TAPS + 1) - np.arange(_PLACES)[:, None] / _PLACES
@@ -42,7 +42,7 @@ class FarEndTap:
 
     def move(self, samples: float) -> None:
         """Read from further back; never from what has not come yet."""
-        self.position = min(max(self.position + samples, float(_TAPS)), float(_MOST_DELAY))
+        self.position = min(max(self.position + samples, float(_TAPS)), float(MOST_DELAY))
 
     def read(self, samples: int = FRAME) -> Floats:
         """The newest there."""

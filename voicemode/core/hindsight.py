@@ -49,16 +49,17 @@ class Recalled:
 
 
 class Hindsight:
-    """Remembers the last 3 s by frames of 10 ms."""
+    """Remembers the last frames of 10 ms."""
 
-    def __init__(self) -> None:
-        self._listened: Samples = np.zeros((_FRAMES, FRAME), np.int16)
-        self._residual: Floats = np.zeros((_FRAMES, FRAME), np.float32)
-        self._told: NDArray[np.bool_] = np.zeros(_FRAMES, np.bool_)
+    def __init__(self, frames: int = _FRAMES) -> None:
+        self._frames = frames
+        self._listened: Samples = np.zeros((frames, FRAME), np.int16)
+        self._residual: Floats = np.zeros((frames, FRAME), np.float32)
+        self._told: NDArray[np.bool_] = np.zeros(frames, np.bool_)
         """Frames of which the filter could tell how much is echo."""
-        self._believable: NDArray[np.bool_] = np.zeros(_FRAMES, np.bool_)
+        self._believable: NDArray[np.bool_] = np.zeros(frames, np.bool_)
         """Frames of which it told that enough is none."""
-        self._evidence: NDArray[np.float64] = np.zeros(_FRAMES)
+        self._evidence: NDArray[np.float64] = np.zeros(frames)
         self._pushed = 0
 
     def push(self, listened: Samples, residual: Floats, unexplained: float | None, evidence: float) -> None:
@@ -67,7 +68,7 @@ class Hindsight:
         ``unexplained`` is the share of its power that the echo does not explain, None where the filter cannot tell, so that
         all of it may be echo; ``evidence`` says how much speaks for a person, 0 to 1.
         """
-        at = self._pushed % _FRAMES
+        at = self._pushed % self._frames
         self._listened[at], self._residual[at] = listened, residual
         self._told[at] = unexplained is not None
         self._believable[at] = unexplained is not None and unexplained >= _UNEXPLAINED
@@ -78,10 +79,12 @@ class Hindsight:
         """What comes next does not follow what was, or nothing of what was is to be believed."""
         self._pushed = 0
 
-    def look_back(self) -> Recalled:
-        """A voice is proven in the newest frame. Since when has it been speaking, and what was that?"""
-        order = np.arange(max(self._pushed - _FRAMES, 0), self._pushed) % _FRAMES
+    def look_back(self) -> Recalled | None:
+        """Somebody is known to have spoken. Since when, and what was that? None where nothing speaks for anybody."""
+        order = np.arange(max(self._pushed - self._frames, 0), self._pushed) % self._frames
         stretches = self._stretches(order)
+        if not stretches:
+            return None
         taken = _beside(self._believable[order])
         for first, until in stretches:
             taken[max(first - _LEAD_FRAMES, 0) : until + _LEAD_FRAMES + 1] = True

@@ -20,9 +20,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from voicemode.core.far_end_tap import FRAME, FarEndTap, Floats
+from voicemode.core.far_end_tap import FRAME, MOST_DELAY, FarEndTap, Floats
 
-__all__ = ["FRAME", "Floats", "LinearEcho", "Way"]
+__all__ = ["FRAME", "REACH", "Floats", "LinearEcho", "Way"]
 
 Spectra: TypeAlias = NDArray[np.complex64]
 
@@ -30,6 +30,8 @@ _WINDOW = 2 * FRAME
 _BINS = FRAME + 1
 _PARTS = 16
 """160 ms of a room. With 200 ms the echo was 1 dB less after 4 s (6 simulated rooms), for a quarter more of work."""
+REACH = MOST_DELAY + _PARTS * FRAME
+"""Samples of the far end that may be in an echo, at most."""
 _BEFORE = 3 * FRAME // 4
 """The far end is read so many samples later than EchoLag lines it up, 30 ms before the echo, so that clocks that drift
 apart find room. The loudest tap then lies within a part, not at its edge: 1 dB more of the echo was taken away."""
@@ -224,6 +226,14 @@ class LinearEcho:
         if not keep:
             self._delay, self._doubtful = None, 0
             self._forget()
+
+    def rewind(self, before: Floats, frames: int) -> None:
+        """Go so many frames back, with all that was learnt since. ``before``: rows of the far end, pushed right before them."""
+        self._far.move(-self._drift.rate * frames)
+        self._doubtful = 0
+        for frame in before:
+            self._far.push(frame)
+            self._hear()
 
     def cancel(self, near: Floats, far: Floats, delay: int | None, *, learns: bool = True) -> tuple[Floats, Way]:
         """The microphone's frame without what is known of the echo, and what has become of what was known.

@@ -96,6 +96,11 @@ class BargeIn:
         self.played_s: float | None = None
         """How much had been audible when the message was stopped; None before that."""
 
+    @property
+    def by_voice(self) -> bool:
+        """Was it stopped because somebody was found to speak?"""
+        return self.stopped is not None and self.stopped.reason is not StopReason.ASKED
+
     def heard_frames(self, facts: Sequence[FrameFacts], overheard: Sequence[Overheard], ends_at: float) -> None:
         """What the microphone heard without the loudspeaker, and what was overheard of both."""
         if self._by_key or self._speaker.first_sound_at is None or not self._is_open():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -98,6 +98,10 @@ class Ear:
         echo = self._lag.echo
         heard = zip(raw_dbfs, far_dbfs, self._double_talk.found, strict=True)
         return cleaned, [Overheard(mine, theirs, echo, found) for mine, theirs, found in heard]
+
+    def second_hearing(self) -> Iterator[Recalled | None]:
+        """As ``DoubleTalk.second_hearing``, of what ``hear`` has handed out until now."""
+        return self._double_talk.second_hearing()
 
     def _write_down(self, near: Samples, far: Samples, cleaned: Samples) -> tuple[Recalled, ...]:
         spoken = self._double_talk.process(near, far, cleaned, delay=self._lag.ahead, known=self._lag.placed)

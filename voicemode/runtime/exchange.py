@@ -242,6 +242,8 @@ class Exchange:
                 listening.begin_at(self._log.marks.get(Mark.LAST_SOUND) or time.monotonic())
             else:
                 await self._cut(saying, barge_in)
+                if barge_in.by_voice:
+                    await listening.hear_again()
                 barge_in.hand_over(listening)
             self._barge_in = None
             self._log.tell(ListeningStarted(self._log.now()))

@@ -158,6 +158,19 @@ class Listening:
         """As ``Listener.speech_since``."""
         return self._listener.speech_since(seconds)
 
+    async def hear_again(self) -> None:
+        """Look for the first words of who is known to interrupt, with all that is known of the echo by now.
+
+        Before ``begin_with_speech``, while ``run`` goes on.
+        """
+        if self._ear is None:
+            return
+        asked_at = self._listener.position
+        for recalled in self._ear.second_hearing():
+            if recalled is not None:
+                self._listener.amend(recalled.sound, recalled.age + self._listener.position - asked_at)
+            await asyncio.sleep(0)  # the microphone goes on
+
     async def run(self) -> Heard | NothingHeard:
         """Listen until the turn is over. Raises DeviceLostError. Cancelling it drops what was heard."""
         try:
