@@ -170,7 +170,7 @@ class _Hearing:
             cleaned_dbfs=frame.level_dbfs,
             raw_dbfs=rms_dbfs(near),
             far_end_dbfs=rms_dbfs(far),
-            echo=Echo.LOST if self._torn else Echo.KNOWN,
+            echo=Echo.LOST if self._torn or self._double_talk.relearns else Echo.KNOWN,
             found=self._double_talk.found[-1],
             noise_floor_dbfs=frame.noise_floor_dbfs,
         )

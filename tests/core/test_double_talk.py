@@ -107,6 +107,28 @@ def test_an_echo_that_moved_is_left_to_the_canceller_until_it_is_learnt() -> Non
     assert not moved[FRAME:].any()
 
 
+def relearns(gain: float, *, delay_after: int) -> list[bool]:
+    """After six seconds, and after each of five more in which the echo is elsewhere."""
+    double_talk, told = DoubleTalk(), []
+    near, far = scene(2, gain=gain)
+    silence_where_cancelled(near, far, double_talk=double_talk)
+    told.append(double_talk.relearns)
+    for at in range(0, 5 * CAPTURE_RATE, CAPTURE_RATE):
+        part = slice(at, at + CAPTURE_RATE)
+        double_talk.process(near[part], far[part], np.zeros(CAPTURE_RATE, np.int16), delay=delay_after, known=True)
+        told.append(double_talk.relearns)
+    return told
+
+
+def test_what_the_filter_forgot_it_is_said_to_learn_anew() -> None:
+    """For as long as it takes, and three seconds at most; not at the beginning, nor with headphones."""
+    told = relearns(0.3, delay_after=800)
+    assert told[:2] == [False, True]
+    assert not told[-1]
+    assert not any(relearns(0.3, delay_after=0))
+    assert not any(relearns(0.0, delay_after=800))
+
+
 @settings(max_examples=6, deadline=None)
 @given(frames=st.lists(st.integers(1, 80), min_size=1, max_size=20))
 def test_blocks_of_any_size_give_the_same_samples(frames: list[int]) -> None:

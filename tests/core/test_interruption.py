@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicemode.core.double_talk import Found
+from voicemode.core.echo_lag import Echo
 from voicemode.core.interruption import (
     Duck,
     IllegalInterruptionError,
@@ -31,7 +32,7 @@ from voicemode.core.interruption import (
 
 QUIET = NearEnd(probability=0.02, cleaned_dbfs=-62, raw_dbfs=-35, far_end_dbfs=-20, noise_floor_dbfs=-65)
 """The assistant plays; the canceller leaves nearly nothing of it."""
-SPEECH = replace(QUIET, probability=0.95, cleaned_dbfs=-30)
+SPEECH = replace(QUIET, probability=0.95, cleaned_dbfs=-30, raw_dbfs=-29)
 LEFTOVER = replace(QUIET, probability=0.9, cleaned_dbfs=-60)
 """Echo that sounds like speech, but is no louder than what the canceller usually leaves."""
 
@@ -98,6 +99,14 @@ def test_with_headphones_a_soft_voice_counts_at_once() -> None:
     alone = replace(QUIET, cleaned_dbfs=-62, raw_dbfs=-62)
     told = events((0.7, alone), (2.0, replace(alone, probability=0.9, cleaned_dbfs=-45, raw_dbfs=-45)))
     assert told[:2] == [Duck(about(0.71)), Pause(about(0.76), about(0.7))]
+
+
+def test_speech_that_makes_the_microphone_no_louder_than_the_echo_pauses_later() -> None:
+    """It is what a canceller lets through when it has lost the echo, and that is known after a tenth of a second."""
+    lost = replace(SPEECH, cleaned_dbfs=QUIET.raw_dbfs, raw_dbfs=QUIET.raw_dbfs)
+    assert events((LEARNT_S, QUIET), (2.0, lost))[:2] == [Duck(about(3.01)), Pause(about(3.15), about(3.0))]
+    known = replace(lost, echo=Echo.LOST)
+    assert events((LEARNT_S, QUIET), (0.1, lost), (2.0, known)) == [Duck(about(3.01)), Unduck(about(3.9))]
 
 
 def test_a_voice_that_the_detector_misses_ducks_by_its_level() -> None:

@@ -163,3 +163,16 @@ def test_positions_of_the_listener_are_instants_of_the_microphone(sizes: list[in
     assert [ends for _, ends in notes.ends] == pytest.approx([BEGAN_AT + 0.01 * frames for frames, _ in notes.ends])
     fit = np.correlate(outcome.utterance.samples.astype(float), word.astype(float), "valid").max()
     assert fit == pytest.approx(float(np.sum(word.astype(float) ** 2)), rel=0.01)
+
+
+def test_while_the_filter_learns_the_echo_anew_the_canceller_is_not_trusted() -> None:
+    """The loudspeaker stands in another room: nobody tells, its place is found, and its echo is learnt."""
+    sound = as_pcm(voice(12.0, 1))
+    rooms = [echo_of(voice(12.0, 1), room(seed)) + noise(12.0, 1, 3e-4) for seed in (1, 7)]
+    at = 6 * CAPTURE_RATE
+    near = as_pcm(np.concatenate([rooms[0][:at], rooms[1][at - 1_600 : -1_600]]))
+    _, facts = heard(Ear(WebrtcEchoCanceller(), FarSound(sound)), blocks_of(near, [480]))
+    trusted = [fact.echo is Echo.KNOWN for fact in facts]
+    assert any(trusted[500:600])
+    assert not any(trusted[620:900])
+    assert any(trusted[-100:])

@@ -73,6 +73,8 @@ _LEARNT_FRAMES = 150
 """Of audible far end until the filter is worth anything: AEC3's sound is used until then."""
 _AGAIN_FRAMES = 15
 """The same at the beginning of the next message, where what was learnt takes the echo away."""
+_LONGEST_FRAMES = 300
+"""The same, at most, until the canceller is believed again where the filter forgot: it learns a room in that time."""
 _WORTH = 4.0
 """In power, the echo over what was left of it, until the filter is believed to have found one. With headphones there is none;
 then all that is heard would pass for a voice, the first echo after they are taken off too."""
@@ -134,7 +136,7 @@ class DoubleTalk:
         self._found: tuple[Found, ...] = ()
         self._left_dbfs = 0.0
         """Of the last two frames of the residual, the louder: a canceller's sound may come up to 10 ms later."""
-        self._torn = False
+        self._torn = self._relearns = False
         self._recent: Floats = np.zeros(_PITCH_FRAMES * FRAME, np.float32)
         """The residual of the last frames."""
 
@@ -158,6 +160,14 @@ class DoubleTalk:
         learnt it, where its place is ``known``.
         """
         return self._torn
+
+    @property
+    def relearns(self) -> bool:
+        """Has the filter found that what it knew is of no use, and not learnt the echo anew? For 3 s of sound at most.
+
+        A canceller has to learn it anew as well, and lets pieces of it through for so long.
+        """
+        return self._relearns
 
     @property
     def found(self) -> Sequence[Found]:
@@ -254,12 +264,14 @@ class DoubleTalk:
         if way is not Way.KEPT:
             self._hindsight.forget()
             self._memory.forget()
+            self._relearns = self._relearns or (self._worth_keeping and way is Way.FORGOTTEN)
             self._prove_again() if way is Way.MOVED and self._begins else self._relearn()
             self._worth_keeping = self._worth_keeping and way is Way.MOVED
         self._heard += learns and bool(np.abs(far).max() > _AUDIBLE)
         unexplained, no_echo = self._shares()
         misplaced = self._linear.slip <= _MOST_SLIP or float(left @ left) > _LOUDER * float(near @ near)
         learnt = self._learnt = self._has_learnt
+        self._relearns = self._relearns and not learnt and self._heard <= _LONGEST_FRAMES
         self._worth_keeping = self._worth_keeping or learnt
         known = known and self._linear.placed
         self._begins = self._begins and not known

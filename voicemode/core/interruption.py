@@ -69,7 +69,8 @@ class InterruptionOptions:
     confirm_s: float = 0.06
     """Speech that pauses playback: two frames of Silero, so that one frame of anything else does not."""
     doubtful_confirm_s: float = 0.15
-    """The same while it may be echo: playback is ducked already, so echo has fallen by then."""
+    """The same while it may be echo, as what nowhere makes the microphone louder than the echo: playback is ducked already, so
+    echo has fallen by then, and where the canceller has lost the echo that is known."""
     faint_confirm_s: float = 0.2
     """The same of sound that is no echo and that the detector only half takes for speech: AEC3 passes pieces of soft words.
     With it, half as many words 6 dB under the echo were missed, and coughs paused playback no more often."""
@@ -249,6 +250,8 @@ class Interruption:
         """As much of it as cannot have been echo."""
         self._faint_s = 0.0
         """Beside it, seconds of no echo that the detector only half takes for speech."""
+        self._louder = False
+        """Did any of it make the microphone louder than the echo?"""
         self._presence = Presence()
         """Of a voice that the canceller lets through too little of, since it was suspected."""
         self._found = False
@@ -322,6 +325,7 @@ class Interruption:
             self._began = max(self._began, self._now - _LOOK_BACK_S)
         self._speech_s += seconds
         self._proven_s += seconds if verdict.no_echo else 0.0
+        self._louder = self._louder or (verdict.no_echo and verdict.louder)
 
     def _suspect(self, seconds: float) -> None:
         self._move(Signal.SUSPECTED)
@@ -330,7 +334,8 @@ class Interruption:
 
     def _confirm_or_clear(self) -> list[InterruptionEvent]:
         options = self._options
-        proven = self._reached(self._proven_s, options.confirm_s) or self._reached(self._no_echo_s, options.faint_confirm_s)
+        proven = self._louder and self._reached(self._proven_s, options.confirm_s)
+        proven = proven or self._reached(self._no_echo_s, options.faint_confirm_s)
         if proven or self._found or self._reached(self._speech_s, options.doubtful_confirm_s):
             self._move(Signal.CONFIRMED)
             return [Pause(self._now, self._began), *self._hear_out()]
@@ -379,7 +384,7 @@ class Interruption:
     def _forget(self) -> None:
         self._asked = None
         self._speech_s = self._proven_s = self._faint_s = 0.0
-        self._found = False
+        self._found = self._louder = False
 
     @property
     def _no_echo_s(self) -> float:

@@ -69,6 +69,8 @@ class Verdict:
     """It is, unless it is echo."""
     no_echo: bool
     """No echo is so loud; told of frames that are or may be speech."""
+    louder: bool
+    """So was the microphone before cancellation: louder than the echo is there."""
     voice: float
     """Evidence of a voice, 0 to 1, with which both agree: the linear filter finds somebody with a pitch, and both leave
     more than the noise of the room. Where a sound card loses samples either is wrong, hardly ever both at once."""
@@ -108,7 +110,8 @@ class NearSpeech:
         if not self._speaking and not (patient and (loud or likely or self._leaks(facts, common_dbfs))):
             doubtful = facts.probability >= _SUSPICION
             self._residual.learn(facts.cleaned_dbfs, facts.raw_dbfs, facts.seconds, doubtful=doubtful)
-        return Verdict(loud or likely, self._speaking, likely and over_db >= _PROOF_DB, voice)
+        no_echo, louder = likely and over_db >= _PROOF_DB, facts.raw_dbfs > self._residual.raw_dbfs
+        return Verdict(loud or likely, self._speaking, no_echo, louder, voice)
 
     def _leaks(self, facts: NearEnd, common_dbfs: float) -> bool:
         """Would it be suspicious, had not the linear filter taken it away? It says nothing about what is usually left."""

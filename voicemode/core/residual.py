@@ -156,6 +156,14 @@ class Residual:
             return LOWEST_DBFS
         return max(self._loudest_dbfs() + self.ratio_db, LOWEST_DBFS)
 
+    @property
+    def raw_dbfs(self) -> float:
+        """The level that the echo hardly exceeds before it is cancelled; -96 while the loudspeaker is silent."""
+        raw_db = self._raw.quantile_db()
+        if not self.far_end_audible:
+            return LOWEST_DBFS
+        return max(self._loudest_dbfs() + (_UNKNOWN_DB if raw_db is None else raw_db), LOWEST_DBFS)
+
     def push(self, far_end_dbfs: float, seconds: float, *, echo: Echo = Echo.KNOWN) -> None:
         """A frame passed in which the loudspeaker played at this level."""
         self._now += seconds

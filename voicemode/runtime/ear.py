@@ -95,7 +95,7 @@ class Ear:
         for mine, theirs, left in zip(raw_dbfs, far_dbfs, left_dbfs, strict=True):
             if theirs > AUDIBLE_DBFS:
                 self._lag.cancelled(mine - left)
-        echo = self._lag.echo
+        echo = Echo.LOST if self._lag.echo is Echo.KNOWN and self._double_talk.relearns else self._lag.echo
         heard = zip(raw_dbfs, far_dbfs, self._double_talk.found, strict=True)
         return cleaned, [Overheard(mine, theirs, echo, found) for mine, theirs, found in heard]
 
