@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from tests.core.rooms import as_pcm, echo_of, level_db, noise, room, voice
-from tests.runtime.ear_scene import FarSound, Notes, Recorded, blocks_of, heard
+from tests.runtime.ear_scene import BEGAN_AT, FarSound, Notes, Recorded, blocks_of, heard
 from voicemode.audio import CAPTURE_RATE, Samples
+from voicemode.core.echo_lag import Echo
 from voicemode.core.echo_path import EchoPath
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.linear_echo import Floats
 from voicemode.core.listener import Listener
 from voicemode.core.presence import FOUND_S, Presence
-from voicemode.runtime.ear import Ear
-from voicemode.runtime.listening import Listening
-from voicemode.testing import FakeDetector, FakeEchoCanceller
+from voicemode.interfaces import CapturedBlock
+from voicemode.runtime.ear import Ear, Overheard
+from voicemode.runtime.listening import Heard, Listening, NothingHeard
+from voicemode.testing import FakeDetector, FakeEchoCanceller, tone
 
 
 class TestDoubleTalk:
@@ -168,3 +171,45 @@ class TestDoubleTalk:
         assert out[140_500:144_000].tolist() == as_pcm(near)[140_500:144_000].tolist()
         assert not out[:135_000].any()
         assert not out[145_000:].any()
+
+
+class Torn(Ear):
+    """Its canceller has lost the echo."""
+
+    def hear(self, block: CapturedBlock) -> tuple[Samples, Sequence[Overheard]]:
+        samples, overheard = super().hear(block)
+        return samples, [each._replace(echo=Echo.LOST) for each in overheard]
+
+
+@pytest.mark.parametrize(("torn", "goes_on_s", "heard_s"), [(False, 0.0, 0.45), (True, 0.0, None), (True, 0.4, 0.85)])
+def test_where_the_echo_is_torn_an_early_answer_is_one_that_goes_on(
+    torn: bool, goes_on_s: float, heard_s: float | None
+) -> None:
+    """What a canceller lets through ends with the message. Of an answer that does not, the beginning is there too."""
+    ends, size = 4.0, 480
+    blocks = blocks_of(as_pcm(noise(8.0, 4, 3e-4)), [size])
+    began = round(3.6 * CAPTURE_RATE)
+    for block in blocks:
+        first = round((block.captured_at - BEGAN_AT) * CAPTURE_RATE)
+        if began <= first < began + round((0.45 + goes_on_s) * CAPTURE_RATE):
+            block.chunk.samples[:] = tone(size / CAPTURE_RATE)
+    notes = Notes()
+
+    async def scenario() -> Heard | NothingHeard:
+        listener = Listener(FakeDetector(), EndpointingOptions(start_timeout_s=1.0))
+        ear = (Torn if torn else Ear)(FakeEchoCanceller(echo_gain=0.0), FarSound(as_pcm(voice(ends, 1))))
+        listening = Listening(Recorded(blocks), listener, notes, ear=ear)
+        notes.after(ends + 0.1, lambda: listening.begin_at(BEGAN_AT + ends))
+        outcome = await listening.run()
+        if isinstance(outcome, Heard):
+            await outcome.transcription
+        return outcome
+
+    outcome = asyncio.run(scenario())
+    if heard_s is None:
+        assert isinstance(outcome, NothingHeard)
+    else:
+        assert isinstance(outcome, Heard)
+        assert outcome.ended_at - outcome.began_at == pytest.approx(heard_s, abs=0.07)
+        loud = np.abs(outcome.utterance.samples) > 3_000
+        assert np.flatnonzero(loud)[-1] - np.flatnonzero(loud)[0] == pytest.approx(heard_s * CAPTURE_RATE, rel=0.1)

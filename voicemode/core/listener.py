@@ -190,21 +190,24 @@ class Listener:
         self._latest = [moment.facts for moment in moments]
         return self._decide(moments)
 
-    def begin(self, position: int, *, is_speech: bool = False, start_timeout_s: float | None = None) -> list[EndpointEvent]:
+    def begin(
+        self, position: int, *, is_speech: bool = False, echo: bool = False, start_timeout_s: float | None = None
+    ) -> list[EndpointEvent]:
         """From ``position`` on, the person is expected to speak; returns what has happened since then.
 
         It may lie up to 6 s in the past, or in the future. Speech that began up to ``preroll_s`` earlier counts too,
-        unless the loudspeaker is audible in the microphone: then it may be the assistant's own. ``is_speech`` says that the
-        person is known to have begun there, echo or not: the utterance's sound is then that of ``speech_since``, and no
-        earlier speech counts. ``start_timeout_s`` stands for that of the options. Raises IllegalTransitionError while an
-        utterance is looked for.
+        unless the loudspeaker is audible in the microphone: then it may be the assistant's own. Where ``echo`` says that it
+        may be audible, earlier speech counts if it goes on after ``position``. ``is_speech`` says that the person is known to have begun there, echo or not: the utterance's sound is then that
+        of ``speech_since``, and no earlier speech counts. ``start_timeout_s`` stands for that of the options. Raises
+        IllegalTransitionError while an utterance is looked for.
         """
         if self._looking():
             raise IllegalTransitionError(State.WAITING, "begin")
         self._begun_at = max(position, 0)
-        self._without_echo = is_speech or self._echo.echo_present is not True
+        audible = self._echo.echo_present is True and not is_speech
+        self._without_echo = is_speech or not (echo or audible)
         before = self._before_speech(position) if is_speech else position - self._preroll
-        self._cut_from = max(before, self._taken_until) if self._without_echo else self._begun_at
+        self._cut_from = self._begun_at if audible else max(before, self._taken_until)
         self._from_cut = is_speech
         self._earliest = self._begun_at if is_speech else self._cut_from
         self._whole = None
@@ -386,13 +389,9 @@ class Listener:
         for event in events:
             if isinstance(event, TurnEnded):
                 self._taken_until = round(event.at * CAPTURE_RATE)
-                self._whole = self._cut(start or 0, self._taken_until)
+                self._whole = AudioChunk(self._ring.since(start or 0)[: self._taken_until - (start or 0)], CAPTURE_RATE)
                 self._ring.release()
         return events
-
-    def _cut(self, start: int, end: int) -> AudioChunk:
-        samples = self._ring.since(start)
-        return AudioChunk(samples[: end - start], CAPTURE_RATE)
 
     def _utterance_start(self) -> int | None:
         began = None if self._endpointer is None else self._endpointer.speech_began

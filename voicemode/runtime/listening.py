@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from voicemode.audio import CAPTURE_RATE, AudioChunk
+from voicemode.core.echo_lag import Echo
 from voicemode.core.endpointing import (
     EndpointEvent,
     EndReason,
@@ -25,6 +27,7 @@ from voicemode.core.endpointing import (
     SpeechResumed,
     TurnEnded,
 )
+from voicemode.core.level import LOWEST_DBFS
 from voicemode.core.listener import Listener
 from voicemode.interfaces import CapturedBlock, Microphone, Transcript, TurnScorer
 from voicemode.runtime.ear import Ear, Overheard
@@ -35,6 +38,9 @@ __all__ = ["Attendant", "Heard", "Listening", "NothingHeard"]
 _MOST_SPECULATIONS = 3
 """In one silence: at its start, and when a soft ending turned out to follow."""
 
+_UNSURE_S = 0.5
+"""Before the end of a message. In 10 of 111 at a machine so busy that it lost samples, what a canceller let through there
+passed for somebody who answers early."""
 _ZEROS_TOLD_AFTER_S = 3.0
 """Long enough for a Bluetooth headset to wake up, short enough for a person to notice in time."""
 
@@ -114,6 +120,8 @@ class Listening:
         self._begun = False
         self._start_timeout_s: float | None = None
         """For the next utterance, where it is not the usual."""
+        self._unsure_until_s = -math.inf
+        """Until when the loudspeaker may have been heard, because the canceller had lost it; in seconds of the listener."""
         self.anchor = 0.0
         """When sample 0 was in the air: seconds of ``time.monotonic()``; renewed with every block."""
         self._speculation: asyncio.Task[Transcript] | None = None
@@ -216,6 +224,8 @@ class Listening:
         events = self._listener.push(samples, far_end_active=self._attendant.far_end_active())
         for spoken in () if self._ear is None else self._ear.spoken:
             self._listener.amend(spoken.sound, spoken.age)
+        if any(each.echo in (Echo.LOST, Echo.NEW) and each.far_end_dbfs > LOWEST_DBFS for each in overheard):
+            self._unsure_until_s = self._listener.judged_s
         self._attendant.heard_frames(self._listener.latest, overheard, self.anchor + self._listener.judged_s)
         return events
 
@@ -227,8 +237,9 @@ class Listening:
             return self._listener.begin(self._within(self._begin_with_speech_s), is_speech=True)
         if self._begin_at is None:
             return []
-        self._begun = True
-        return self._listener.begin(self._within(self._begin_at - self.anchor), start_timeout_s=self._start_timeout_s)
+        self._begun, begins_s = True, self._begin_at - self.anchor
+        echo = self._unsure_until_s > begins_s - _UNSURE_S
+        return self._listener.begin(self._within(begins_s), echo=echo, start_timeout_s=self._start_timeout_s)
 
     def _within(self, seconds: float) -> int:
         return min(max(round(seconds * CAPTURE_RATE), 0), self._listener.position)
