@@ -196,7 +196,7 @@ class Listener:
         """From ``position`` on, the person is expected to speak; returns what has happened since then.
 
         It may lie up to 6 s in the past, or in the future. Speech that began up to ``preroll_s`` earlier counts too, unless the
-        loudspeaker is audible in the microphone: then it may be the assistant's own. Where ``echo`` says that it may be audible,
+        loudspeaker is audible in the microphone: then it may be the assistant's own. Where ``echo`` says that it may be,
         earlier speech counts if it goes on after ``position``. ``is_speech`` says that the person is known to have begun there,
         echo or not: the utterance's sound is then that of ``speech_since``, and no earlier speech counts. ``start_timeout_s``
         stands for that of the options. Raises IllegalTransitionError while an utterance is looked for.
