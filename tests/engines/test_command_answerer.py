@@ -19,6 +19,7 @@ from voicemode.dialogue import Message
 from voicemode.engines.command_answerer import ANSWER_LIMIT, CommandAnswerer
 from voicemode.engines.command_error import CommandError
 from voicemode.engines.command_options import CommandOptions
+from voicemode.engines.command_process import CommandProcess
 from voicemode.settings import Settings
 from voicemode.testing import texts
 
@@ -354,3 +355,21 @@ class TestOneProcessForAConversation:
         assert alive(pids[1])
         await answerer.aclose()
         await gone(pids[1])
+
+    async def test_one_that_starts_as_the_conversation_ends_is_ended_too(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody would, after that; the answer says why there is none."""
+        answerer = make("talk END", responder_end="END")
+        start, started = answerer.start, list[int]()
+
+        async def start_as_it_ends(request: AnswerRequest, text: str) -> CommandProcess:
+            process = await start(request, text)
+            started.append(process.pid)
+            await answerer.leave("one")
+            return process
+
+        monkeypatch.setattr(answerer, "start", start_as_it_ends)
+        error, words = await fails(answerer)
+        assert ("the conversation is over" in str(error), words) == (True, "")
+        await gone(*started)

@@ -179,11 +179,14 @@ class CommandAnswer:
         self._has_ended(process)
 
     async def _at_work(self) -> CommandProcess:
-        """A process that was told the turn."""
+        """A process that was told the turn. Raises WokenError when the answer was closed meanwhile, and CommandError."""
         options, session = self._owner.options, self._session
         assert session is not None  # noqa: S101 - it is this answer's turn
         process = session.resident or await self._owner.start(self._request, self._text)
-        if self._closed.is_set():  # while it was started
+        if session.closed:  # while it was started: nobody else would end it
+            await process.stop(0.0)
+            raise CommandError(self.engine, "the conversation is over")
+        if self._closed.is_set():
             session.interrupt(process)
             raise WokenError
         self._process = process

@@ -29,7 +29,8 @@ class CommandSession:
         self._turn = asyncio.Lock()
         self._ending: dict[asyncio.Task[None], CommandProcess] = {}
         """What is left of interrupted answers."""
-        self._closed = False
+        self.closed = False
+        """No process is to begin any more."""
 
     async def begin_turn(self) -> None:
         """Wait until nobody works. ``end_turn`` afterwards. Raises CommandError."""
@@ -50,7 +51,7 @@ class CommandSession:
     async def _be_ready(self) -> None:
         if self._ending and (await asyncio.wait(self._ending, timeout=self._options.silence_s))[1]:
             raise CommandError(self._name, "still works on the turn before")
-        if self._closed:
+        if self.closed:
             raise CommandError(self._name, "the conversation is over")
         if self.resident is not None and self.resident.status is not None:
             _log.warning("%s ended with status %s between two turns; it is started again", self._name, self.resident.status)
@@ -70,7 +71,7 @@ class CommandSession:
 
     async def aclose(self) -> None:
         """No process of it is left when this returns. Idempotent."""
-        self._closed = True
+        self.closed = True
         # Killed and not cancelled: their tasks then end by themselves, each with its process reaped.
         await asyncio.gather(*(process.stop(0.0) for process in self._ending.values()))
         if self._ending:
@@ -82,7 +83,7 @@ class CommandSession:
     async def _end(self, process: CommandProcess) -> None:
         ready = False
         try:
-            if self._options.interrupt != "kill":
+            if self._options.interrupt != "kill" and not self.closed:
                 ready = await self._heeds(process)
         finally:
             if not ready:
