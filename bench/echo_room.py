@@ -13,13 +13,26 @@ import numpy.typing as npt
 
 from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
 
-__all__ = ["BLOCK", "EchoPath", "Loudspeaker", "Room", "active_dbfs", "draw_path", "impulse_response", "scaled"]
+__all__ = [
+    "BLOCK",
+    "Device",
+    "EchoPath",
+    "Loudspeaker",
+    "Room",
+    "active_dbfs",
+    "draw_path",
+    "impulse_response",
+    "pcm",
+    "scaled",
+]
 
 Signal = npt.NDArray[np.float32]
 """Sound relative to full scale: 16 kHz mono, shape (n,)."""
 
 BLOCK = CAPTURE_RATE // 100
 """10 ms."""
+_BUFFERED = 10
+"""Blocks that a device takes ahead of time."""
 _ACTIVE_BELOW_LOUDEST_DB = 30.0
 """Frames within so much of the loudest one count as speech for its level; the pauses in between do not."""
 
@@ -82,6 +95,12 @@ def scaled(sound: Signal, dbfs: float) -> Signal:
     return (sound * np.float32(10 ** ((dbfs - active_dbfs(sound)) / 20))).astype(np.float32)
 
 
+def pcm(sound: Signal) -> Samples:
+    """As a device takes it."""
+    pcm: Samples = np.clip(np.rint(sound * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return pcm
+
+
 class Loudspeaker:
     """Plays one long message; gain changes are ramps of one block, so they do not click."""
 
@@ -120,6 +139,30 @@ class Loudspeaker:
         ramp = np.linspace(self._gain, target, BLOCK, dtype=np.float32)
         self._gain = target
         return block * ramp
+
+
+class Device:
+    """Between loudspeaker and air: takes sound ahead of time, and dates it. A far end as an ear reads it."""
+
+    tears = 1
+    """Begun once, as the far end of a device that was opened."""
+
+    def __init__(self, began_s: float = 0.0, *, late: int = 0) -> None:
+        """Opened at ``began_s`` of the microphone's clock; dates are so many samples ``late``."""
+        self._buffer = [np.zeros(BLOCK, np.float32)] * _BUFFERED
+        self._first = round(began_s * CAPTURE_RATE) - CAPTURE_RATE + late
+        self._sound: Samples = np.zeros(CAPTURE_RATE + _BUFFERED * BLOCK, np.int16)
+
+    def play(self, block: Signal) -> Signal:
+        """Take the next 10 ms, and give those that are heard now."""
+        self._buffer.append(block)
+        self._sound = np.concatenate((self._sound, pcm(block)))
+        return self._buffer.pop(0)
+
+    def between(self, start: float, samples: int) -> Samples:
+        """What is heard from that instant on, by the dates that it gives."""
+        at = round(start * CAPTURE_RATE) - self._first
+        return self._sound[at : at + samples]
 
 
 class Room:

@@ -10,11 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from bench.echo_room import BLOCK, EchoPath, Loudspeaker, Room, Signal
+from bench.echo_room import BLOCK, Device, EchoPath, Loudspeaker, Room, Signal
 from bench.first_word import first_word_share
-from voicemode.audio import CAPTURE_RATE, FULL_SCALE, Samples
-from voicemode.core.double_talk import DoubleTalk
-from voicemode.core.echo_lag import AUDIBLE_DBFS, Echo, EchoLag
+from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.interruption import (
     DUCK_DB,
@@ -29,11 +27,12 @@ from voicemode.core.interruption import (
     Unduck,
     WordsWanted,
 )
-from voicemode.core.level import rms_dbfs
 from voicemode.core.listener import Listener
-from voicemode.interfaces import EchoCanceller, SpeechDetector
+from voicemode.interfaces import CapturedBlock, EchoCanceller, SpeechDetector
+from voicemode.runtime.barge_in import near_end
+from voicemode.runtime.ear import Ear
 
-__all__ = ["Engines", "Kind", "Outcome", "Said", "obey", "pcm", "run"]
+__all__ = ["Engines", "Kind", "Outcome", "Said", "obey", "run"]
 
 Kind = Literal["interruption", "backchannel", "cough", "typing", "nobody"]
 
@@ -111,7 +110,8 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
     """Play the message, or as much of it as the trial needs. Without ``transcribes`` no words ever come."""
     person = np.concatenate((np.zeros(round(said.at_s * CAPTURE_RATE), np.float32), said.sound))
     room, loudspeaker = Room(path, person), Loudspeaker(message, duck_db=DUCK_DB)
-    hearing = _Hearing(engines)
+    device = Device()
+    hearing = _Hearing(engines, device)
     judge, clock = Interruption(engines.is_backchannel), _Clock()
     told: list[InterruptionEvent] = []
     asked: WordsWanted | None = None
@@ -119,9 +119,8 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
     for block in count():
         if judge.state is State.STOPPED or loudspeaker.ended or block * BLOCK > last:
             break
-        far = loudspeaker.next_block()
-        near, far_end = room.hear(far), pcm(far)
-        events = clock.measure(lambda n=near, f=far_end: judge.push(hearing.hear(n, f)))  # type: ignore[misc]
+        near = room.hear(device.play(loudspeaker.next_block()))
+        events = clock.measure(lambda n=near: judge.push(hearing.hear(n)))  # type: ignore[misc]
         answered = asked is not None and transcribes and judge.state is State.WEIGHING
         if asked is not None and answered and block * BLOCK / CAPTURE_RATE >= asked.at + _TRANSCRIPTION_S:
             events = [*events, *judge.words(said.text, asked)]
@@ -135,60 +134,30 @@ def run(path: EchoPath, message: Signal, said: Said, engines: Engines, *, transc
 
 
 class _Hearing:
-    """As the ear and the listening of a turn do it.
+    """As a turn does it: the product's ear and listener, at devices that are opened for the first time."""
 
-    The canceller finds the echo by itself, and the judge is told that it has, as there is no device that begins anew; but not
-    where the echo seems to be torn.
-    """
-
-    def __init__(self, engines: Engines) -> None:
-        self._canceller, self._lag, self._double_talk = engines.canceller(), EchoLag(), DoubleTalk()
+    def __init__(self, engines: Engines, device: Device) -> None:
+        self._ear, self._now_s = Ear(engines.canceller(), device), 0.0
         self._listener = Listener(engines.detector(), EndpointingOptions())
-        self._torn = False
 
-    def hear(self, near: Samples, far: Samples) -> NearEnd:
+    def hear(self, near: Samples) -> NearEnd:
         """The facts of one frame, as a turn hands them on."""
-        self._lag.align(near, far)
-        delay, known = self._lag.ahead, self._lag.placed
-        cleaned = self._canceller.process(near, far)
-        spoken = self._double_talk.process(near, far, cleaned, delay=delay, known=known)
-        if self._double_talk.torn:
-            self._lag.torn()
-            self._torn = True
-        if rms_dbfs(far) > AUDIBLE_DBFS:
-            self._lag.cancelled(rms_dbfs(near) - rms_dbfs(cleaned))
-        self._torn = self._torn and self._lag.echo is Echo.LOST
+        block = CapturedBlock(AudioChunk(near, CAPTURE_RATE), self._now_s)
+        self._now_s += BLOCK / CAPTURE_RATE
+        cleaned, overheard = self._ear.hear(block)
         self._listener.push(cleaned)
-        if spoken is not cleaned:
-            self._listener.amend(spoken, len(spoken))
-        if self._double_talk.recalled is not None:
-            self._listener.amend(self._double_talk.recalled.sound, self._double_talk.recalled.age)
-        frame = self._listener.latest[-1]
-        return NearEnd(
-            seconds=frame.seconds,
-            probability=frame.probability,
-            cleaned_dbfs=frame.level_dbfs,
-            raw_dbfs=rms_dbfs(near),
-            far_end_dbfs=rms_dbfs(far),
-            echo=Echo.LOST if self._torn or self._double_talk.relearns else Echo.KNOWN,
-            found=self._double_talk.found[-1],
-            noise_floor_dbfs=frame.noise_floor_dbfs,
-        )
+        for spoken in self._ear.spoken:
+            self._listener.amend(spoken.sound, spoken.age)
+        return near_end(self._listener.latest[-1], overheard[-1])
 
     def first_word_share(self, stop: Stop, said: Said, noise_dbfs: float) -> float:
         """Of the utterance that begins with the stop, as a turn hands it to the transcriber: after a second hearing."""
-        for recalled in self._double_talk.second_hearing():
+        for recalled in self._ear.second_hearing():
             if recalled is not None:
                 self._listener.amend(recalled.sound, recalled.age)
         utterance = self._listener.speech_since(stop.speech_began).samples
         begins = round(said.at_s * CAPTURE_RATE) - (self._listener.position - len(utterance))
         return first_word_share(said.sound, utterance, begins, noise_dbfs=noise_dbfs)
-
-
-def pcm(sound: Signal) -> Samples:
-    """As a device takes it."""
-    pcm: Samples = np.clip(np.rint(sound * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    return pcm
 
 
 def obey(loudspeaker: Loudspeaker, event: InterruptionEvent) -> None:

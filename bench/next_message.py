@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.echo_room import BLOCK, Loudspeaker, Room, Signal, scaled
+from bench.echo_room import BLOCK, Device, Loudspeaker, Room, Signal, scaled
 from bench.interruption import LEVELS_DB, MESSAGE_DBFS, VOICES, Trial, times, trials
 from bench.interruption_sounds import backchannels, clips, messages
-from bench.interruption_trial import obey, pcm
-from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
+from bench.interruption_trial import obey
+from voicemode.audio import CAPTURE_RATE, AudioChunk
 from voicemode.core.commands import is_backchannel
 from voicemode.core.echo_path import EchoPath
 from voicemode.core.endpointing import EndpointingOptions
@@ -48,8 +48,6 @@ _OFF_S = 0.03
 """Devices date their sound so much too early or too late, at most: as the tests of speaker and microphone allow."""
 _DELAY_S = 0.02
 """The air, and what devices do not tell."""
-_BUFFERED = 10
-"""Blocks that a loudspeaker takes ahead of time."""
 _WORDS_S = 0.4
 """As in ``bench.interruption``."""
 _QUIET_MESSAGES = 6
@@ -78,22 +76,6 @@ class Heard:
     stops: int = 0
 
 
-class _FarEnd:
-    """What is played, as the devices date it."""
-
-    def __init__(self, began_s: float, off: int) -> None:
-        self._sound: Samples = np.zeros(CAPTURE_RATE + _BUFFERED * BLOCK, np.int16)
-        self._first = round(began_s * CAPTURE_RATE) - CAPTURE_RATE + off
-        self.tears = 1
-
-    def note(self, block: Samples) -> None:
-        self._sound = np.concatenate((self._sound, block))
-
-    def between(self, start: float, samples: int) -> Samples:
-        at = round(start * CAPTURE_RATE) - self._first
-        return self._sound[at : at + samples]
-
-
 class _Person:
     """Everything of a session that outlives a message, and the room in which it is held."""
 
@@ -111,15 +93,13 @@ class _Person:
 
     def hears(self, message: Signal, off: int) -> None:
         """One call: the message, a second of listening, and a pause with closed devices."""
-        loudspeaker, far_end, began_s = Loudspeaker(message, duck_db=DUCK_DB), _FarEnd(self._now_s, off), self._now_s
+        loudspeaker, device, began_s = Loudspeaker(message, duck_db=DUCK_DB), Device(self._now_s, late=off), self._now_s
         path = EchoPath() if self._forgets else self._session.echo_path
-        ear, listener = Ear(self._canceller, far_end, path), Listener(self._detector, EndpointingOptions())
-        judge = Interruption(self._is_backchannel, self._session.residual)
-        buffer, asked = [np.zeros(BLOCK, np.float32)] * _BUFFERED, None
+        ear, listener = Ear(self._canceller, device, path), Listener(self._detector, EndpointingOptions())
+        judge, asked = Interruption(self._is_backchannel, self._session.residual), None
         for _ in range(round((_MESSAGE_S + _LISTENS_S) * 100)):
-            buffer.append(loudspeaker.next_block())
-            far_end.note(pcm(buffer[-1]))
-            block = CapturedBlock(AudioChunk(self._room.hear(buffer.pop(0)), CAPTURE_RATE), self._now_s)
+            near = self._room.hear(device.play(loudspeaker.next_block()))
+            block = CapturedBlock(AudioChunk(near, CAPTURE_RATE), self._now_s)
             self._now_s += BLOCK / CAPTURE_RATE
             cleaned, overheard = ear.hear(block)
             listener.push(cleaned)

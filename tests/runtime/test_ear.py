@@ -14,6 +14,7 @@ from tests.runtime.ear_scene import BEGAN_AT, SILENCE, FarSound, Notes, Recorded
 from tests.runtime.parts import quiet
 from voicemode.audio import CAPTURE_RATE, Samples
 from voicemode.core.echo_lag import Echo
+from voicemode.core.echo_path import EchoPath
 from voicemode.core.endpointing import EndpointingOptions
 from voicemode.core.level import LOWEST_DBFS, rms_dbfs
 from voicemode.core.listener import Listener
@@ -124,6 +125,28 @@ def test_after_a_tear_the_canceller_is_not_trusted_until_the_echo_was_found_agai
     told = [fact.echo for fact in facts].index(Echo.KNOWN)
     assert 30 <= told <= 80  # the echo is measured in 0.15 s, and the canceller gets 0.4 s to follow
     assert rms_dbfs(left[told * 160 :]) < rms_dbfs(near) - 12
+
+
+@pytest.mark.parametrize(("before_s", "after_s"), [(0.4, 0.03), (0.03, 0.4)])
+def test_a_loudspeaker_that_lags_less_or_more_when_it_is_opened_anew_is_not_taken_for_silent(
+    before_s: float, after_s: float
+) -> None:
+    """A busy machine lets its sound card fall behind by 0.4 s, and a message later it has caught up.
+
+    As long as it is not known where the echo is, what is played now may be heard, and what was played 0.4 s ago too.
+    """
+    sound, path = as_pcm(voice(4.0, 1)), EchoPath()
+    canceller = WebrtcEchoCanceller()
+    for lag_s in (before_s, after_s):
+        lag = round(lag_s * CAPTURE_RATE)
+        near = np.concatenate([np.zeros(lag, np.int16), sound // 4])[: len(sound)]
+        near += as_pcm(noise(4.0, 1, 1e-4))
+        _, facts = heard(Ear(canceller, FarSound(sound), path), blocks_of(near, [160]))
+    first = [fact for fact in facts[round(after_s * 100) : round(after_s * 100) + 100] if fact.raw_dbfs > -45]
+    assert len(first) > 20
+    loudest = np.array([fact.far_end_dbfs for fact in facts])
+    recently = [max(loudest[max(at - 30, 0) : at + 1]) for at, fact in enumerate(facts) if fact in first]
+    assert min(np.array(recently) - [fact.raw_dbfs for fact in first]) > 3
 
 
 @pytest.mark.parametrize("lost", [160, 400])

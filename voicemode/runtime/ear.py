@@ -76,7 +76,8 @@ class Ear:
             self._lag.torn()
         ahead, far = far, self._lag.align(near, far)
         ends = began + whole / CAPTURE_RATE
-        if far.any():
+        placed = self._lag.placed
+        if far.any() or (ahead.any() and not placed):
             self._audible_until = ends
         if ends > self._audible_until + _TAIL_S:
             self._double_talk.rest(ahead)
@@ -89,12 +90,14 @@ class Ear:
         self._spoken = self._write_down(near, ahead, cleaned)
         if self._double_talk.torn:
             self._lag.torn()
-        levels = levels_dbfs(np.concatenate((near, far, cleaned)).reshape(-1, _FRAME))
+        levels = levels_dbfs(np.concatenate((near, cleaned, far, ahead)).reshape(-1, _FRAME))
         frames = whole // _FRAME
-        raw_dbfs, far_dbfs, left_dbfs = levels[:frames], levels[frames : 2 * frames], levels[2 * frames :]
+        raw_dbfs, left_dbfs, far_dbfs, ahead_dbfs = (levels[at * frames : (at + 1) * frames] for at in range(4))
         for mine, theirs, left in zip(raw_dbfs, far_dbfs, left_dbfs, strict=True):
             if theirs > AUDIBLE_DBFS:
                 self._lag.cancelled(mine - left)
+        if not placed:  # it may come later than it did, and sooner
+            far_dbfs = list(map(max, far_dbfs, ahead_dbfs))
         echo = Echo.LOST if self._lag.echo is Echo.KNOWN and self._double_talk.relearns else self._lag.echo
         heard = zip(raw_dbfs, far_dbfs, self._double_talk.found, strict=True)
         return cleaned, [Overheard(mine, theirs, echo, found) for mine, theirs, found in heard]
