@@ -66,6 +66,7 @@ _PATH = EchoPath(seed=1, rt60_s=0.35, delay_s=0.06, drift_ppm=20.0, gain_db=-12.
 _CPU_BAR, _FRAME_BAR_MS = 0.10, 5.0
 _CALL_S = 60.0
 _MOST_CALLS = 15
+_ADDITIONS = 3_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,6 +253,17 @@ async def _at_the_card(sayings: Sequence[Saying], model: Path | None, judge: str
     return cost
 
 
+def _pace_s() -> float:
+    """CPU time of 3 million additions in Python, the least of three: shares of a core mean little without that of the core."""
+    paces = []
+    for _ in range(3):
+        spent, total = time.process_time(), 0
+        for each in range(_ADDITIONS):
+            total += each
+        paces.append(time.process_time() - spent)
+    return min(paces)
+
+
 def _table(costs: Sequence[Cost]) -> Table:
     table = Table(title="without a device: CPU of resampling, echo cancellation, detector, listener, interruption and judge")
     columns = (
@@ -311,7 +323,7 @@ def main() -> int:
     parser.add_argument("--no-card", dest="card", action="store_false", help="only what needs no sound card")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     arguments = parser.parse_args()
-    load = os.getloadavg()[0]
+    load, paces = os.getloadavg()[0], [_pace_s()]
     pure, whole = asyncio.run(_measure(arguments))
     console = Console(width=150)
     console.print(_table(pure))
@@ -321,9 +333,11 @@ def main() -> int:
             f"{cost.turns} calls of {cost.seconds / cost.turns:.1f} s",
             highlight=False,
         )
+    paces.append(_pace_s())
     console.print(f"voicemode {commit(_ROOT)}, load {load:.1f} before, {os.getloadavg()[0]:.1f} after", highlight=False)
+    console.print(f"this core: 3 million additions in Python in {paces[0]:.2f} s before, {paces[1]:.2f} s after", highlight=False)
     if arguments.json is not None:
-        rows = {"without_device": [asdict(cost) for cost in pure], "at_the_card": [asdict(cost) for cost in whole]}
+        rows = {"pace_s": paces, "without_device": [asdict(cost) for cost in pure], "at_the_card": [asdict(cost) for cost in whole]}
         arguments.json.write_text(json.dumps(rows) + "\n", "utf-8")
     late = any(np.percentile(cost.frame_s, 99) * 1000 > _FRAME_BAR_MS for cost in pure)
     return int(late or any(cost.share > _CPU_BAR for cost in pure))
