@@ -335,9 +335,15 @@ def main() -> int:
         )
     paces.append(_pace_s())
     console.print(f"voicemode {commit(_ROOT)}, load {load:.1f} before, {os.getloadavg()[0]:.1f} after", highlight=False)
-    console.print(f"this core: 3 million additions in Python in {paces[0]:.2f} s before, {paces[1]:.2f} s after", highlight=False)
+    console.print(
+        f"this core: 3 million additions in Python in {paces[0]:.2f} s before, {paces[1]:.2f} s after", highlight=False
+    )
     if arguments.json is not None:
-        rows = {"pace_s": paces, "without_device": [asdict(cost) for cost in pure], "at_the_card": [asdict(cost) for cost in whole]}
+        rows = {
+            "pace_s": paces,
+            "without_device": [asdict(cost) for cost in pure],
+            "at_the_card": [asdict(cost) for cost in whole],
+        }
         arguments.json.write_text(json.dumps(rows) + "\n", "utf-8")
     late = any(np.percentile(cost.frame_s, 99) * 1000 > _FRAME_BAR_MS for cost in pure)
     return int(late or any(cost.share > _CPU_BAR for cost in pure))
