@@ -59,6 +59,8 @@ that within 50 ms of sound in 22 of 24 trials, and within 100 ms in all; of a vo
 22,560 frames (96 voices)."""
 _LOUDER = 1.3
 """In power, the residual over the microphone: subtracting the echo made it louder, so it was none."""
+_LIKELY = 0.5
+"""Evidence, of a frame that counts as spoken in what is learnt of the echo, though nobody is proven yet."""
 _WORTH_A_LOOK = 0.1
 """Evidence, of a frame whose pitch is looked for."""
 _PITCH_FRAMES = 5
@@ -82,6 +84,7 @@ _AUDIBLE = 0.003
 """The peak of such a frame: -50 dBFS."""
 _MEMORY_S, _MEMORY_SPOKEN_S = 2.0, 20.0
 """Of what the echo has left, and the same while somebody speaks, who must not be learnt as echo."""
+_MOST_LEFT = np.float32(4)
 _FLOOR_RISES = np.float32(10**0.003)
 """3 dB a second."""
 _FLOOR_SMOOTHING = np.float32(0.1)
@@ -130,6 +133,8 @@ class DoubleTalk:
         """Were the devices opened anew, and the echo not found since?"""
         self._hindsight = Hindsight()
         self._memory = EchoMemory()
+        self._rested = 0
+        """Frames since the last ``process``."""
         self._delay: int | None = None
         """As it was told last."""
         self._recalled: Recalled | None = None
@@ -181,12 +186,13 @@ class DoubleTalk:
         self._row = self._proven = self._open = 0
         self._evidence.reset()
         self._hindsight.forget()
-        self._memory.clear()
+        self._rested += len(far) // FRAME
 
     def reopen(self) -> None:
         """Loudspeaker or microphone begin anew. What was learnt of the room counts as soon as it proves to be the same."""
         self._linear.reopen(keep=self._worth_keeping)
         self.rest(np.zeros(0, np.int16))
+        self._memory.clear()
         self._begins = True
         self._prove_again()
 
@@ -198,6 +204,9 @@ class DoubleTalk:
         """
         result, opened, self._delay = cleaned.copy(), False, delay
         self._recalled, self._torn = None, False
+        if self._rested:
+            self._memory.clear()
+            self._rested = 0
         found = []
         nears, fars = _scaled(near).reshape(-1, FRAME), _scaled(far).reshape(-1, FRAME)
         near_pcm, far_pcm = near.reshape(-1, FRAME), far.reshape(-1, FRAME)
@@ -206,7 +215,7 @@ class DoubleTalk:
             before = self._open > 0
             left = self._hear(nears[at], fars[at], delay, known=known)
             now = self._open > 0
-            self._torn = self._torn or (known and self._learnt and self._linear.correlation <= _TORN)
+            self._torn = self._torn or (known and self._learnt and self._linear.likeness.correlation <= _TORN)
             believed = known and self._learnt and bool(nears[at].any())
             self._hindsight.push(frame, left, self._unexplained if believed else None, self._latest)
             if now and not before:
@@ -227,7 +236,8 @@ class DoubleTalk:
         return self._recalled
 
     def second_hearing(self) -> Iterator[Recalled | None]:
-        """Hear the last 5 s once more with what has been learnt since. Each step is 5 ms of CPU, all of them 0.25 s.
+        """Hear the last 5 s once more with what has been learnt since, but for those in which nothing played. Each step is 5 ms
+        of CPU, all of them 0.25 s.
 
         For who is known to have spoken: their first words came before the filter had learnt the echo, or they were proven. The
         last step gives what had been handed out until now, as it is believed to have been then, those before it None. So does
@@ -236,7 +246,8 @@ class DoubleTalk:
         return copy.deepcopy(self)._hear_again()
 
     def _hear_again(self) -> Iterator[Recalled | None]:
-        past = self._memory.past()
+        rested = self._rested
+        past = self._memory.past(but=rested)
         if not (self._worth_keeping and len(past.near)):
             return
         frames = len(past.near) // FRAME
@@ -248,7 +259,8 @@ class DoubleTalk:
             part = slice(at, at + _STEP)
             self.process(past.near[part], past.far[part], past.cleaned[part], delay=self._delay, known=True)
             yield None
-        yield self._hindsight.look_back()
+        recalled = self._hindsight.look_back()
+        yield None if recalled is None else Recalled(recalled.sound, recalled.age + rested * FRAME)
 
     def _recall(self, *, later: int) -> None:
         recalled = self._hindsight.look_back()
@@ -269,7 +281,7 @@ class DoubleTalk:
             self._worth_keeping = self._worth_keeping and way is Way.MOVED
         self._heard += learns and bool(np.abs(far).max() > _AUDIBLE)
         unexplained, no_echo = self._shares()
-        misplaced = self._linear.slip <= _MOST_SLIP or float(left @ left) > _LOUDER * float(near @ near)
+        misplaced = self._linear.likeness.slip <= _MOST_SLIP or float(left @ left) > _LOUDER * float(near @ near)
         learnt = self._learnt = self._has_learnt
         self._relearns = self._relearns and not learnt and self._heard <= _LONGEST_FRAMES
         self._worth_keeping = self._worth_keeping or learnt
@@ -282,7 +294,7 @@ class DoubleTalk:
         self._evidence.push(self._latest)
         self._proven = _PROVEN_FRAMES if self._evidence.reached(FOUND_S) else max(self._proven - 1, 0)
         if learns and self._linear.echo_power.any():
-            self._remember(spoken=self._row > 0 and self._proven > 0)
+            self._remember(spoken=self._row > 0 and (self._proven > 0 or self._latest >= _LIKELY))
         if not (known and self._proven and learnt):
             self._open = 0
         elif self._row >= _FRAMES or (self._open and unexplained >= _STILL_UNEXPLAINED):
@@ -321,7 +333,8 @@ class DoubleTalk:
         memory_s = _MEMORY_SPOKEN_S if spoken else _MEMORY_S
         fading = np.float32(math.exp(-_FRAME_S / memory_s))
         weight = np.float32(_MEMORY_S / memory_s)
-        self._left = self._left * fading + weight * self._linear.residual_power
+        most = self._echo if spoken else _MOST_LEFT * self._echo
+        self._left = self._left * fading + weight * np.minimum(self._linear.residual_power, most)
         self._caused = self._caused * fading + weight * self._echo
 
 

@@ -51,9 +51,9 @@ class EchoMemory:
             self._frames[:] = 0
             self._pushed = self._since = 0
 
-    def past(self) -> Past:
-        """All that is worth hearing again."""
-        frames = min(self._pushed - self._since, _FRAMES)
+    def past(self, *, but: int = 0) -> Past:
+        """All that is worth hearing again, now that so many frames have passed that were not pushed."""
+        frames = max(min(self._pushed - self._since, _FRAMES - but), 0)
         order = np.arange(self._pushed - frames - _BEFORE, self._pushed) % _KEPT
         kept = self._frames[order]
         near, far, cleaned = (kept[_BEFORE:, each].reshape(-1) for each in range(3))

@@ -12,8 +12,6 @@ read, between samples.
 
 from __future__ import annotations
 
-import math
-from collections import deque
 from enum import Enum, auto, unique
 from typing import TypeAlias
 
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicemode.core.far_end_tap import FRAME, MOST_DELAY, FarEndTap, Floats
+from voicemode.core.likeness import Likeness
 
 __all__ = ["FRAME", "REACH", "Floats", "LinearEcho", "Way"]
 
@@ -70,12 +69,6 @@ within its first frame."""
 _TINY = np.float32(1e-9)
 _DIVERGED, _DIVERGED_SMOOTHING = 2.0, 0.1
 """A residual louder than the microphone by so much in power, over 0.1 s, comes from a filter that is wrong."""
-_SLIP_SMOOTHING = 0.07
-"""Of the likeness of echo and residual, over 0.15 s of sound: what two who have nothing to do with each other share by chance
-averages out, -0.17 at most of a voice 6 dB under the echo."""
-_CORRELATED_FRAMES = 5
-_SOFT_POWER = 1e-5
-"""-50 dBFS: below it rounding and noise are alike by chance."""
 _FULL = np.float32(0.999)
 """A frame that reaches it is clipped, and teaches nothing linear."""
 
@@ -173,10 +166,7 @@ class LinearEcho:
         """The first of the parts whose turn it is."""
         self._drift = _Drift()
         self._near_power = self._left_power = 0.0
-        self._shared = self._echo = 0.0
-        """What echo and residual have in common, and the echo; means of lately."""
-        self._products: deque[tuple[float, float, float]] = deque(maxlen=_CORRELATED_FRAMES)
-        """Of the last frames: energy of the residual, of the echo, and their product."""
+        self._likeness = Likeness()
 
     @property
     def placed(self) -> bool:
@@ -189,29 +179,14 @@ class LinearEcho:
         return self._drift.rate / FRAME * 1e6
 
     @property
-    def slip(self) -> float:
-        """What echo and residual have in common, relative to the echo.
-
-        About 0 with and without somebody who speaks, as neither depends on the other. Below it where the echo is not where it
-        is subtracted, for then what is left is the echo twice, once with the wrong sign: -1, or less, the louder that one is.
-        """
-        return self._shared / (self._echo + 1e-6)
-
-    @property
-    def correlation(self) -> float:
-        """Of residual and echo over 50 ms, -1 to 1; 0 where either is softer than -50 dBFS, or nothing was subtracted.
-
-        Like ``slip``, but at once: it does not tell how much of either there is.
-        """
-        left = sum(each for each, _, _ in self._products)
-        echo = sum(each for _, each, _ in self._products)
-        shared = sum(each for _, _, each in self._products)
-        return shared / math.sqrt(left * echo) if min(left, echo) > _CORRELATED_FRAMES * FRAME * _SOFT_POWER else 0.0
+    def likeness(self) -> Likeness:
+        """Of what was subtracted and what is left."""
+        return self._likeness
 
     def rest(self, far: Floats) -> None:
         """A frame in which nothing of the loudspeaker can be heard."""
         self._far.push(far)
-        self._products.clear()
+        self._likeness.clear()
         if self._powers.any():
             self._window[:] = 0.0
             self._spectra[:] = 0.0
@@ -250,7 +225,7 @@ class LinearEcho:
         self._hear()
         if not self._powers.any():
             self._padded[2, FRAME:] = near
-            self._products.clear()
+            self._likeness.clear()
             self.echo_power, self.doubt_power = np.zeros_like(self.echo_power), np.zeros_like(self.echo_power)
             self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[2]).astype(np.complex64, copy=False))
             self._far.move(self._drift.rate)
@@ -260,10 +235,10 @@ class LinearEcho:
         self.echo_power, slope_power, self.residual_power = _power(heard)
         self.near_power = _power(echo + residual)
         if self._doubtful or not 0 < np.abs(near).max() < _FULL:
-            self._products.clear()
+            self._likeness.clear()
             return left, way
         self._learn(residual, slope, slope_power)
-        self._compare(left, self._padded[0, FRAME:])
+        self._likeness.compare(left, self._padded[0, FRAME:])
         return left, way if self._is_sane(near, left) else Way.FORGOTTEN
 
     def _subtract(self, near: Floats) -> tuple[Floats, Spectra]:
@@ -286,7 +261,7 @@ class LinearEcho:
                 self._delay = delay
                 return Way.KEPT
             return self._move(delay, moved)
-        self._delay, self._doubtful = delay, 0
+        self._delay, self._doubtful, self._reopened = delay, 0, False
         return Way.KEPT if abs(delay + _BEFORE - self._far.position) <= _ELSEWHERE else self._begin_at(delay)
 
     def _begin_at(self, delay: int) -> Way:
@@ -316,7 +291,7 @@ class LinearEcho:
         if left > _MUCH_LESS * left_here:  # somebody who speaks may pass for samples that were lost
             return Way.KEPT
         self._left_at(place)
-        self._shared = self._echo = 0.0
+        self._likeness.forget()
         self._drift.moved()
         self._doubt += _power(self._filter) * _BLUR
         return Way.MOVED if abs(place - here) > _ELSEWHERE else Way.KEPT
@@ -376,12 +351,6 @@ class LinearEcho:
             return
         likeness = float((slope.real * residual.real + slope.imag * residual.imag) @ weight)
         self._far.move(self._drift.step(-likeness / certainty, certainty))
-
-    def _compare(self, left: Floats, echo: Floats) -> None:
-        shared, energy = float(left @ echo), float(echo @ echo)
-        self._products.append((float(left @ left), energy, shared))
-        self._shared += _SLIP_SMOOTHING * (shared - self._shared)
-        self._echo += _SLIP_SMOOTHING * (energy - self._echo)
 
     def _is_sane(self, near: Floats, left: Floats) -> bool:
         self._near_power += _DIVERGED_SMOOTHING * (float(near @ near) - self._near_power)
