@@ -25,9 +25,7 @@ COUGH = tone(0.3, hertz=_COUGH_HERTZ)
 """A sound without words."""
 _LETTER_S = 0.06
 _WINDOW = CAPTURE_RATE // 50
-_AUDIBLE_DBFS = -35.0
-"""20 dB under a word, and 8 dB under the assistant's echo: a recogniser writes nothing down that is softer beside somebody who
-speaks. The first 30 ms of a tone are what a linear filter leaves of it."""
+_AUDIBLE_DBFS = -40.0
 
 
 def said(text: str, *, word_s: float = 0.3, dbfs: float = -12.0) -> Samples:

@@ -63,6 +63,8 @@ _LIKELY = 0.5
 """Evidence, of a frame that counts as spoken in what is learnt of the echo, though nobody is proven yet."""
 _WORTH_A_LOOK = 0.1
 """Evidence, of a frame whose pitch is looked for."""
+_HARDLY = 0.1
+"""In power, what is left over the microphone: the filter takes 15 to 25 dB of an echo that it has learnt."""
 _PITCH_FRAMES = 5
 """What that takes: 50 ms, two periods of the lowest voice and a little more."""
 _PROVEN_FRAMES = 30
@@ -216,7 +218,9 @@ class DoubleTalk:
             left = self._hear(nears[at], fars[at], delay, known=known)
             now = self._open > 0
             self._torn = self._torn or (known and self._learnt and self._linear.likeness.correlation <= _TORN)
-            believed = known and self._learnt and bool(nears[at].any())
+            # Where nothing speaks for anybody, what the filter hardly took away is the assistant's.
+            taken = self._latest > _WORTH_A_LOOK or float(left @ left) < _HARDLY * float(nears[at] @ nears[at])
+            believed = known and self._learnt and bool(nears[at].any()) and taken
             self._hindsight.push(frame, left, self._unexplained if believed else None, self._latest)
             if now and not before:
                 self._recall(later=len(result) - (at + 1) * FRAME)
