@@ -15,7 +15,7 @@ from voicemode.core.double_talk import Found
 from voicemode.core.echo_lag import Echo
 from voicemode.core.interruption import (
     Duck,
-    IllegalInterruptionError,
+    IllegalTransitionError,
     Interruption,
     InterruptionEvent,
     NearEnd,
@@ -257,9 +257,9 @@ def test_after_the_stop_there_is_nothing_more() -> None:
     """Frames and keys after the last event are a defect of the caller."""
     interruption = Interruption(backchannel)
     interruption.interrupt()
-    with pytest.raises(IllegalInterruptionError, match="another frame"):
+    with pytest.raises(IllegalTransitionError, match="another frame"):
         interruption.push(QUIET)
-    with pytest.raises(IllegalInterruptionError, match="INTERRUPTED"):
+    with pytest.raises(IllegalTransitionError, match="INTERRUPTED"):
         interruption.interrupt()
 
 
@@ -268,7 +268,7 @@ def test_every_pair_leads_somewhere_or_raises(state: State, signal: Signal) -> N
     """Nothing leads out of STOPPED, and only INTERRUPTED leads into it."""
     try:
         target = next_state(state, signal)
-    except IllegalInterruptionError:
+    except IllegalTransitionError:
         return
     assert state is not State.STOPPED
     assert (target is State.STOPPED) == (signal is Signal.INTERRUPTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shlex
@@ -86,11 +87,13 @@ async def fails(answerer: Answerer, text: str = SAID, session: str = "one") -> t
     return caught.value, "".join(words)
 
 
-async def gone(*pids: int) -> None:
-    """Waits until these processes are; fails when they stay."""
-    async with asyncio.timeout(DEADLINE_S):
-        while any(map(alive, pids)):
-            await asyncio.sleep(0.01)
+async def gone(*pids: int) -> bool:
+    """Whether these processes come to be."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DEADLINE_S):
+            while any(map(alive, pids)):
+                await asyncio.sleep(0.01)
+    return not any(map(alive, pids))
 
 
 def alive(pid: int) -> bool:
@@ -243,7 +246,7 @@ class TestInterruption:
         pids = [int(pid) for pid in (await line(words)).split()]
         await flow.aclose()
         assert [text async for text in words] == []
-        await gone(*pids)
+        assert await gone(*pids)
         assert await anext(texts(answerer.answer(asked())))
 
     async def test_it_may_save_its_session(self, make: Make, tmp_path: Path) -> None:
@@ -263,7 +266,7 @@ class TestInterruption:
         pids = [int(pid) for pid in (await line(words)).split()]
         await flow.aclose()
         await answerer.aclose()
-        await gone(*pids)
+        assert await gone(*pids)
 
     async def test_it_may_go_on_unheard(self, make: Make, tmp_path: Path) -> None:
         """Its work is done before the next turn begins."""
@@ -296,7 +299,7 @@ class TestInterruption:
         listening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await listening
-        await gone(*pids)
+        assert await gone(*pids)
 
 
 async def _all(flow: Any) -> list[object]:
@@ -336,7 +339,7 @@ class TestOneProcessForAConversation:
         assert after.strip().isdecimal()
         assert (after == before) == (interrupt == "sigint" and manners != "stubborn")
         if after != before:
-            await gone(int(before))
+            assert await gone(int(before))
 
     async def test_one_that_dies_is_told_and_started_again(self, make: Make) -> None:
         """With the next turn."""
@@ -351,10 +354,10 @@ class TestOneProcessForAConversation:
         answerer = make("talk END", responder_end="END")
         pids = [int(await ask(answerer, "pid", session=s)) for s in ("a", "b")]
         await answerer.leave("a")
-        await gone(pids[0])
+        assert await gone(pids[0])
         assert alive(pids[1])
         await answerer.aclose()
-        await gone(pids[1])
+        assert await gone(pids[1])
 
     async def test_one_that_starts_as_the_conversation_ends_is_ended_too(
         self, make: Make, monkeypatch: pytest.MonkeyPatch
@@ -372,4 +375,4 @@ class TestOneProcessForAConversation:
         monkeypatch.setattr(answerer, "start", start_as_it_ends)
         error, words = await fails(answerer)
         assert ("the conversation is over" in str(error), words) == (True, "")
-        await gone(*started)
+        assert await gone(*started)

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -144,6 +146,26 @@ def test_one_that_crashes_is_tried_again_and_its_last_words_are_told(someone: Pe
     assert services.status("stub").state == "crashed"
     services.stop("stub")
     assert services.status("stub").state == "stopped"
+
+
+def test_an_end_that_is_not_noted_yet_is_waited_for(someone: Person) -> None:
+    """Its supervisor waits for the last words, up to a second, before it writes down why."""
+    services = someone.install()
+    watching = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        watcher = ProcessId.of(watching.pid)
+        assert watcher is not None
+        state = {"supervisor": watcher.as_json(), "child": {"pid": watching.pid, "began": 0.0}, "restarts": 0}
+        write_json(state_file(someone), state | {"life": "running", "last_error": ""})
+        ended = state | {"life": "restarting", "last_error": "the model is corrupt", "child": None}
+        noting = threading.Timer(0.2, write_json, (state_file(someone), ended))
+        noting.start()
+        report = someone.backend.report("stub")
+        noting.join()
+        assert (report.life, report.last_error) == (Life.RESTARTING, "the model is corrupt")
+    finally:
+        services.stop("stub")
+        watching.wait()
 
 
 def test_a_reused_number_is_not_ended(someone: Person) -> None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from enum import Enum, auto, unique
 from types import MappingProxyType
 
+from voicemode.core.transitions import IllegalTransitionError, follow
+
 __all__ = ["IllegalTransitionError", "Signal", "State", "next_state"]
 
 
@@ -65,20 +67,6 @@ _NEXT = MappingProxyType(
 )
 
 
-class IllegalTransitionError(RuntimeError):
-    """A defect of the caller, such as frames after the end; nothing was changed."""
-
-    def __init__(self, state: State, what: str) -> None:
-        super().__init__(state, what)
-        self.state, self.what = state, what
-
-    def __str__(self) -> str:
-        return f"{self.what} is impossible while {self.state.name}"
-
-
 def next_state(state: State, signal: Signal) -> State:
     """The only place that decides where a signal leads. Raises IllegalTransitionError."""
-    try:
-        return _NEXT[state, signal]
-    except KeyError:
-        raise IllegalTransitionError(state, signal.name) from None
+    return follow(_NEXT, state, signal)

@@ -1,16 +1,6 @@
 """Does the person interrupt the assistant, or did somebody cough, say "mhm", or is it the assistant's own echo?
 
-Facts of each 10 ms come in while the assistant plays, events go out; time is the sum of the frames' lengths. ::
-
-              ┌─────────CLEARED────────┐
-              v                        │
-    PLAYING ──SUSPECTED──> DUCKED ─────┘
-       ^                    │
-       │                CONFIRMED
-       │                    v
-       └──DISMISSED── PAUSED <──RESUMED / FELL_SILENT──> WEIGHING ──DISMISSED──> PLAYING
-
-    Every state but STOPPED leads to STOPPED by INTERRUPTED.
+Facts of each 10 ms come in while the assistant plays, events go out; time is the sum of the frames' lengths.
 
 While playback is ducked or paused the echo falls by itself: speech that goes on although the loudspeaker is silent is the
 person's.
@@ -20,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto, unique
-from types import MappingProxyType
+from enum import Enum, unique
 from typing import TypeAlias
 
+from voicemode.core.interruption_states import IllegalTransitionError, Signal, State, next_state
 from voicemode.core.near_speech import NearEnd, NearSpeech, Verdict
 from voicemode.core.presence import SURE_S, Presence
 from voicemode.core.residual import Residual
@@ -31,7 +21,7 @@ from voicemode.core.residual import Residual
 __all__ = [
     "DUCK_DB",
     "Duck",
-    "IllegalInterruptionError",
+    "IllegalTransitionError",
     "Interruption",
     "InterruptionEvent",
     "InterruptionOptions",
@@ -154,68 +144,6 @@ class Stop:
 InterruptionEvent: TypeAlias = Duck | Unduck | Pause | WordsWanted | Resume | Stop
 
 
-@unique
-class State(Enum):
-    """Where playback stands."""
-
-    PLAYING = auto()
-    DUCKED = auto()
-    PAUSED = auto()
-    """The person speaks."""
-    WEIGHING = auto()
-    """Paused still; the person has fallen silent, and their words are awaited."""
-    STOPPED = auto()
-
-
-@unique
-class Signal(Enum):
-    """What can happen to it."""
-
-    SUSPECTED = auto()
-    CLEARED = auto()
-    CONFIRMED = auto()
-    FELL_SILENT = auto()
-    SPOKE_ON = auto()
-    DISMISSED = auto()
-    INTERRUPTED = auto()
-
-
-_NEXT = MappingProxyType(
-    {
-        (State.PLAYING, Signal.SUSPECTED): State.DUCKED,
-        (State.PLAYING, Signal.INTERRUPTED): State.STOPPED,
-        (State.DUCKED, Signal.CLEARED): State.PLAYING,
-        (State.DUCKED, Signal.CONFIRMED): State.PAUSED,
-        (State.DUCKED, Signal.INTERRUPTED): State.STOPPED,
-        (State.PAUSED, Signal.FELL_SILENT): State.WEIGHING,
-        (State.PAUSED, Signal.DISMISSED): State.PLAYING,
-        (State.PAUSED, Signal.INTERRUPTED): State.STOPPED,
-        (State.WEIGHING, Signal.SPOKE_ON): State.PAUSED,
-        (State.WEIGHING, Signal.DISMISSED): State.PLAYING,
-        (State.WEIGHING, Signal.INTERRUPTED): State.STOPPED,
-    }
-)
-
-
-class IllegalInterruptionError(RuntimeError):
-    """A defect of the caller, such as frames after the stop; nothing was changed."""
-
-    def __init__(self, state: State, what: str) -> None:
-        super().__init__(state, what)
-        self.state, self.what = state, what
-
-    def __str__(self) -> str:
-        return f"{self.what} is impossible while {self.state.name}"
-
-
-def next_state(state: State, signal: Signal) -> State:
-    """The only place that decides where a signal leads. Raises IllegalInterruptionError."""
-    try:
-        return _NEXT[state, signal]
-    except KeyError:
-        raise IllegalInterruptionError(state, signal.name) from None
-
-
 class Interruption:
     """One playback. Times are seconds since ``began_at``'s zero."""
 
@@ -269,9 +197,9 @@ class Interruption:
         return None if self._state is State.PLAYING else self._began
 
     def push(self, facts: NearEnd) -> list[InterruptionEvent]:
-        """Learn from the next frame. Raises IllegalInterruptionError after the stop."""
+        """Learn from the next frame. Raises IllegalTransitionError after the stop."""
         if self._state is State.STOPPED:
-            raise IllegalInterruptionError(self._state, "another frame")
+            raise IllegalTransitionError(self._state, "another frame")
         self._now += facts.seconds
         stubborn = self._state is not State.PLAYING and self._reached(self._now - self._began, _STUBBORN_S)
         verdict = self._near.push(facts, patient=not stubborn)
@@ -304,7 +232,7 @@ class Interruption:
         return self._dismiss()
 
     def interrupt(self) -> list[InterruptionEvent]:
-        """Stop now, by key or command. Raises IllegalInterruptionError after the stop."""
+        """Stop now, by key or command. Raises IllegalTransitionError after the stop."""
         if self._state is State.PLAYING:
             self._began = self._now
         return self._stop(StopReason.ASKED)

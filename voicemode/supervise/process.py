@@ -27,6 +27,8 @@ __all__ = ["ProcessBackend"]
 
 _BEGIN_S = 10.0
 """Seconds an interpreter may take to start on a busy machine; 0.1 is usual."""
+_NOTED_S = 2.0
+"""Seconds in which a supervisor has noted that its service ended, and why: for a second it waits for the last words."""
 _POLL_S = 0.02
 _MASK = "********"
 _SUPERVISOR_LOG = "supervisor.log"
@@ -117,9 +119,8 @@ class ProcessBackend:
     def report(self, name: str) -> Report:
         if not (self._folder(name) / LAUNCH).exists():
             return Report(life=Life.ABSENT)
-        state = read_json(self._folder(name) / STATE)
+        state, supervisor, child = self._noted(name)
         restarts, error = _number(state.get("restarts")), str(state.get("last_error", ""))
-        supervisor, child = self._supervisor(name), self._child(name)
         if child is not None:
             orphaned = (
                 "" if supervisor else "its supervisor is gone, so nobody starts it again if it ends; 'restart' mends that"
@@ -147,6 +148,17 @@ class ProcessBackend:
 
     def _log(self, name: str) -> Path:
         return self._folder(name) / "logs" / f"{name}.log"
+
+    def _noted(self, name: str) -> tuple[Mapping[str, Any], ProcessId | None, ProcessId | None]:
+        """What is known of it, who watches it and who it is; where it ended a moment ago, once the end has been noted."""
+        deadline = time.monotonic() + _NOTED_S
+        while True:
+            state = read_json(self._folder(name) / STATE)
+            supervisor, child = _living(state.get("supervisor")), _living(state.get("child"))
+            ended_unnoted = supervisor is not None and child is None and state.get("life") == Life.RUNNING
+            if not ended_unnoted or time.monotonic() > deadline:
+                return state, supervisor, child
+            time.sleep(_POLL_S)
 
     def _supervisor(self, name: str) -> ProcessId | None:
         return _living(read_json(self._folder(name) / STATE).get("supervisor"))
