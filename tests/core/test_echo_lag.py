@@ -215,6 +215,38 @@ def test_an_echo_that_is_torn_is_lost_until_it_is_whole_again() -> None:
     assert echo(lag) is Echo.KNOWN
 
 
+def test_an_echo_that_is_heard_before_its_cause_is_not_taken_for_none() -> None:
+    """A device asks for its sound so late that the microphone is ahead: nothing is found where it is looked for."""
+    far, lag = voice(8.0, 12), EchoLag()
+    aligned(lag, later(far, 0.06)[: 2 * CAPTURE_RATE], far[: 2 * CAPTURE_RATE])
+    assert echo(lag) is Echo.KNOWN
+    early = later(far, 0.01, 0.8)
+    near, rest = early[2 * CAPTURE_RATE :], later(far, 0.03)[2 * CAPTURE_RATE :]
+    aligned(lag, near[:8_000], rest[:8_000])
+    for at in range(8_000, 5 * CAPTURE_RATE, FRAME):
+        aligned(lag, near[at : at + FRAME], rest[at : at + FRAME], cancelled_db=0.0)
+        assert echo(lag) is not Echo.KNOWN
+
+
+def test_an_echo_that_is_gone_is_taken_for_none_soon() -> None:
+    """Headphones were put on: the microphone is silent but for the room."""
+    far, lag = voice(5.0, 12), EchoLag()
+    aligned(lag, later(far, 0.06)[: 2 * CAPTURE_RATE], far[: 2 * CAPTURE_RATE])
+    assert echo(lag) is Echo.KNOWN
+    aligned(lag, voice(2.5, 13, level=20.0), far[2 * CAPTURE_RATE : 9 * CAPTURE_RATE // 2], cancelled_db=0.0)
+    assert echo(lag) is Echo.KNOWN
+    assert lag.ahead is None
+
+
+def test_an_echo_that_is_not_found_but_taken_away_is_as_good_as_known() -> None:
+    """A room so reverberant that nothing stands out: the canceller has learnt it all the same."""
+    far, lag = voice(5.0, 12), EchoLag()
+    aligned(lag, later(far, 0.06)[: 2 * CAPTURE_RATE], far[: 2 * CAPTURE_RATE])
+    aligned(lag, voice(2.5, 13), far[2 * CAPTURE_RATE : 9 * CAPTURE_RATE // 2], cancelled_db=25.0)
+    assert echo(lag) is Echo.KNOWN
+    assert lag.ahead is None
+
+
 def test_an_echo_that_comes_late_in_a_message_is_found_too() -> None:
     """Headphones come off after a minute: looked for less often by then, and found within a second and a half."""
     far = voice(62.0, 14)

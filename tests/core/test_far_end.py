@@ -243,6 +243,22 @@ def test_a_device_that_stumbles_once_is_no_later_afterwards() -> None:
         assert delay_s(np.concatenate(heard[first:last]), whole[first * 160 : last * 160]) == pytest.approx(0.0, abs=0.0015)
 
 
+def test_a_delay_that_is_not_needed_any_more_is_taken_back() -> None:
+    """For half a second the device asked 30 ms late, so what is read was delayed; two seconds later it is not any more."""
+    far, sound = FarEnd(), noise(6.0, RATE)
+    heard, done = [], 0
+    for index in range(590):
+        until = index + (1 if 100 <= index < 150 else 5)
+        for block in range(done, until):
+            far.note(sound[block * BLOCK : (block + 1) * BLOCK].copy(), RATE, 20.0 + block * 0.01)
+        done = max(done, until)
+        heard.append(far.between(20.0 + index * 0.01, 160))
+    whole = noise(6.0, CAPTURE_RATE)
+    found = [delay_s(np.concatenate(heard[at : at + 90]), whole[at * 160 : (at + 90) * 160]) for at in (5, 200, 400, 495)]
+    assert found == pytest.approx([0.0, found[1], 0.0, 0.0], abs=0.0015)
+    assert found[1] > 0.004
+
+
 def test_what_is_active_is_told_without_reading() -> None:
     """And how loud it was; asking does not move what is read next."""
     far = FarEnd()

@@ -51,7 +51,8 @@ AUDIBLE_DBFS = -50.0
 """Playback that is softer says nothing about its echo."""
 _PATIENCE = 80
 """Audible frames after which it is as good as it gets: with headphones there is no echo to find. Where there is one it takes 30
-to 45 of them, and more on a machine so busy that it tears the sound."""
+to 45 of them, and more on a machine so busy that it tears the sound. They do not count while the microphone is as loud as when
+it heard the echo, and the canceller does nothing about it."""
 _FOLLOWING = 40
 """Audible frames that a canceller needs at least to follow when the far end was moved; what it leaves before that is more."""
 _MOST_FOLLOWING = 250
@@ -59,6 +60,11 @@ _MOST_FOLLOWING = 250
 _FOLLOWED_DB, _FOLLOWED = 10.0, 10
 """It has followed when it takes so much away in so many more frames than in which it does not. AEC3 takes 20 to 40 dB, and
 sometimes nothing for a second after samples were lost."""
+_LOUDNESS_SMOOTHING = 0.03
+"""Of the powers of microphone and playback, and of what the canceller takes away, in audible frames: over 0.3 s."""
+_STILL_HEARD = 0.25
+"""In power, the microphone over playback, relative to what it was when the echo was found: it is as good as there still. With
+headphones the microphone is 20 dB softer at least."""
 _LOW_HZ, _HIGH_HZ = 150.0, 5_000.0
 """Where voices and small loudspeakers have something to say."""
 
@@ -108,6 +114,12 @@ class EchoLag:
         """In how many more of them it took the echo away than not."""
         self._new = False
         """Was no echo known before that move?"""
+        self._near_power = self._far_power = 0.0
+        """Of lately, while something played."""
+        self._loudness = math.inf
+        """The one over the other, when the echo was found last; infinite before that."""
+        self._cancelled_db = 0.0
+        """By how much the canceller made the microphone softer lately."""
 
     @property
     def echo(self) -> Echo:
@@ -155,6 +167,7 @@ class EchoLag:
 
     def cancelled(self, by_db: float) -> None:
         """By so much the canceller has made the microphone softer in a frame with playback."""
+        self._cancelled_db += _LOUDNESS_SMOOTHING * (by_db - self._cancelled_db)
         if self._following and not self._new and self._following <= _MOST_FOLLOWING - _FOLLOWING:
             self._followed = max(self._followed + (1 if by_db >= _FOLLOWED_DB else -1), 0)
             self._following = self._following if self._followed < _FOLLOWED else 0
@@ -169,12 +182,20 @@ class EchoLag:
             end = len(self._far) - self._delay
             aligned[frame] = self._far[end - _FRAME : end]
             if rms_dbfs(far[frame]) > AUDIBLE_DBFS:
+                self._near_power += _LOUDNESS_SMOOTHING * (_power(near[frame]) - self._near_power)
+                self._far_power += _LOUDNESS_SMOOTHING * (_power(far[frame]) - self._far_power)
                 self._count()
         return aligned
 
+    @property
+    def _is_still_heard(self) -> bool:
+        """Is the microphone as loud as where the echo was found, and remains so? Then it is where nobody looks for it."""
+        loud = self._near_power >= _STILL_HEARD * self._loudness * self._far_power
+        return loud and self._cancelled_db < _FOLLOWED_DB
+
     def _count(self) -> None:
         self._audible += 1
-        if self._lag is None:  # there may be none; one that was there is somewhere
+        if self._lag is None and not self._is_still_heard:  # there may be none any more
             self._unproven = max(self._unproven - 1, 0)
         self._following = max(self._following - 1, 0)
         if self._audible >= _EVERY:
@@ -193,6 +214,7 @@ class EchoLag:
             self._lag, self._delay = found, max(found - _LAG, 0)
             self._following, self._followed = _FOLLOWING if self._new else _MOST_FOLLOWING, 0
         self._unproven, self._hint = 0, None
+        self._loudness = self._near_power / self._far_power
 
     def _find(self) -> int | None:
         found = None if self._hint is None else self._near(self._hint)
@@ -224,6 +246,11 @@ class EchoLag:
 def _append(past: Samples, frame: Samples) -> None:
     past[:-_FRAME] = past[_FRAME:]
     past[-_FRAME:] = frame
+
+
+def _power(frame: Samples) -> float:
+    wide = frame.astype(np.float32)
+    return float(wide @ wide)
 
 
 def _peak(near: Samples, far: Samples, clear: float) -> int | None:

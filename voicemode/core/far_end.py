@@ -46,6 +46,11 @@ _PERIOD = 4 * CAPTURE_RATE // 100
 """Samples (40 ms) that are read at most until a device asks again: it may take four blocks at once. Else it stumbles."""
 _SPARE = CAPTURE_RATE // 200
 """Samples (5 ms) that what is read is later than it need be: blocks come when the machine lets them."""
+_PUNCTUAL_FOR = 2 * CAPTURE_RATE
+"""Samples (2 s) that are read until a delay is taken back that was not needed meanwhile. It eats up the lead of the canceller:
+where the dates were off as well, a microphone heard the echo before its cause."""
+_TO_SPARE = CAPTURE_RATE // 100
+"""Samples (10 ms) that are there beyond what is read, without the delay, where there is no need for it."""
 _EARLY = 16
 """Samples (1 ms) by which a date must be earlier than the count, while a device settles, to be the better one."""
 _STEP = CAPTURE_RATE // 100
@@ -120,6 +125,8 @@ class FarEnd:
         """How many reads lacked sound lately."""
         self._least = 0
         """Samples that each of them lacked; it means nothing while there are none."""
+        self._unneeded = 0
+        """Samples that were read in a row although, without the delay, as many as ``_TO_SPARE`` would have been there."""
         self._waited = 0
         """Samples that were read since the device asked last."""
         self._tears = 0
@@ -156,6 +163,11 @@ class FarEnd:
             # The device is asked so late that its sound is not here yet. So far, these were gaps; from now on it is a delay.
             self._late += self._least + _SPARE
             self._next -= self._least + _SPARE
+            self._tears += 1
+        self._unneeded = self._unneeded + samples if self._end - self._next - samples >= self._late + _TO_SPARE else 0
+        if self._late and self._unneeded > _PUNCTUAL_FOR:
+            self._next += self._late
+            self._late = self._unneeded = 0
             self._tears += 1
         step = _correction(self._reading.mean, samples)
         self._reading.moved(step)
