@@ -156,6 +156,10 @@ class VirtualSoundCard:
         """Unplug the loudspeaker; whoever plays loses the stream. Idempotent."""
         self._unplug(["speaker"], sink="speaker", source="speaker.monitor")
 
+    def hold_speaker(self, held: bool) -> None:
+        """Let the loudspeaker take no sound, as a busy machine does, or go on."""
+        self._pactl("suspend-sink", "speaker", str(int(held)))
+
     def add_microphone(self) -> None:
         """Plug the microphone in, and let the noise of its room begin anew. Idempotent."""
         self._load("mic_in", "module-remap-sink", "sink_name=mic_in", "master=room", "channels=1")

@@ -160,6 +160,32 @@ def test_an_unplugged_loudspeaker_is_reported_to_whoever_plays(sound_card: Virtu
     asyncio.run(scenario(SoundDeviceSpeaker.drain))
 
 
+def test_a_loudspeaker_that_is_slow_is_waited_for(sound_card: VirtualSoundCard) -> None:
+    """A busy machine: three times it takes nothing for a second. It is no lost one, and what was queued is heard to its end."""
+
+    async def stumble() -> None:
+        for _ in range(3):
+            await asyncio.to_thread(sound_card.hold_speaker, True)
+            await asyncio.sleep(1.0)
+            await asyncio.to_thread(sound_card.hold_speaker, False)
+            await asyncio.sleep(0.3)
+
+    async def scenario() -> None:
+        with sound_card.record_loudspeaker() as recorder:
+            async with opened() as speaker:
+                began_at = time.monotonic()
+                await speaker.play(AudioChunk(steady(2.5), RATE))
+                stumbling = asyncio.create_task(stumble())
+                await speaker.drain()
+                drained_at = time.monotonic()
+                await stumbling
+                _, last = loud_part(await heard(recorder, began_at, drained_at + TAIL_S))
+                assert drained_at - began_at > 5.0
+                assert last == pytest.approx(drained_at, abs=0.3)
+
+    asyncio.run(scenario())
+
+
 def test_a_lost_loudspeaker_can_be_opened_again(sound_card: VirtualSoundCard) -> None:
     """Plugged in again, the same object speaks again."""
 

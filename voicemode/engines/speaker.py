@@ -147,11 +147,11 @@ class SoundDeviceSpeaker:
             self._queue.push(tail)
         if self._queue.dry and self._queue.queued:
             await self._begin(stream)
-        pushed = -1
-        deadline = 0.0
+        before, deadline = (-1, -1), 0.0
         while (left := self._left_s()) > 0:
-            if self.paused or self._queue.pushed != pushed:  # more was queued while we wait
-                pushed, deadline = self._queue.pushed, time.monotonic() + left + _DRAIN_GRACE_S
+            state = self._queue.pushed, self._queue.queued
+            if self.paused or state != before:  # more came while we wait, or the device took some: a busy one may be slow
+                before, deadline = state, time.monotonic() + left + _DRAIN_GRACE_S
             stream.check(_QUIET_S)
             if time.monotonic() > deadline:
                 raise DeviceLostError(stream.device.name, "it takes no sound")
