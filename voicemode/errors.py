@@ -18,8 +18,7 @@
     ├── LanguageError              no engine at hand speaks or understands the language
     ├── FloorTakenError            another process is speaking (holder)
     ├── ControlError               a conversation cannot be controlled; with its child in voicemode.runtime.control_client
-    ├── PageLineError ...          the browser cannot be reached; in voicemode.transports.errors
-    ├── OfferError                 a WebRTC offer cannot be answered (reason, problem)
+    ├── PageLineError, OfferError  of the browser and of WebRTC; in voicemode.transports.errors
     ├── MediaError                 bytes that claim to be sound and are not (what, problem)
     ├── ModelError                 a model cannot be used or changed (model, problem)
     │   ├── DownloadError          its download ended early (kept_bytes)
@@ -52,7 +51,6 @@ __all__ = [
     "ModelInUseError",
     "NoInputDeviceError",
     "NoOutputDeviceError",
-    "OfferError",
     "PageLostError",
     "PortAudioMissingError",
     "RequestError",
@@ -240,7 +238,8 @@ class EndpointError(VoicemodeError):
 class SpeechFailedError(VoicemodeError):
     """Every endpoint that could have done it failed.
 
-    ``task`` is "text-to-speech" or "speech-to-text"; ``recording`` names the utterance that waits on disk, if any.
+    ``task`` is "text-to-speech" or "speech-to-text"; ``recording`` names the utterance that waits on disk, if any. ``heard``
+    and ``unheard`` are what the person knows of a message that they interrupted, and what not; whoever said it sets them.
     """
 
     code = "speech_failed"
@@ -248,6 +247,7 @@ class SpeechFailedError(VoicemodeError):
     def __init__(self, task: str, attempts: Sequence[VoicemodeError], recording: Path | None = None) -> None:
         super().__init__(task, tuple(attempts), recording)
         self.task, self.attempts, self.recording = task, tuple(attempts), recording
+        self.heard, self.unheard = "", ""
 
     @property
     def remedy(self) -> str:  # type: ignore[override]
@@ -300,23 +300,6 @@ class FloorTakenError(VoicemodeError):
         return f"Someone else is talking with the person: {self.holder} (waited {self.waited_s:.0f} s)."
 
     remedy = "Call again when it has finished."
-
-
-class OfferError(VoicemodeError):
-    """A WebRTC offer cannot be answered.
-
-    ``reason`` is one of "invalid", "too_large", "no_audio", "unsupported_codec" and "unsupported".
-    """
-
-    code = "invalid_offer"
-
-    def __init__(self, reason: str, problem: str) -> None:
-        super().__init__(reason, problem)
-        self.reason, self.detail = reason, problem
-
-    @property
-    def problem(self) -> str:
-        return _ended(self.detail)
 
 
 class MediaError(VoicemodeError):

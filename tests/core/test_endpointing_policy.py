@@ -198,6 +198,15 @@ def test_words_are_waited_for_before_the_pause_is_told_as_well() -> None:
     assert ended_at(paused(EndpointingOptions(policy=policy, partials=True))) == about(1.6)
 
 
+def test_who_thinks_with_the_key_down_teaches_nothing() -> None:
+    """Nobody waits meanwhile; the next turn without a key is none the slower."""
+    speaker = SpeakerPauses()
+    endpointer = Endpointer(replace(OPTIONS, max_utterance_s=60.0), pauses=speaker)
+    endpointer.held = True
+    push(endpointer, *[(1.0, SPEECH), (3.0, SILENCE)] * 3, (1.0, SPEECH))
+    assert (speaker.usual_s, speaker.count) == (None, 0)
+
+
 def test_a_speaker_who_pauses_for_long_is_given_time() -> None:
     """Learnt in this turn: after two pauses of 0.8 s the same silence is not long enough any more."""
     speaker = SpeakerPauses()

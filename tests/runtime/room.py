@@ -91,7 +91,7 @@ def _clipped(air: _Air) -> Samples:
 
 
 class RoomMicrophone:
-    """Blocks of 20 ms, each when its last sample was in the air. While ``muted`` it hears exact zeros."""
+    """Blocks of 20 ms, each ``late_s`` after its last sample was in the air. While ``muted`` it hears exact zeros."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -99,6 +99,7 @@ class RoomMicrophone:
         self.is_open = False
         self.opened = 0
         self.muted = False
+        self.late_s = 0.0
 
     @property
     def name(self) -> str:
@@ -113,7 +114,7 @@ class RoomMicrophone:
         assert self.is_open
         start, count = self._position, CAPTURE_RATE // 50
         captured_at = self._room.began_at + start / CAPTURE_RATE
-        await asyncio.sleep(max(captured_at + count / CAPTURE_RATE - time.monotonic(), 0.0))
+        await asyncio.sleep(max(captured_at + count / CAPTURE_RATE + self.late_s - time.monotonic(), 0.0))
         self._position += count
         samples = np.zeros(count, np.int16) if self.muted else self._room.heard(start, count)
         return CapturedBlock(AudioChunk(samples, CAPTURE_RATE), captured_at)

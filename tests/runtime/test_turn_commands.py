@@ -95,6 +95,15 @@ class TestRepeating:
         assert (result.status, result.text, result.unheard) == (Status.ANSWERED, "I want tea", "")
         assert scene.room.speaker.paused_at == []
 
+    @pytest.mark.parametrize("words", ["repeat that", "louder", "slower"])
+    def test_where_nothing_was_said_the_agent_is_told(self, tmp_path: Path, words: str) -> None:
+        """It spoke in an earlier call, and only it can say that again."""
+        scene = Scene(tmp_path)
+        result = answered(scene, [said(words)], TurnRequest(message=""))
+        assert (result.status, result.text) == (Status.ANSWERED, words)
+        adjusted = scene.parts.session.adjustments
+        assert (adjusted.gain_db > 0, adjusted.speed < 1) == (words == "louder", words == "slower")
+
 
 class TestLoudnessAndSpeed:
     """The person says how they want to be spoken to."""

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
 
-from tests.runtime.room import Scene, in_virtual_time
-from tests.runtime.tone_words import WordTranscriber, said
+from tests.runtime.keys import ASK, LISTEN, MESSAGE, TELL, held
+from tests.runtime.room import Scene
+from tests.runtime.tone_words import WordTranscriber, said, word_begins
 from voicemode.core.timeline import What
 from voicemode.errors import DeviceLostError
-from voicemode.runtime.result import Status, TurnRequest, TurnResult
+from voicemode.runtime.result import Status, TurnRequest
 from voicemode.runtime.turn import Turn
-from voicemode.wire.control import ControlAction, ControlAnswer, ControlState
-
-MESSAGE = "Here is what happened while everybody was away and nobody looked at the screen for more than an hour."
-ASK = TurnRequest(message=MESSAGE)
-TELL = TurnRequest(message=MESSAGE, wait_for_response=False)
-LISTEN = TurnRequest(message="")
-
-Script = Callable[[Scene, Turn], Coroutine[None, None, None]]
-
-
-def held(scene: Scene, request: TurnRequest, script: Script) -> TurnResult:
-    """A turn while somebody presses keys."""
-
-    async def scenario() -> TurnResult:
-        turn, task = scene.begin(request)
-        pressing = asyncio.create_task(script(scene, turn))
-        result = await task
-        await pressing
-        return result
-
-    return in_virtual_time(scenario)
+from voicemode.wire.control import ControlAction, ControlState
 
 
 class TestPlayback:
@@ -171,6 +151,34 @@ class TestPlayback:
         assert result.unheard
         assert scene.timelines[0].lasted_s == pytest.approx(3.0 + 12.0, abs=0.3)
 
+    def test_after_stop_the_words_of_the_message_are_an_answer(self, tmp_path: Path) -> None:
+        """Who chooses what was offered right before the key says it in the words of the message."""
+
+        async def press(scene: Scene, turn: Turn) -> None:
+            await scene.audible_for(sum(word_begins(offer)[-2:-1]))
+            await turn.control(ControlAction.STOP)
+            await asyncio.sleep(1.0)
+            scene.room.speak(said("I want tea please"))
+
+        offer = "You may say I want tea please or something else."
+        result = held(Scene(tmp_path), TurnRequest(message=offer), press)
+        assert (result.status, result.text) == (Status.INTERRUPTED, "I want tea please")
+
+    def test_a_paused_message_ends_when_nobody_waits_for_it_any_more(self, tmp_path: Path) -> None:
+        """The key was forgotten, and the client's patience is over: the loudspeaker is free, and what was heard is told."""
+
+        async def press(scene: Scene, turn: Turn) -> None:
+            await scene.audible_for(3.0)
+            await turn.control(ControlAction.PAUSE)
+            await asyncio.sleep(60.0)
+            turn.finish_listening()
+
+        scene = Scene(tmp_path)
+        result = held(scene, TELL, press)
+        assert (result.status, f"{result.heard} {result.unheard}") == (Status.SPOKEN, MESSAGE)
+        assert result.unheard
+        assert not scene.room.speaker.is_open
+
     def test_skip_leaves_out_the_rest_and_is_no_interruption(self, tmp_path: Path) -> None:
         """The answer is a plain one; what was not heard is told."""
 
@@ -225,120 +233,6 @@ class TestPlayback:
         with pytest.raises(DeviceLostError):
             held(Scene(tmp_path), ASK, press)
         assert told == [True]
-
-
-class TestPushToTalk:
-    """While the key is down the turn is the person's."""
-
-    def test_a_held_key_keeps_the_turn_open_through_a_long_silence(self, tmp_path: Path) -> None:
-        """Eight seconds of thinking in mid-turn; letting go ends it at once, and the result says so."""
-
-        async def press(scene: Scene, turn: Turn) -> None:
-            await scene.listening()
-            assert (await turn.control(ControlAction.TALK_START)).state is ControlState.TALKING
-            scene.room.speak(said("no I"))
-            await asyncio.sleep(8.0)
-            scene.room.speak(said("want tea"))
-            await asyncio.sleep(0.7)
-            assert (await turn.control(ControlAction.TALK_END)).ok
-
-        scene = Scene(tmp_path)
-        result = held(scene, LISTEN, press)
-        assert (result.status, result.text, result.ended_by) == (Status.ANSWERED, "no I want tea", "released")
-
-    def test_a_held_key_waits_longer_than_the_start_timeout(self, tmp_path: Path) -> None:
-        """Nobody is told that they were late while they hold it."""
-
-        async def press(scene: Scene, turn: Turn) -> None:
-            await scene.listening()
-            await turn.control(ControlAction.TALK_START)
-            await asyncio.sleep(30.0)
-            scene.room.speak(said("tea"))
-            await asyncio.sleep(0.5)
-            await turn.control(ControlAction.TALK_END)
-
-        assert held(Scene(tmp_path), LISTEN, press).text == "tea"
-
-    def test_the_key_stops_the_message_and_what_is_said_is_the_turn(self, tmp_path: Path) -> None:
-        """Push-to-interrupt; half a second before the key counts too."""
-
-        async def press(scene: Scene, turn: Turn) -> None:
-            await scene.audible_for(3.0)
-            scene.room.speak(said("no I want tea"))
-            await asyncio.sleep(0.1)
-            assert (await turn.control(ControlAction.TALK_START)).state is ControlState.TALKING
-            await asyncio.sleep(1.2)
-            await turn.control(ControlAction.TALK_END)
-
-        result = held(Scene(tmp_path), ASK, press)
-        assert (result.status, result.text, result.ended_by) == (Status.INTERRUPTED, "no I want tea", "released")
-
-    def test_a_short_press_in_mid_message_loses_no_word(self, tmp_path: Path) -> None:
-        """The key is up again before the loudspeaker has let go of its device."""
-
-        async def press(scene: Scene, turn: Turn) -> None:
-            await scene.audible_for(3.0)
-            scene.room.speaker.close_s = 0.4
-            scene.room.speak(said("tea", word_s=0.25))
-            await turn.control(ControlAction.TALK_START)
-            await asyncio.sleep(0.3)
-            await turn.control(ControlAction.TALK_END)
-
-        result = held(Scene(tmp_path), ASK, press)
-        assert (result.status, result.text, result.ended_by) == (Status.INTERRUPTED, "tea", "released")
-        assert f"{result.heard} {result.unheard}" == MESSAGE
-
-    def test_talk_is_a_switch(self, tmp_path: Path) -> None:
-        """For hotkeys that know no release."""
-
-        async def press(scene: Scene, turn: Turn) -> None:
-            await scene.listening()
-            await turn.control(ControlAction.TALK)
-            scene.room.speak(said("I want tea"))
-            await asyncio.sleep(5.0)
-            await turn.control(ControlAction.TALK)
-
-        result = held(Scene(tmp_path), LISTEN, press)
-        assert (result.text, result.ended_by) == ("I want tea", "released")
-
-    def test_a_press_without_a_word_is_no_speech(self, tmp_path: Path) -> None:
-        """And it ends the turn."""
-
-        async def press(scene: Scene, turn: Turn) -> None:
-            await scene.listening()
-            await turn.control(ControlAction.TALK_START)
-            await asyncio.sleep(1.0)
-            await turn.control(ControlAction.TALK_END)
-
-        scene = Scene(tmp_path)
-        assert held(scene, LISTEN, press).status is Status.NO_SPEECH
-        assert scene.timelines[0].lasted_s < 2.0
-
-    def test_hold_on_with_the_key_keeps_listening(self, tmp_path: Path) -> None:
-        """The release ended that utterance, and not the turn after it."""
-
-        async def press(scene: Scene, turn: Turn) -> None:
-            await scene.listening()
-            await turn.control(ControlAction.TALK_START)
-            scene.room.speak(said("hold on"))
-            await asyncio.sleep(0.8)
-            await turn.control(ControlAction.TALK_END)
-            await asyncio.sleep(20.0)
-            scene.room.speak(said("I want tea"))
-
-        result = held(Scene(tmp_path), LISTEN, press)
-        assert (result.status, result.text, result.ended_by) == (Status.ANSWERED, "I want tea", "silence")
-
-    def test_nobody_who_was_not_asked_can_talk(self, tmp_path: Path) -> None:
-        """wait_for_response=false has no microphone; the message goes on."""
-        answers: list[ControlAnswer] = []
-
-        async def press(scene: Scene, turn: Turn) -> None:
-            await scene.audible_for(3.0)
-            answers.append(await turn.control(ControlAction.TALK_START))
-
-        result = held(Scene(tmp_path), TELL, press)
-        assert (answers[0].ok, answers[0].state, result.unheard) == (False, ControlState.SPEAKING, "")
 
 
 class TestState:

@@ -57,6 +57,16 @@ def test_who_only_listens_says_nothing() -> None:
     assert facts(over("k", ASKED, TurnResult(status=Status.SPOKEN))) == [(Role.ASSISTANT, ASKED.message, Standing.WHOLE)]
 
 
+def test_an_interruption_that_nobody_could_write_down_is_one_all_the_same() -> None:
+    """Of the message stands what was heard."""
+    error = SpeechFailedError("speech-to-text", [EndpointError("http://down", "refused")], Path("utt-1.wav"))
+    error.heard, error.unheard = "Shall I merge it,", "or wait?"
+    assert facts(broken("k", ASKED, error)) == [
+        (Role.ASSISTANT, "Shall I merge it,", Standing.INTERRUPTED),
+        (Role.USER, "", Standing.FAILED),
+    ]
+
+
 def test_an_answer_that_nobody_could_write_down_failed_and_its_question_was_heard() -> None:
     """The words come later, as what they are."""
     why = [EndpointError("http://down", "refused")]

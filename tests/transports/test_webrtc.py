@@ -16,7 +16,7 @@ import pytest
 
 from tests.transports.webrtc_client import RATE, Client, client, tone
 from voicemode.audio import Samples
-from voicemode.errors import OfferError
+from voicemode.transports.errors import OfferError
 from voicemode.transports.webrtc import Callbacks, PeerGoneError, PeerTimes, WebRtcPeer
 
 pytestmark = pytest.mark.anyio

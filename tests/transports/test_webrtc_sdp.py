@@ -7,7 +7,7 @@ from aiortc import RTCDtlsFingerprint, RTCDtlsParameters, RTCIceCandidate, RTCIc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicemode.errors import OfferError
+from voicemode.transports.errors import OfferError
 from voicemode.transports.webrtc_sdp import LocalSide, read_offer, write_answer
 
 FINGERPRINT = ":".join(["AB"] * 32)

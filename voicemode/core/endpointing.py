@@ -51,6 +51,13 @@ __all__ = [
 
 _LEAST_SPEECH_S = 0.12
 """Less open gate than this in total is a cough or a click; "no" opens it for 0.2 s."""
+_LEAST_HELD_S = 0.2
+"""Sound louder than the room, for so long in total while a key is held, is speech: the click of the key is shorter."""
+_AFTER_BEGIN_S = 1.0
+"""It counts from then on: an utterance is looked for from half a second before its turn, and a loudspeaker that fell silent
+there is heard for up to half a second after it."""
+_LOUD_DB = 6.0
+"""Over the noise floor: beyond the scatter of 10 ms levels of steady noise."""
 _FADE_S = 0.3
 """Silence after which a cough is over; a stop consonant inside a word is shorter than 0.2 s."""
 _DOUBT_S = 0.1
@@ -117,6 +124,10 @@ class Endpointer:
         """End of the last frame with anything in it that may be speech; it means nothing while WAITING."""
         self._open_s = 0.0
         """Seconds of open gate since the stirring began."""
+        self._loud_s = 0.0
+        """Seconds that were louder than the room while the turn was held and nobody was found to speak."""
+        self._loud_since = self._loud_until = began_at
+        """When the first of them began and the last ended; they mean nothing while there are none."""
         self._scores: tuple[float, ...] = ()
         """Of this silence, oldest first; empty unless PAUSING."""
         self._cue = TextCue.UNKNOWN
@@ -178,6 +189,8 @@ class Endpointer:
             self._faint_until = self._now
         if facts.gate_open:
             self._open_until = self._now
+        if self.held and self._began is None:
+            self._note_loudness(facts)
         match self._state:
             case State.WAITING:
                 return self._wait(facts)
@@ -214,11 +227,28 @@ class Endpointer:
     def finish(self, reason: EndReason = EndReason.SOURCE_ENDED) -> list[EndpointEvent]:
         """The source has ended, or the key was released. Raises IllegalTransitionError after the last event."""
         sounding = self._open_until >= self._now - _ROUNDING_S
-        if self._state is State.STIRRING and sounding:  # cut off by the end, not a cough that faded
+        released = reason is EndReason.RELEASED
+        if self._state is State.STIRRING and (sounding or released):  # cut off by the end, not a cough that faded
             return [*self._confirm(), *self._end(Signal.EXHAUSTED, reason)]
+        if released and self._state is State.WAITING and self._loud_s >= _LEAST_HELD_S:
+            return self._believe_the_key()
         if self._state in (State.WAITING, State.STIRRING):
             return self._give_up(Signal.EXHAUSTED)
         return self._end(Signal.EXHAUSTED, reason)
+
+    def _believe_the_key(self) -> list[EndpointEvent]:
+        """Somebody held it and was louder than the room: they spoke, whatever the detector says."""
+        self._began, self._voiced_until = self._loud_since, self._loud_until
+        self._move(Signal.STIRRED)
+        return [*self._confirm(), *self._end(Signal.EXHAUSTED, EndReason.RELEASED)]
+
+    def _note_loudness(self, facts: FrameFacts) -> None:
+        if facts.level_dbfs < facts.noise_floor_dbfs + _LOUD_DB or not self._passed(_AFTER_BEGIN_S, since=self._origin):
+            return
+        if not self._loud_s:
+            self._loud_since = self._now - facts.seconds
+        self._loud_s += facts.seconds
+        self._loud_until = self._now
 
     def _wait(self, facts: FrameFacts) -> list[EndpointEvent]:
         if facts.gate_open:
@@ -281,7 +311,8 @@ class Endpointer:
         self._move(Signal.RESUMED)
         age_s = max(facts.gate_age_s, facts.seconds)
         at = max(self._now - age_s, silent_since)
-        self._pauses.resumed(at - silent_since)
+        if not self.held:  # behind a key one may think for as long as one likes
+            self._pauses.resumed(at - silent_since)
         return [SpeechResumed(at)]
 
     def _still_silent_since(self, silence_since: float) -> bool:

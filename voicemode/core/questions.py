@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto, unique
 
+from voicemode.core.assent import read_assent
 from voicemode.core.turn_words import TURN_WORDS, TurnWords, guess_language
 
-__all__ = ["NO_QUESTION", "Asked", "Question", "offered_in", "question_in", "words_of"]
+__all__ = ["NO_QUESTION", "Asked", "Question", "answers_early", "offered_in", "question_in", "words_of"]
 
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*['\u2019]?")
@@ -75,6 +76,13 @@ def offered_in(message: str, *, options: Sequence[str] = (), language: str | Non
     if question_in(message, language=language).asked is not Asked.CHOICE:
         return tuple(options)
     return (*options, _SENTENCE.findall(message)[-1])
+
+
+def answers_early(text: str, message: str, unheard: str, *, language: str | None = None) -> bool:
+    """Is ``text`` a whole yes or no to what the agent asks at the end of its message, of which ``unheard`` is still to come?"""
+    if question_in(message, language=language).asked is not Asked.YES_NO or read_assent(text) is None:
+        return False
+    return len(words_of(unheard)) < len(words_of(_SENTENCE.findall(message)[-1]))
 
 
 def _asked(words: tuple[str, ...], table: TurnWords, *, is_question: bool) -> Asked:

@@ -18,7 +18,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from voicemode.audio import Samples
-from voicemode.errors import OfferError
 from voicemode.http.bodies import form_texts
 from voicemode.http.calls import Calls
 from voicemode.http.errors import HttpError
@@ -26,6 +25,7 @@ from voicemode.http.guard import CALLS_PATH, caller_of
 from voicemode.http.sessions import SessionWish, for_secret
 from voicemode.runtime.realtime import TOO_BIG, RealtimeCall
 from voicemode.runtime.realtime_parts import Peer
+from voicemode.transports.errors import OfferError
 
 if TYPE_CHECKING:
     from voicemode.transports.webrtc import WebRtcPeer

@@ -19,15 +19,15 @@ from voicemode.core.interruption import Stop
 from voicemode.core.latency import Mark
 from voicemode.core.level import is_clipped
 from voicemode.core.listener import Listener
-from voicemode.core.own_words import is_own_voice
-from voicemode.core.questions import offered_in
+from voicemode.core.questions import answers_early, offered_in
 from voicemode.core.sentences import split
 from voicemode.core.speakable import speakable
-from voicemode.errors import MicrophoneSilentError
+from voicemode.errors import MicrophoneSilentError, SpeechFailedError
 from voicemode.events import Interrupted, ListeningStarted, MicrophoneQuiet
 from voicemode.interfaces import Microphone, SpeechDetector, SpeechRequest, Transcript
 from voicemode.runtime.acknowledgement import acknowledged
 from voicemode.runtime.barge_in import BargeIn, Overhearing
+from voicemode.runtime.come_back import ComeBack
 from voicemode.runtime.ear import Ear, Overheard
 from voicemode.runtime.endpointing_for import endpointing_for
 from voicemode.runtime.listening import Heard, Listening, NothingHeard
@@ -42,11 +42,6 @@ __all__ = ["Exchange"]
 
 _HOLD_ON_S = 300.0
 """How long somebody who said "hold on" may be silent. The client's patience ends earlier, and it gets a handle to go on."""
-_LATEST_S = 0.5
-"""By how much a busy machine plays the end of a message later than it says. Who answers in the words of that end needs longer:
-0.2 s until they begin, and 0.3 s for each of three words."""
-_TRAILING_S = 1.0
-"""How long an engine may be silent behind the last word."""
 _SPEEDS = (0.25, 4.0)
 """As in ``SpeechRequest.speed``."""
 
@@ -64,8 +59,7 @@ class Exchange:
         self._barge_in: BargeIn | None = None
         """None while nothing is said that could be stopped."""
         self._scorer = ""
-        self._overlap = ""
-        """What was audible of the message while the person began to interrupt it."""
+        self._come_back = ComeBack(log)
         self._clipped = False
         self._thinking = False
         """Are words being found that the turn waits for?"""
@@ -104,9 +98,11 @@ class Exchange:
         return self._result(Status.SPOKEN)
 
     def finish_listening(self) -> None:
-        """Take what was heard so far as the utterance; harmless at any other time."""
+        """Take what was heard so far as the utterance; a message that is paused ends. Harmless at any other time."""
         if self._listening is not None:
             self._listening.finish()
+        if self._barge_in is not None and self.state is ControlState.PAUSED:
+            self._barge_in.stop(skip=True)
 
     # -- by key
 
@@ -177,7 +173,7 @@ class Exchange:
         await _reap(saying)
         if self._saying is not None and barge_in is not None:
             await self._saying.cut(barge_in.played_s or 0.0)
-            self._overlap = barge_in.overlap
+            self._come_back.cut(barge_in)
         self._log.tell(Interrupted(self._log.now()))
 
     async def _converse(self, stack: contextlib.AsyncExitStack) -> TurnResult:
@@ -195,10 +191,10 @@ class Exchange:
             self._thinking = True
             self._clipped = is_clipped(outcome.utterance.samples)
             async with acknowledged(self._parts, self._log):
-                transcript = await self._writing.words_of(outcome)
+                transcript = await self._words_of(outcome)
             self._thinking = False
-            if is_own_voice(transcript.text, self._overlap if stop is not None else self._late_words(outcome)):
-                transcript = replace(transcript, text="")  # it came back through the microphone: nobody said it
+            if self._come_back.explains(transcript.text, outcome, self._saying):
+                transcript = replace(transcript, text="")
             if transcript.confidence != "low":
                 self._parts.session.understood(transcript.text)
             self.command = self._command_in(transcript)
@@ -217,12 +213,14 @@ class Exchange:
         ended_by = str(outcome.reason.value) if isinstance(outcome, Heard) else ""
         return self._heard_result(transcript, stop, vad=detector.name, ended_by=ended_by)
 
-    def _late_words(self, heard: Heard) -> str:
-        """What of a message that was said to its end a loudspeaker that is late may have been saying during ``heard``."""
-        last = self._log.marks.get(Mark.LAST_SOUND)
-        if self._saying is None or last is None or heard.ended_at > last + _LATEST_S:
-            return ""
-        return self._saying.last_words(last - heard.began_at + _LATEST_S + _TRAILING_S)
+    async def _words_of(self, heard: Heard) -> Transcript:
+        """Raises SpeechFailedError, which tells what was heard of the message."""
+        try:
+            return await self._writing.words_of(heard)
+        except SpeechFailedError as error:
+            if self._saying is not None:
+                error.heard, error.unheard = self._saying.heard
+            raise
 
     async def _speak_and_listen(self, microphone: Microphone, listening: Listening) -> tuple[Heard | NothingHeard, Stop | None]:
         barge_in = self._barge_in = self._make_barge_in(listening)
@@ -287,13 +285,19 @@ class Exchange:
             saying.speaker,
             listening,
             self._log,
-            is_backchannel=lambda text: is_backchannel(text, self._phrases, offered=self._offered),
+            is_backchannel=self._is_backchannel,
             residual=self._parts.session.residual,
             transcribe=self._writing.snippet,
             replay_from=saying.replay_from,
             audible=saying.audible,
             is_open=lambda: saying.is_open,
         )
+
+    def _is_backchannel(self, text: str) -> bool:
+        unheard = "" if self._saying is None else self._saying.unheard_now
+        if answers_early(text, self._request.message, unheard, language=self._request.language):
+            return False
+        return is_backchannel(text, self._phrases, offered=self._offered)
 
     # -- listening.Attendant
 

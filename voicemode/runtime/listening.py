@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -132,7 +133,8 @@ class Listening:
         self._scoring: asyncio.Task[None] | None = None
         """One at a time: a slow judge must not be asked faster than it answers."""
         self._zeros_told = False
-        self._finish_now = False
+        self._finish_at: float | None = None
+        """What was in the air after that is no part of the utterance; None while it may go on."""
         self._finish_reason = EndReason.SOURCE_ENDED
 
     def begin_at(self, instant: float) -> None:
@@ -144,23 +146,24 @@ class Listening:
         self._begin_with_speech_s = seconds
 
     def finish(self) -> None:
-        """Stop waiting for more: what was heard so far is the utterance."""
-        self._finish_reason, self._finish_now = EndReason.SOURCE_ENDED, True
+        """Stop waiting for more: what was said until now is the utterance."""
+        self._finish_reason, self._finish_at = EndReason.SOURCE_ENDED, time.monotonic()
 
     @property
     def held(self) -> bool:
         """Is the turn held open by a key?"""
-        return self._listener.held
+        return self._listener.held and self._finish_at is None
 
     def hold(self) -> None:
         """Push-to-talk: neither silence nor lateness ends the turn until ``release``."""
         self._listener.held = True
+        if self._finish_reason is EndReason.RELEASED:  # pressed again, before what was said last had come in
+            self._finish_reason, self._finish_at = EndReason.SOURCE_ENDED, None
 
     def release(self) -> None:
         """What was said until now is the utterance. Without ``hold`` it does nothing."""
         if self._listener.held:
-            self._listener.held = False
-            self._finish_reason, self._finish_now = EndReason.RELEASED, True
+            self._finish_reason, self._finish_at = EndReason.RELEASED, time.monotonic()
 
     def speech_since(self, seconds: float) -> AudioChunk:
         """As ``Listener.speech_since``."""
@@ -201,18 +204,23 @@ class Listening:
         ``start_timeout_s`` is for this one in the place of the usual.
         """
         if self._finish_reason is EndReason.RELEASED:  # the key ended that utterance, and not the listening
-            self._finish_reason, self._finish_now = EndReason.SOURCE_ENDED, False
+            self._finish_reason, self._finish_at, self._listener.held = EndReason.SOURCE_ENDED, None, False
         self._begun, self._start_timeout_s = False, start_timeout_s
         self._begin_at, self._begin_with_speech_s = heard.decided_at, None
         return await self.run()
 
     async def _next_events(self) -> Sequence[EndpointEvent]:
         block = await self._microphone.read()
-        if block is None or self._finish_now:
-            return [*self._begin_if_due(), *self._listener.finish(self._finish_reason)]
-        events = self._hear(block)
-        self._tell_zeros()
-        return [*events, *self._begin_if_due()]
+        events: Sequence[EndpointEvent] = ()
+        if block is not None:
+            events = self._hear(block)
+            self._tell_zeros()
+        events = [*events, *self._begin_if_due()]
+        # A microphone delivers late: what was said before the key went up is still on its way.
+        if block is None or (self._finish_at is not None and block.captured_at + block.chunk.seconds >= self._finish_at):
+            events += self._listener.finish(self._finish_reason)
+            self._listener.held = False
+        return events
 
     def _hear(self, block: CapturedBlock) -> Sequence[EndpointEvent]:
         pending, samples = 0, block.chunk.samples

@@ -100,6 +100,11 @@ class Saying:
         self.heard = self._heard_until(played_s)
         await self._speaker.close()
 
+    @property
+    def unheard_now(self) -> str:
+        """What of the message has not been audible so far."""
+        return self._heard_until(self._speaker.played_s)[1]
+
     def replay_from(self, played_s: float) -> float:
         """Where to go on after a pause, so that no word is heard in half: seconds, at most 3 s earlier."""
         return snap_back(self._heard_pieces(played_s), played_s, letter_s=self._letter_s)

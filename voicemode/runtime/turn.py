@@ -71,6 +71,8 @@ class Turn:
                     self._parts.journal.unkeep(result.audio)
                     session = self._parts.session
                     session.adjustments = effect_of(command, session.adjustments)
+                    if not self._request.message.strip():
+                        return result  # the agent spoke in another call, and only it can say that again
                     self._log.again()
 
     def _keep(self, status: str, result: TurnResult | None) -> None:

@@ -33,7 +33,7 @@ def broken(key: str, request: TurnRequest, error: BaseException) -> tuple[Entry,
     who answers has heard."""
     if isinstance(error, SpeechFailedError) and error.recording is not None:
         answer = Entry(f"{key}.answer", Role.USER, "", Standing.FAILED)
-        return (*over(key, request, TurnResult(status=Status.SPOKEN)), answer)
+        return (*over(key, request, TurnResult(status=Status.SPOKEN, heard=error.heard, unheard=error.unheard)), answer)
     return (_message(key, "", Standing.FAILED),) if request.message.strip() else ()
 
 

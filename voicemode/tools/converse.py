@@ -12,7 +12,7 @@ from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict, Field
 
 from voicemode.engines.builtin import BETTER_STT
-from voicemode.errors import RequestError, VoicemodeError
+from voicemode.errors import RequestError, SpeechFailedError, VoicemodeError
 from voicemode.events import EventSink, WaitingForFloor
 from voicemode.runtime.arguments import turn_request
 from voicemode.runtime.result import Recovered, Status, TurnRequest, TurnResult, sent_out
@@ -214,7 +214,11 @@ def _failure(error: VoicemodeError, outcome: Outcome | None = None) -> CallToolR
     answers = list(outcome.answers) if outcome is not None else []
     facts = {"code": error.code, "error": str(error), "answers": [_answer(a).model_dump(mode="json") for a in answers]}
     kept = " ".join(f"Question {index} was answered before: {_sentence(a)}" for index, a in enumerate(answers, 1))
-    content = [TextContent(type="text", text=f"{error} {kept}".strip())]
+    cut = ""
+    if isinstance(error, SpeechFailedError) and error.unheard:
+        facts |= {"heard": error.heard, "unheard": error.unheard}
+        cut = _unheard(error)
+    content = [TextContent(type="text", text=f"{error}{cut} {kept}".strip())]
     return CallToolResult(content=list(content), structured_content=facts, is_error=True)
 
 
@@ -301,7 +305,7 @@ def _sentence(result: TurnResult) -> str:
             return f"{said}{_unheard(result)}"
 
 
-def _unheard(result: TurnResult) -> str:
+def _unheard(result: TurnResult | SpeechFailedError) -> str:
     """What of the message the person does not know."""
     if not result.unheard:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voicemode.errors import VoicemodeError
 
-__all__ = ["PageLineError"]
+__all__ = ["OfferError", "PageLineError"]
 
 
 class PageLineError(VoicemodeError):
@@ -19,3 +19,20 @@ class PageLineError(VoicemodeError):
     @property
     def problem(self) -> str:
         return f"The browser cannot be reached through 'voicemode serve' ({self.address}): {self.detail}."
+
+
+class OfferError(VoicemodeError):
+    """A WebRTC offer cannot be answered.
+
+    ``reason`` is one of "invalid", "too_large", "no_audio", "unsupported_codec" and "unsupported".
+    """
+
+    code = "invalid_offer"
+
+    def __init__(self, reason: str, problem: str) -> None:
+        super().__init__(reason, problem)
+        self.reason, self.detail = reason, problem
+
+    @property
+    def problem(self) -> str:
+        return f"{self.detail}."

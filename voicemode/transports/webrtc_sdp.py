@@ -13,7 +13,7 @@ from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParam
 from aiortc.rtcsctptransport import RTCSctpCapabilities
 from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription, SsrcDescription
 
-from voicemode.errors import OfferError
+from voicemode.transports.errors import OfferError
 
 __all__ = [
     "CODECS",
