@@ -253,6 +253,15 @@ def test_a_key_interrupts_at_once() -> None:
     assert interruption.interrupt() == [Stop(about(11.0), about(11.0), StopReason.ASKED)]
 
 
+def test_a_sound_that_does_not_end_does_not_hold_the_message_for_ever() -> None:
+    """Music that the detector half takes for speech, and without a gap: its words are asked for, and it is decided."""
+    half = replace(SPEECH, probability=0.3)
+    told = events((LEARNT_S, QUIET), (60.0, replace(half, far_end_dbfs=-96.0)))
+    kinds = [type(event) for event in told]
+    assert kinds[:3] == [Duck, Pause, WordsWanted]
+    assert kinds[3] in (Resume, Stop)
+
+
 def test_after_the_stop_there_is_nothing_more() -> None:
     """Frames and keys after the last event are a defect of the caller."""
     interruption = Interruption(backchannel)

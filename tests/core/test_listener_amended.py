@@ -6,7 +6,8 @@ import pytest
 
 from tests.core.test_listener import OPTIONS, ScriptedDetector, at, hear, room
 from voicemode.audio import Samples
-from voicemode.core.endpointing import EndpointEvent
+from voicemode.core.endpointing import EndpointEvent, SpeechBegan, TurnEnded
+from voicemode.core.level import rms_dbfs
 from voicemode.core.listener import Listener
 
 SPEECH = (3.0, 4.0)
@@ -114,3 +115,13 @@ def test_after_a_drop_nothing_is_left_of_it() -> None:
     listener.drop()
     hear(listener, SOUND[at(2.6) : at(3.5)], begin=None)
     assert listener.speech_since(3.0).seconds == pytest.approx(0.9)
+
+
+def test_who_is_known_to_have_spoken_has_spoken_whatever_the_detector_says() -> None:
+    """A soft word stopped the message, by its words: it is the utterance, and is not waited for once more."""
+    listener = Listener(ScriptedDetector(), OPTIONS)
+    listener.push(room(3.0, (1.0, 1.25)))
+    told = listener.begin(at(1.0), is_speech=True)
+    assert told[0] == SpeechBegan(1.0)
+    assert isinstance(told[-1], TurnEnded)
+    assert rms_dbfs(listener.utterance().samples[-at(0.5) :][: at(0.25)]) > -25

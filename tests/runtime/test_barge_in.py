@@ -95,6 +95,20 @@ class TestWords:
     YES_OR_NO = "The tests have all passed on every machine that we have. Shall I merge it into the main branch right now?"
     IN_THE_QUESTION_S = word_begins(YES_OR_NO)[-3]
 
+    def test_who_speaks_already_when_the_message_begins_is_heard_from_their_first_word_on(self, tmp_path: Path) -> None:
+        """The loudspeaker took two seconds to open."""
+        scene, words = Scene(tmp_path, open_s=2.0), "no I want tea stop that please I want that tea"
+
+        async def scenario() -> TurnResult:
+            _, task = scene.begin(ASK)
+            await asyncio.sleep(0.5)
+            pause = np.zeros(CAPTURE_RATE // 8, np.int16)
+            scene.room.speak(np.concatenate([sound for word in words.split() for sound in (said(word), pause)]))
+            return await task
+
+        result = in_virtual_time(scenario)
+        assert (result.status, result.text) == (Status.INTERRUPTED, words)
+
     def test_where_the_words_cannot_be_written_down_it_is_still_told_what_was_heard(self, tmp_path: Path) -> None:
         """Else the agent, and the record, would believe that the person knows the whole message."""
         down = SpeechFailedError("speech-to-text", [EndpointError("http://down", "refused")])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.runtime.keys import ASK, LISTEN, MESSAGE, TELL, held
 from tests.runtime.room import Scene
-from tests.runtime.tone_words import said
+from tests.runtime.tone_words import WordTranscriber, said
 from voicemode.runtime.result import Status
 from voicemode.runtime.turn import Turn
 from voicemode.testing import FakeDetector
@@ -91,6 +91,22 @@ class TestPushToTalk:
         result = held(scene, LISTEN, press)
         assert (result.text, result.ended_by) == ("I want tea", "released")
         assert result.timings_ms["total"] < 1_500
+
+    def test_who_presses_it_while_the_words_are_found_is_told_that_nobody_listens(self, tmp_path: Path) -> None:
+        """What they would say now would be lost."""
+        answers: list[ControlAnswer] = []
+
+        async def press(scene: Scene, turn: Turn) -> None:
+            await scene.listening()
+            scene.room.speak(said("no I"))
+            while (await turn.control(ControlAction.STATUS)).state is not ControlState.THINKING:
+                await asyncio.sleep(0.01)
+            answers.append(await turn.control(ControlAction.TALK_START))
+            answers.append(await turn.control(ControlAction.TALK_END))
+
+        result = held(Scene(tmp_path, transcriber=WordTranscriber(delay_s=2.0)), LISTEN, press)
+        assert (answers[0].ok, answers[0].state, result.text) == (False, ControlState.THINKING, "no I")
+        assert answers[0].detail
 
     def test_a_whisper_that_the_detector_does_not_take_for_speech_is_heard(self, tmp_path: Path) -> None:
         """The key says that somebody speaks."""

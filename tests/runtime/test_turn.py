@@ -243,6 +243,19 @@ class TestFailing:
             stage.hold(ASK)
         assert not stage.fake_speaker.is_open
 
+    def test_a_microphone_unplugged_in_mid_answer_loses_nothing_that_was_said(self, tmp_path: Path) -> None:
+        """The words are the answer, and the result says what happened to the microphone."""
+        lost = FakeMicrophone(np.concatenate([quiet(0.5), tone(3.0), quiet(0.3)]), error=DeviceLostError("usb"))
+        result = Stage(tmp_path, microphone=lost).hold(TurnRequest(message=""))
+        assert (result.status, result.ended_by) == (Status.ANSWERED, "source_ended")
+        assert any("usb" in reason for reason in result.failed)
+
+    def test_a_microphone_unplugged_after_a_cough_is_an_error(self, tmp_path: Path) -> None:
+        """Nobody said a word, and nobody is heard any more."""
+        lost = FakeMicrophone(np.concatenate([quiet(0.5), tone(1.0), quiet(0.3)]), error=DeviceLostError("usb"))
+        with pytest.raises(DeviceLostError):
+            Stage(tmp_path, microphone=lost, transcriber=FakeTranscriber([""])).hold(TurnRequest(message=""))
+
     def test_a_loudspeaker_unplugged_in_mid_message_is_an_error(self, tmp_path: Path) -> None:
         """Half a message is not "spoken"."""
         with pytest.raises(DeviceLostError):

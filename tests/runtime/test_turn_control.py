@@ -179,6 +179,17 @@ class TestPlayback:
         assert result.unheard
         assert not scene.room.speaker.is_open
 
+    def test_a_message_that_is_broken_off_because_nobody_waits_is_not_told_as_heard(self, tmp_path: Path) -> None:
+        """The client went on to something else in mid-message."""
+
+        async def press(scene: Scene, turn: Turn) -> None:
+            await scene.audible_for(3.0)
+            turn.finish_listening()
+
+        result = held(Scene(tmp_path), ASK, press)
+        assert (result.status, f"{result.heard} {result.unheard}") == (Status.NO_SPEECH, MESSAGE)
+        assert result.unheard
+
     def test_skip_leaves_out_the_rest_and_is_no_interruption(self, tmp_path: Path) -> None:
         """The answer is a plain one; what was not heard is told."""
 

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from mcp.types import CallToolResult
 
 from voicemode.assemble_browser import NeedsBrowser
+from voicemode.errors import EndpointError, SpeechFailedError, VoicemodeError
 from voicemode.load_config import LoadedSettings
 from voicemode.runtime.conversation import Outcome
 from voicemode.runtime.result import Recovered, Status, TurnResult
@@ -39,10 +41,14 @@ class Page:
 
 
 def call(
-    *answers: TurnResult, recovered: Sequence[Recovered] = (), needs: NeedsBrowser | None = None, browser: bool = False
+    *answers: TurnResult,
+    recovered: Sequence[Recovered] = (),
+    needs: NeedsBrowser | None = None,
+    browser: bool = False,
+    error: VoicemodeError | None = None,
 ) -> CallToolResult:
     """The tool, over conversations that ended so."""
-    outcome = Outcome(answers, len(answers))
+    outcome = Outcome(answers, len(answers), error=error)
 
     class Talk:
         async def converse(self, *_: Any, **__: Any) -> Outcome:
@@ -183,6 +189,16 @@ def test_a_message_that_was_stopped_and_asked_nothing_is_not_called_spoken_witho
     """wait_for_response=false, ended by key: the agent must not think that it was heard."""
     stopped = TurnResult(status=Status.SPOKEN, tts="x", heard="Here is", unheard="what happened.")
     assert "what happened." in said(call(stopped))
+
+
+def test_an_interruption_that_nobody_could_write_down_tells_what_was_heard() -> None:
+    """The words may come later, and then they answer what was heard."""
+    error = SpeechFailedError("speech-to-text", [EndpointError("http://down", "refused")], Path("utt-1.wav"))
+    error.heard, error.unheard = "Here is", "what happened."
+    result = call(error=error)
+    assert result.is_error
+    assert (result.structured_content or {})["unheard"] == "what happened."
+    assert 'they heard up to "...Here is", and not: "what happened."' in said(result)
 
 
 def test_each_of_several_questions_says_for_itself_what_was_heard() -> None:

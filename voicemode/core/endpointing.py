@@ -176,6 +176,12 @@ class Endpointer:
         cap_left_s = self._began + self._options.max_utterance_s - self._now
         return max(min(silence_left_s, cap_left_s, pause_s), 0.0)
 
+    def begin_speaking(self) -> list[EndpointEvent]:
+        """Somebody is known to speak since the beginning; before the first frame."""
+        self._began = self._voiced_until = self._open_until = self._faint_until = self._now
+        self._move(Signal.STIRRED)
+        return self._confirm()
+
     def push(self, facts: FrameFacts) -> list[EndpointEvent]:
         """Learn from the next frame. Raises IllegalTransitionError after the last event."""
         if self._state is State.ENDED:

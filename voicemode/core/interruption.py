@@ -46,6 +46,8 @@ _LOOK_BACK_S = 1.0
 """Speech that is confirmed begins with its suspicion, but no longer ago than this: noise may have been suspected for long."""
 _STUBBORN_S = 2.0
 """A suspicion that has lasted so long without a word is learnt as echo, so that playback does not stay ducked for ever."""
+_LONGEST_S = 3.0
+"""Sound that is neither speech nor silent for so long, such as music: it is asked for its words without waiting for its end."""
 _SILENT_S = 0.25
 """Silence after which the person is taken to have fallen silent, so that their words are worth reading."""
 _ROUNDING_S = 1e-6
@@ -184,6 +186,8 @@ class Interruption:
         """Of a voice that the canceller lets through too little of, since it was suspected."""
         self._found = False
         """Was that ever enough?"""
+        self._paused_at = began_at
+        """When what is said now began to be heard out; it means nothing but when PAUSED."""
         self._asked: WordsWanted | None = None
         """The question that is open; None unless WEIGHING."""
 
@@ -266,6 +270,7 @@ class Interruption:
         proven = proven or self._reached(self._no_echo_s, options.faint_confirm_s)
         if proven or self._found or self._reached(self._speech_s, options.doubtful_confirm_s):
             self._move(Signal.CONFIRMED)
+            self._paused_at = self._now
             return [Pause(self._now, self._began), *self._hear_out()]
         if self._reached(self._now - self._suspicious_until, _CLEAR_S):
             self._move(Signal.CLEARED)
@@ -276,7 +281,8 @@ class Interruption:
     def _hear_out(self) -> list[InterruptionEvent]:
         if self._reached(self._proven_s, self._options.talking_s):
             return self._stop(StopReason.TALKING)
-        if not self._reached(self._now - self._voiced_until, _SILENT_S):
+        endless = self._reached(self._now - self._paused_at, _LONGEST_S)
+        if not (endless or self._reached(self._now - self._voiced_until, _SILENT_S)):
             return []
         if not (self._found or self._reached(self._no_echo_s, self._options.confirm_s)):
             return self._dismiss()  # it fell silent with the loudspeaker: the assistant's own voice
@@ -289,7 +295,7 @@ class Interruption:
         assert self._asked is not None  # noqa: S101 - set on entering WEIGHING
         if self._speaking:
             self._move(Signal.SPOKE_ON)
-            self._asked = None
+            self._asked, self._paused_at = None, self._now
             return self._hear_out()
         if self._now >= self._asked.answer_by - _ROUNDING_S:
             return self._decide_by_duration()

@@ -218,7 +218,8 @@ class Listener:
         options = replace(self._options, start_timeout_s=patience_s + max(head_start_s, 0.0))
         self._endpointer = Endpointer(options, origin / CAPTURE_RATE, pauses=self._pauses)
         self._endpointer.held = self._held
-        return self._decide(tuple(self._moments))
+        known = self._endpointer.begin_speaking() if is_speech else []
+        return [*known, *self._decide(tuple(self._moments))]
 
     def configure(self, options: EndpointingOptions, *, threshold: float = 0.5) -> None:
         """For utterances that begin from now on. ``threshold``: of the speech gate, 0 to 1.

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from voicemode.audio import AudioChunk
 from voicemode.core.endpointing import FrameFacts
+from voicemode.core.hindsight import PAUSE_S
 from voicemode.core.interruption import (
     DUCK_DB,
     Duck,
@@ -83,6 +84,9 @@ class BargeIn:
         """None before the message was audible."""
         self._decided: asyncio.Queue[InterruptionEvent] = asyncio.Queue()
         self._asking: set[asyncio.Task[None]] = set()
+        self._spoke_since = 0.0
+        self._spoke_until: float | None = None
+        """When somebody spoke before the first sound, in seconds of ``time.monotonic()``; None where nobody did."""
         self._by_key = False
         """Paused by key: what is said meanwhile is not for us."""
         self.stopped: Stop | None = None
@@ -103,6 +107,8 @@ class BargeIn:
 
     def heard_frames(self, facts: Sequence[FrameFacts], overheard: Sequence[Overheard], ends_at: float) -> None:
         """What the microphone heard without the loudspeaker, and what was overheard of both."""
+        if self._speaker.first_sound_at is None:
+            self._hear_before(facts, ends_at)
         if self._by_key or self._speaker.first_sound_at is None or not self._is_open():
             return
         if self._interruption is None:
@@ -112,6 +118,19 @@ class BargeIn:
             if self.stopped is not None:
                 return
             self._act(self._interruption.push(near_end(frame, other)))
+
+    def _hear_before(self, facts: Sequence[FrameFacts], ends_at: float) -> None:
+        """Before the loudspeaker sounds there is nobody else who could speak."""
+        if facts and facts[-1].gate_open:
+            began = ends_at - facts[-1].gate_age_s
+            if self._spoke_until is None or began > self._spoke_until + PAUSE_S:
+                self._spoke_since = began
+            self._spoke_until = ends_at
+
+    def _speech_began(self, stop: Stop) -> float:
+        """It may have begun before the message did."""
+        goes_on = self._spoke_until is not None and stop.speech_began <= self._spoke_until - self._listening.anchor + PAUSE_S
+        return self._spoke_since - self._listening.anchor if goes_on else stop.speech_began
 
     def stop(self, *, skip: bool = False) -> None:
         """By key: end the message, and listen. ``skip``: nobody wants to speak, only to hear no more. Idempotent."""
@@ -154,7 +173,7 @@ class BargeIn:
         if self.asked_at is not None:
             listening.begin_at(self.asked_at)
         elif self.stopped is not None:
-            listening.begin_with_speech(self.stopped.speech_began)
+            listening.begin_with_speech(self._speech_began(self.stopped))
 
     async def run(self) -> Stop:
         """Do what is decided. Returns when the message was stopped; cancel it when the message has ended by itself."""

@@ -41,7 +41,7 @@ from voicemode.wire.control import ControlAction, ControlAnswer, ControlState
 __all__ = ["Exchange"]
 
 _HOLD_ON_S = 300.0
-"""How long somebody who said "hold on" may be silent. The client's patience ends earlier, and it gets a handle to go on."""
+"""How long somebody who said "hold on" may be silent. The client's patience ends earlier; it gets a handle to go on."""
 _SPEEDS = (0.25, 4.0)
 """As in ``SpeechRequest.speed``."""
 
@@ -98,11 +98,13 @@ class Exchange:
         return self._result(Status.SPOKEN)
 
     def finish_listening(self) -> None:
-        """Take what was heard so far as the utterance; a message that is paused ends. Harmless at any other time."""
+        """Take what was heard so far as the utterance. Who only tells something goes on, unless that is paused."""
+        if self._barge_in is not None and (self._listening is not None or self.state is ControlState.PAUSED):
+            self._barge_in.stop(skip=True)
+            if self._listening is not None:
+                self._barge_in.hand_over(self._listening)
         if self._listening is not None:
             self._listening.finish()
-        if self._barge_in is not None and self.state is ControlState.PAUSED:
-            self._barge_in.stop(skip=True)
 
     # -- by key
 
@@ -126,8 +128,9 @@ class Exchange:
             case ControlAction.PAUSE | ControlAction.RESUME | ControlAction.STOP | ControlAction.SKIP:
                 return await self._control_message(action)
             case ControlAction.TALK_START:
-                if self._listening is None:
-                    return ControlAnswer(ok=False, state=self.state, detail="nobody was asked to speak")
+                if self._listening is None or self._thinking:
+                    why = "your words are being written down" if self._thinking else "nobody was asked to speak"
+                    return ControlAnswer(ok=False, state=self.state, detail=why)
                 self._listening.hold()
                 if self._barge_in is not None:
                     self._barge_in.stop()
@@ -208,6 +211,10 @@ class Exchange:
             # A door, a cough, a chair: somebody made a sound and said nothing. The person may still be thinking.
             outcome = await listening.again(outcome, start_timeout_s=patience_s)
         await microphone.close()
+        if isinstance(outcome, Heard) and outcome.lost is not None:
+            if not (transcript and transcript.text):
+                raise outcome.lost
+            self._writing.failed[str(outcome.lost)] = None
         if isinstance(outcome, NothingHeard) and outcome.only_zeros:
             raise MicrophoneSilentError(microphone.name)
         ended_by = str(outcome.reason.value) if isinstance(outcome, Heard) else ""
@@ -294,10 +301,9 @@ class Exchange:
         )
 
     def _is_backchannel(self, text: str) -> bool:
-        unheard = "" if self._saying is None else self._saying.unheard_now
-        if answers_early(text, self._request.message, unheard, language=self._request.language):
-            return False
-        return is_backchannel(text, self._phrases, offered=self._offered)
+        unheard = self._saying.unheard_now if self._saying else ""
+        early = answers_early(text, self._request.message, unheard, language=self._request.language)
+        return not early and is_backchannel(text, self._phrases, offered=self._offered)
 
     # -- listening.Attendant
 

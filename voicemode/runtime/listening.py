@@ -30,6 +30,7 @@ from voicemode.core.endpointing import (
 )
 from voicemode.core.level import LOWEST_DBFS
 from voicemode.core.listener import Listener
+from voicemode.errors import DeviceLostError
 from voicemode.interfaces import CapturedBlock, Microphone, Transcript, TurnScorer
 from voicemode.runtime.ear import Ear, Overheard
 from voicemode.runtime.live_words import LiveWords
@@ -82,6 +83,8 @@ class Heard:
     """When the silence had lasted long enough."""
     reason: EndReason
     transcription: asyncio.Task[Transcript]
+    lost: DeviceLostError | None = None
+    """What ended it, where the microphone went away in the middle of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ class Listening:
         self._finish_at: float | None = None
         """What was in the air after that is no part of the utterance; None while it may go on."""
         self._finish_reason = EndReason.SOURCE_ENDED
+        self._lost: DeviceLostError | None = None
 
     def begin_at(self, instant: float) -> None:
         """From ``instant`` (``time.monotonic()``) on the person is expected to speak."""
@@ -210,7 +214,10 @@ class Listening:
         return await self.run()
 
     async def _next_events(self) -> Sequence[EndpointEvent]:
-        block = await self._microphone.read()
+        try:
+            block = await self._microphone.read()
+        except DeviceLostError as error:
+            return self._without_microphone(error)
         events: Sequence[EndpointEvent] = ()
         if block is not None:
             events = self._hear(block)
@@ -220,6 +227,14 @@ class Listening:
         if block is None or (self._finish_at is not None and block.captured_at + block.chunk.seconds >= self._finish_at):
             events += self._listener.finish(self._finish_reason)
             self._listener.held = False
+        return events
+
+    def _without_microphone(self, error: DeviceLostError) -> Sequence[EndpointEvent]:
+        """What was said before it went away was said. Raises the error where that was nothing."""
+        events = [*self._begin_if_due(), *self._listener.finish()]
+        if not any(isinstance(event, TurnEnded) for event in events):
+            raise error
+        self._lost = error
         return events
 
     def _hear(self, block: CapturedBlock) -> Sequence[EndpointEvent]:
@@ -326,6 +341,7 @@ class Listening:
             self.anchor + event.at,
             event.reason,
             transcription,
+            self._lost,
         )
 
     def _drop_speculation(self) -> None:
