@@ -17,7 +17,7 @@ from voicemode.core.holdback import MARGIN_S, hold_s
 from voicemode.engines.file_audio import FileSpeaker
 from voicemode.errors import EndpointError, RequestError, SpeechFailedError, VoicemodeError
 from voicemode.interfaces import SpeechRequest, Synthesizer
-from voicemode.runtime.playback import Player, Spoken, speak
+from voicemode.runtime.playback import Placed, Player, Spoken, speak
 
 pytestmark = pytest.mark.anyio
 
@@ -236,6 +236,20 @@ class TestDying:
         assert story == [0, 1, 2, 12, 13, 14, 15]
         assert dict(speaker.story())[2] < 1.9
         assert [dict(speaker.story())[piece] for piece in (12, 13, 14, 15)] == [2.0] * 4
+
+    @pytest.mark.parametrize("breaks", [{(0, 0): 15}, {(0, 2): 18}, {(0, 0): 15, (1, 0): 12}])
+    async def test_what_was_heard_of_the_broken_piece_counts_in_where_the_rest_is(
+        self, breaks: dict[tuple[int, int], int]
+    ) -> None:
+        """Else what was heard of an interrupted message would be told too much."""
+        speaker, placed = Loudspeaker(), list[Placed]()
+        request = SpeechRequest("", voice="v")
+        await speak(PIECES, request, Engines(breaks, pace=1.05), speaker, lambda _: None, placed=placed, clock=_now)
+        begins, position = dict[int, float](), 0.0
+        for value, seconds in speaker.story():
+            begins[value % 10] = position  # of a piece that was begun twice, the second time
+            position += seconds
+        assert [place.start_s for place in placed] == pytest.approx([begins[piece] for piece in range(6)], abs=CHUNK_S)
 
     async def test_several_in_the_same_piece(self) -> None:
         """Each is replaced by the next, as long as there is one."""

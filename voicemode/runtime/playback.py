@@ -138,7 +138,7 @@ class _Message:
                 self._note_failed(*synthesis.failed, error.problem)
                 if synthesis.engine in broken:
                     raise SpeechFailedError("text-to-speech", [*broken.values()]) from error
-                broken[synthesis.engine] = error
+                broken[synthesis.engine], mark = error, outlet.mark
             except SpeechFailedError as error:
                 if not broken:
                     raise
@@ -184,7 +184,7 @@ class _Outlet:
 
     def __init__(self, speaker: Player, mark: int, place: Placed, *, holds: bool) -> None:
         """``mark`` is the loudspeaker's before the piece, ``holds`` whether there may be enough to play without it."""
-        self._speaker, self._mark, self._place = speaker, mark, place
+        self._speaker, self.mark, self._place = speaker, mark, place
         self.repeats = speaker.mark() != mark
         """A part of the piece was queued already, by an engine that broke off."""
         self._is_open = not holds and not self.repeats
@@ -207,11 +207,19 @@ class _Outlet:
         held, self._held = self._held, []
         if held and self.repeats:
             self.repeats = False
-            self._speaker.withdraw(self._mark)
+            self._place.start_s += self._withdraw()
             self._place.sound.clear()
         for chunk in held:
             await self._speaker.play(chunk)
             self._place.sound.append(chunk)
+
+    def _withdraw(self) -> float:
+        """Take back what was queued of the broken piece; how many seconds of it were heard, or cannot be taken back."""
+        queued = self._speaker.mark() - self.mark
+        self._speaker.withdraw(self.mark)
+        kept = self._speaker.mark() - self.mark
+        self.mark += kept
+        return sum(chunk.seconds for chunk in self._place.sound) * kept / queued
 
 
 class _Chunks:
