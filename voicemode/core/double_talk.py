@@ -63,8 +63,9 @@ _LIKELY = 0.5
 """Evidence, of a frame that counts as spoken in what is learnt of the echo, though nobody is proven yet."""
 _WORTH_A_LOOK = 0.1
 """Evidence, of a frame whose pitch is looked for."""
-_HARDLY = 0.1
-"""In power, what is left over the microphone: the filter takes 15 to 25 dB of an echo that it has learnt."""
+_HARDLY = 0.3
+"""In power, what is left over the microphone: the filter takes 15 to 25 dB of an echo that it has learnt, and leaves 0.2 where
+somebody 6 dB under it speaks at the same time."""
 _PITCH_FRAMES = 5
 """What that takes: 50 ms, two periods of the lowest voice and a little more."""
 _PROVEN_FRAMES = 30
