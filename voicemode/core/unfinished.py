@@ -39,7 +39,7 @@ def text_cue(text: str, question: Question) -> TextCue:
     spoken = " ".join(words)
     if question.asked is Asked.CHOICE and spoken in question.options:
         return TextCue.CLOSED
-    if text.rstrip().endswith(_GOING_ON):
+    if text.rstrip().endswith(_GOING_ON) or (question.asked is Asked.SPELLING and _in_capitals(text)):
         return TextCue.OPEN
     languages = likely_languages(words, question.language)
     if len(languages) > 1 and len(words) == 1:
@@ -54,7 +54,7 @@ def _cue_in(table: TurnWords | None, words: tuple[str, ...], spoken: str, questi
         return TextCue.UNKNOWN
     if _ends(spoken, table.closed_endings):
         return TextCue.CLOSED
-    if _spells(words, table) or _counts_on(words, question, table) or _breaks_off(words, spoken, table):
+    if _spells(words, question, table) or _counts_on(words, question, table) or _breaks_off(words, spoken, table):
         return TextCue.OPEN
     return _answer(words, question, table)
 
@@ -75,10 +75,18 @@ def _breaks_off(words: tuple[str, ...], spoken: str, table: TurnWords) -> bool:
     return last in table.open_words or (last in table.stranded and not asks)
 
 
-def _spells(words: tuple[str, ...], table: TurnWords) -> bool:
-    """Two letters one after the other: a third may follow. "S-M-I" is three."""
+def _spells(words: tuple[str, ...], question: Question, table: TurnWords) -> bool:
+    """Two letters one after the other: a third may follow. "S-M-I" is three. Who was asked to spell begins with one."""
     parts = [part for word in words for part in word.split("-")]
-    return len(parts) > 1 and all(len(part) == 1 and part.isalpha() and part not in table.digits for part in parts[-2:])
+    least = 1 if question.asked is Asked.SPELLING else 2
+    letters = all(len(part) == 1 and part.isalpha() and part not in table.digits for part in parts[-least:])
+    return len(parts) >= least and letters
+
+
+def _in_capitals(text: str) -> bool:
+    """How some transcribers write letters that are said one after the other."""
+    last = text.split()[-1].strip(".,!?")
+    return len(last) > 1 and last.isalpha() and last.isupper()
 
 
 def _counts_on(words: tuple[str, ...], question: Question, table: TurnWords) -> bool:
