@@ -228,6 +228,17 @@ def test_an_echo_that_is_heard_before_its_cause_is_not_taken_for_none() -> None:
         assert echo(lag) is not Echo.KNOWN
 
 
+def test_where_no_echo_is_found_there_is_none() -> None:
+    """Known after a second of sound, and not where one was found."""
+    far, lag = voice(3.0, 12), EchoLag()
+    assert not EchoLag().absent
+    aligned(lag, voice(3.0, 13, level=20.0), far)
+    assert lag.absent
+    with_echo = EchoLag()
+    aligned(with_echo, later(far, 0.06), far)
+    assert not with_echo.absent
+
+
 def test_an_echo_that_is_gone_is_taken_for_none_soon() -> None:
     """Headphones were put on: the microphone is silent but for the room."""
     far, lag = voice(5.0, 12), EchoLag()

@@ -13,6 +13,21 @@ from voicemode.audio import Samples
 from voicemode.runtime.result import Status, TurnRequest, TurnResult
 
 
+def test_with_headphones_nothing_can_come_back(tmp_path: Path) -> None:
+    """Who takes what is being offered, in the words that are just audible, interrupts."""
+    offer = "There are many things that you can have. You may say I want tea please or something else that is there."
+    scene = Scene(tmp_path, echo_db=-90.0)
+
+    async def scenario() -> TurnResult:
+        _, task = scene.begin(TurnRequest(message=offer))
+        await scene.audible_for(word_begins(offer)[-6])
+        scene.room.speak(said("I want tea please"))
+        return await task
+
+    result = in_virtual_time(scenario)
+    assert (result.status, result.text) == (Status.INTERRUPTED, "I want tea please")
+
+
 class TestLateLoudspeaker:
     """A busy machine plays the end of a message later than it says; then it sounds like somebody who answers."""
 

@@ -139,6 +139,11 @@ class EchoLag:
         return not self._unproven
 
     @property
+    def absent(self) -> bool:
+        """Was no echo found though it was looked for long enough? So it is with headphones."""
+        return self._lag is None and not self._unproven
+
+    @property
     def delay_s(self) -> float:
         """By how much the far end is delayed now."""
         return self._delay / CAPTURE_RATE

@@ -5,6 +5,7 @@ Only what was audible at the same time can have come back. Whoever speaks later 
 
 from __future__ import annotations
 
+from voicemode.core.echo_path import EchoPath
 from voicemode.core.latency import Mark
 from voicemode.core.own_words import is_own_voice
 from voicemode.runtime.barge_in import BargeIn
@@ -24,8 +25,8 @@ _TRAILING_S = 1.0
 class ComeBack:
     """One message's."""
 
-    def __init__(self, log: TurnLog) -> None:
-        self._log = log
+    def __init__(self, log: TurnLog, path: EchoPath) -> None:
+        self._log, self._path = log, path
         self._cut = False
         """Was the message broken off?"""
         self._overlap = ""
@@ -34,6 +35,10 @@ class ComeBack:
     def cut(self, barge_in: BargeIn) -> None:
         """The message was broken off, by voice or by key: a key is pressed by somebody, whatever was audible then."""
         self._cut, self._overlap = True, barge_in.overlap if barge_in.by_voice else ""
+
+    def audible(self, saying: Saying, start_s: float, end_s: float) -> str:
+        """What of the message can have come back, of what was audible between two positions: nothing, with headphones."""
+        return "" if self._path.lag.absent else saying.audible(start_s, end_s)
 
     def explains(self, text: str, heard: Heard, saying: Saying | None) -> bool:
         """Are these words of an utterance the message's own? To be asked of one after the other, the first one first."""

@@ -59,7 +59,7 @@ class Exchange:
         self._barge_in: BargeIn | None = None
         """None while nothing is said that could be stopped."""
         self._scorer = ""
-        self._come_back = ComeBack(log)
+        self._come_back = ComeBack(log, parts.session.echo_path)
         self._clipped = False
         self._thinking = False
         """Are words being found that the turn waits for?"""
@@ -296,7 +296,7 @@ class Exchange:
             residual=self._parts.session.residual,
             transcribe=self._writing.snippet,
             replay_from=saying.replay_from,
-            audible=saying.audible,
+            audible=lambda start_s, end_s: self._come_back.audible(saying, start_s, end_s),
             is_open=lambda: saying.is_open,
         )
 
