@@ -63,8 +63,8 @@ sometimes nothing for a second after samples were lost."""
 _LOUDNESS_SMOOTHING = 0.03
 """Of the powers of microphone and playback, and of what the canceller takes away, in audible frames: over 0.3 s."""
 _STILL_HEARD = 0.25
-"""In power, the microphone over playback, relative to what it was when the echo was found: it is as good as there still. With
-headphones the microphone is 20 dB softer at least."""
+"""In power, the microphone over playback, relative to what it was when the echo was found: it is as good as there still.
+6 dB are left to the syllables; chosen, not swept."""
 _LOW_HZ, _HIGH_HZ = 150.0, 5_000.0
 """Where voices and small loudspeakers have something to say."""
 

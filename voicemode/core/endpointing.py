@@ -52,7 +52,7 @@ __all__ = [
 _LEAST_SPEECH_S = 0.12
 """Less open gate than this in total is a cough or a click; "no" opens it for 0.2 s."""
 _LEAST_HELD_S = 0.2
-"""Sound louder than the room, for so long in total while a key is held, is speech: the click of the key is shorter."""
+"""Sound louder than the room, for so long in total while a key is held, is speech, and no click of the key. Chosen."""
 _AFTER_BEGIN_S = 1.0
 """It counts from then on: an utterance is looked for from half a second before its turn, and a loudspeaker that fell silent
 there is heard for up to half a second after it."""

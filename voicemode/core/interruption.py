@@ -47,7 +47,7 @@ _LOOK_BACK_S = 1.0
 _STUBBORN_S = 2.0
 """A suspicion that has lasted so long without a word is learnt as echo, so that playback does not stay ducked for ever."""
 _LONGEST_S = 3.0
-"""Sound that is neither speech nor silent for so long, such as music: it is asked for its words without waiting for its end."""
+"""Sound that is neither speech nor silent for so long, such as music: its words are asked for before it ends. Chosen."""
 _SILENT_S = 0.25
 """Silence after which the person is taken to have fallen silent, so that their words are worth reading."""
 _ROUNDING_S = 1e-6

@@ -1,12 +1,12 @@
 """Where playback stands while somebody may interrupt it, and what may follow. ::
 
-          ┌─────────CLEARED────────┐
-          v                        │
-PLAYING ──SUSPECTED──> DUCKED ─────┘
-   ^                    │
-   │                CONFIRMED
-   │                    v
-   └──DISMISSED── PAUSED <──RESUMED / FELL_SILENT──> WEIGHING ──DISMISSED──> PLAYING
+              ┌─────────CLEARED────────┐
+              v                        │
+    PLAYING ──SUSPECTED──> DUCKED ─────┘
+       ^                    │
+       │                CONFIRMED
+       │                    v
+       └──DISMISSED── PAUSED <──RESUMED / FELL_SILENT──> WEIGHING ──DISMISSED──> PLAYING
 
 Every state but STOPPED leads to STOPPED by INTERRUPTED.
 """

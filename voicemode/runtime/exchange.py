@@ -27,8 +27,8 @@ from voicemode.events import Interrupted, ListeningStarted, MicrophoneQuiet
 from voicemode.interfaces import Microphone, SpeechDetector, SpeechRequest, Transcript
 from voicemode.runtime.acknowledgement import acknowledged
 from voicemode.runtime.barge_in import BargeIn, Overhearing
-from voicemode.runtime.come_back import ComeBack
 from voicemode.runtime.ear import Ear, Overheard
+from voicemode.runtime.echoed_words import EchoedWords
 from voicemode.runtime.endpointing_for import endpointing_for
 from voicemode.runtime.listening import Heard, Listening, NothingHeard
 from voicemode.runtime.parts import TurnParts
@@ -59,7 +59,7 @@ class Exchange:
         self._barge_in: BargeIn | None = None
         """None while nothing is said that could be stopped."""
         self._scorer = ""
-        self._come_back = ComeBack(log, parts.session.echo_path)
+        self._echoed = EchoedWords(log, parts.session.echo_path)
         self._clipped = False
         self._thinking = False
         """Are words being found that the turn waits for?"""
@@ -176,7 +176,7 @@ class Exchange:
         await _reap(saying)
         if self._saying is not None and barge_in is not None:
             await self._saying.cut(barge_in.played_s or 0.0)
-            self._come_back.cut(barge_in)
+            self._echoed.cut(barge_in)
         self._log.tell(Interrupted(self._log.now()))
 
     async def _converse(self, stack: contextlib.AsyncExitStack) -> TurnResult:
@@ -196,7 +196,7 @@ class Exchange:
             async with acknowledged(self._parts, self._log):
                 transcript = await self._words_of(outcome)
             self._thinking = False
-            if self._come_back.explains(transcript.text, outcome, self._saying):
+            if self._echoed.explains(transcript.text, outcome, self._saying):
                 transcript = replace(transcript, text="")
             if transcript.confidence != "low":
                 self._parts.session.understood(transcript.text)
@@ -296,7 +296,7 @@ class Exchange:
             residual=self._parts.session.residual,
             transcribe=self._writing.snippet,
             replay_from=saying.replay_from,
-            audible=lambda start_s, end_s: self._come_back.audible(saying, start_s, end_s),
+            audible=lambda start_s, end_s: self._echoed.audible(saying, start_s, end_s),
             is_open=lambda: saying.is_open,
         )
 

@@ -13,7 +13,7 @@ from voicemode.runtime.listening import Heard
 from voicemode.runtime.saying import Saying
 from voicemode.runtime.turn_log import TurnLog
 
-__all__ = ["ComeBack"]
+__all__ = ["EchoedWords"]
 
 _LATEST_S = 0.5
 """By how much a busy machine plays the end of a message later than it says. Who answers in the words of that end needs longer:
@@ -22,7 +22,7 @@ _TRAILING_S = 1.0
 """How long an engine may be silent behind the last word."""
 
 
-class ComeBack:
+class EchoedWords:
     """One message's."""
 
     def __init__(self, log: TurnLog, path: EchoPath) -> None:
