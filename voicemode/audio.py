@@ -6,13 +6,14 @@ Only the sample rate varies, so it travels with the samples.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CAPTURE_RATE", "FULL_SCALE", "AudioChunk", "AudioFormat", "Samples"]
+__all__ = ["CAPTURE_RATE", "FULL_SCALE", "AudioChunk", "AudioFormat", "Samples", "WordOnset", "join_onsets"]
 
 Samples: TypeAlias = npt.NDArray[np.int16]
 """Mono PCM: dtype int16, shape (n,)."""
@@ -42,6 +43,16 @@ class AudioFormat:
         return self.sample_rate * self.channels * 2
 
 
+@dataclass(frozen=True, slots=True)
+class WordOnset:
+    """Where a word of a spoken text begins in its sound, as the engine aligned it."""
+
+    character: int
+    """Of the text, the first of the word; the first of the text is 0."""
+    at_s: float
+    """Seconds after the first sample of the sound that it comes with."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioChunk:
     """A stretch of sound."""
@@ -50,6 +61,8 @@ class AudioChunk:
     """Mono PCM: dtype int16, shape (n,)."""
     sample_rate: int
     """Hertz, > 0."""
+    onsets: tuple[WordOnset, ...] = ()
+    """Of speech, what became known with this stretch: words that begin in it or close to it. Empty where no engine tells."""
 
     def __post_init__(self) -> None:
         if self.samples.dtype != np.int16 or self.samples.ndim != 1:
@@ -69,3 +82,13 @@ class AudioChunk:
     def pcm(self) -> bytes:
         """Little-endian 16-bit PCM, as files and sockets carry it."""
         return self.samples.astype("<i2", copy=False).tobytes()
+
+
+def join_onsets(chunks: Iterable[AudioChunk]) -> tuple[WordOnset, ...]:
+    """Of all of them, in seconds after the first sample of the first one."""
+    found: list[WordOnset] = []
+    before_s = 0.0
+    for chunk in chunks:
+        found += (WordOnset(onset.character, before_s + onset.at_s) for onset in chunk.onsets)
+        before_s += chunk.seconds
+    return tuple(found)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Literal, TypeAlias
 
-from voicemode.audio import Samples
+from voicemode.audio import Samples, WordOnset
 from voicemode.dialogue_tools import Tool, ToolCall, ToolHostCommand, ToolHostReport, ToolResult
 from voicemode.playout import PlayoutSound
 
@@ -294,6 +294,8 @@ class AnswerAudio:
     samples: Samples
     text: str = ""
     """The words that begin with this chunk; "" where it goes on with words that began before."""
+    onsets: tuple[WordOnset, ...] = ()
+    """Which of these words, or of those that began before, begin where; as ``AudioChunk.onsets``."""
 
 
 @dataclass(frozen=True, slots=True)

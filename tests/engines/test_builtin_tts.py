@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from voicemode.audio import AudioChunk
+from voicemode.audio import AudioChunk, join_onsets
 from voicemode.engines import builtin
 from voicemode.engines import worker as worker_module
 from voicemode.engines.builtin_tts import MAX_CHARACTERS, BuiltinSynthesizer
@@ -68,6 +68,22 @@ def seconds_of(*requests: SpeechRequest) -> list[float]:
 def test_a_sentence_becomes_sound() -> None:
     """About as long as a person takes, in chunks of 60 ms at 22.05 kHz."""
     assert 1 < seconds_of(SpeechRequest(SENTENCE))[0] < 4
+
+
+def test_it_tells_where_each_word_begins() -> None:
+    """By the character of the text, umlauts and quotation marks counted as one each, in the stretch of sound where it does."""
+    text = 'Grüße: "1984", so schön'
+
+    async def use(synthesizer: BuiltinSynthesizer) -> list[AudioChunk]:
+        return [chunk async for chunk in synthesizer.synthesize(SpeechRequest(text, language="de"))]
+
+    chunks = with_synthesizer(use)
+    told = join_onsets(chunks)
+    words = [onset for onset in told if not text[max(onset.character - 1, 0)].isalnum() or onset.character == 0]
+    assert [text[onset.character :].split()[0] for onset in words] == ["Grüße:", '1984",', "so", "schön"]
+    assert len(told) > len(words)  # of a number, each word that it is read as
+    assert [onset.at_s for onset in told] == sorted(onset.at_s for onset in told)
+    assert all(-0.001 <= onset.at_s <= chunk.seconds for chunk in chunks for onset in chunk.onsets)
 
 
 def test_speed_changes_the_length() -> None:

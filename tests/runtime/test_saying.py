@@ -86,6 +86,23 @@ def test_a_cut_tells_what_was_heard_to_one_word(words: int) -> None:
     assert len(heard.split()) == pytest.approx(words, abs=1)
 
 
+@pytest.mark.parametrize("words", range(1, 8))
+def test_an_engine_that_tells_its_words_is_believed(words: int) -> None:
+    """However unevenly it speaks, a cut at the end of a word is told exactly, and what goes on begins with a word."""
+    begins = word_begins(PIECES[1], drawls=True)
+    goes_on: list[float] = []
+
+    async def scenario(booth: Booth) -> None:
+        booth.voice = WordSynthesizer(drawls=True)
+        await booth.cut_after(begins[words] - 0.03)
+        goes_on.append(booth.saying.replay_from(begins[words] - 0.03))
+
+    heard, unheard = in_booth(scenario, pieces=PIECES[1:]).saying.heard
+    assert heard.split() == PIECES[1].split()[:words]
+    assert unheard.split() == " ".join(PIECES[1:]).split()[words:]
+    assert goes_on == pytest.approx([begins[words - 1]], abs=0.001)
+
+
 def test_pieces_that_no_engine_had_begun_are_unheard() -> None:
     """Cut before the first sound, and with an engine that is still thinking."""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from itertools import groupby
 
 import numpy as np
 
-from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples
+from voicemode.audio import CAPTURE_RATE, AudioChunk, Samples, WordOnset
 from voicemode.core.level import rms_dbfs
 from voicemode.errors import VoicemodeError
 from voicemode.interfaces import SpeechRequest, Transcript, TranscriptionRequest
 from voicemode.testing import FakeSynthesis, FakeSynthesizer, tone
 
-__all__ = ["ASSISTANT", "COUGH", "WordSynthesizer", "WordTranscriber", "said", "word_begins", "words_in"]
+__all__ = ["ASSISTANT", "COUGH", "DRAWL", "WordSynthesizer", "WordTranscriber", "said", "word_begins", "words_in"]
 
 _WORDS = ("mhm", "no", "I", "want", "tea", "stop", "repeat", "that", "hold", "on", "louder", "slower", "yes", "please")
 _PITCH = {word: 200.0 + 100.0 * number for number, word in enumerate(_WORDS)}
@@ -24,6 +25,7 @@ ASSISTANT = "(assistant)"
 COUGH = tone(0.3, hertz=_COUGH_HERTZ)
 """A sound without words."""
 _LETTER_S = 0.06
+DRAWL = 5
 _WINDOW = CAPTURE_RATE // 50
 _AUDIBLE_DBFS = -40.0
 
@@ -81,17 +83,28 @@ def _word_in(window: Samples) -> str:
 
 class _WordSynthesis(FakeSynthesis):
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
-        for word in self.request.text.split():
+        drawls = isinstance(self.owner, WordSynthesizer) and self.owner.drawls
+        for number, found in enumerate(re.finditer(r"\S+", self.request.text)):
             if self.closed:
                 return
             self.given += 1
             await asyncio.sleep(0)
-            sound = tone(_LETTER_S * len(word) / self.request.speed, hertz=_ASSISTANT_HERTZ)
-            yield AudioChunk(np.concatenate([sound, np.zeros(round(_pause_s(word) * CAPTURE_RATE), np.int16)]), CAPTURE_RATE)
+            letter_s = _LETTER_S * (DRAWL if drawls and number % 2 else 1) / self.request.speed
+            sound = tone(letter_s * len(found[0]), hertz=_ASSISTANT_HERTZ)
+            pause = np.zeros(round(_pause_s(found[0]) * CAPTURE_RATE), np.int16)
+            onsets = (WordOnset(found.start(), 0.0),) if drawls else ()
+            yield AudioChunk(np.concatenate([sound, pause]), CAPTURE_RATE, onsets)
 
 
 class WordSynthesizer(FakeSynthesizer):
     """Speaks each word as a tone as long as it is written, with silence behind it."""
+
+    def __init__(self, *, drawls: bool = False) -> None:
+        """``drawls``: each second word of a piece takes ``DRAWL`` times as long as it is written, and it tells
+        where each begins.
+        """
+        super().__init__()
+        self.drawls = drawls
 
     def synthesize(self, request: SpeechRequest) -> FakeSynthesis:
         self.requests.append(request)
@@ -99,12 +112,12 @@ class WordSynthesizer(FakeSynthesizer):
         return self.syntheses[-1]
 
 
-def word_begins(message: str) -> list[float]:
-    """Where each word of the message begins, in seconds of its sound."""
+def word_begins(message: str, *, drawls: bool = False) -> list[float]:
+    """Where each word of the message, or of a piece that is drawled, begins, in seconds of its sound."""
     begins, at = [], 0.0
-    for word in message.split():
+    for number, word in enumerate(message.split()):
         begins.append(at)
-        at += _LETTER_S * len(word) + _pause_s(word)
+        at += _LETTER_S * (DRAWL if drawls and number % 2 else 1) * len(word) + _pause_s(word)
     return begins
 
 

@@ -8,14 +8,14 @@ pace of what was spoken before.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from voicemode.audio import Samples
+from voicemode.audio import Samples, WordOnset
 
-__all__ = ["Heard", "Piece", "Silence", "WordTime", "find_silences", "heard_until", "seconds_per_letter", "snap_back"]
+__all__ = ["Heard", "Piece", "Silence", "find_silences", "heard_until", "seconds_per_letter", "snap_back"]
 
 _SECONDS_PER_LETTER = 0.059
 """Measured with espeak-ng at 175 words a minute over English, German, Spanish and French; half a letter more for each word."""
@@ -48,21 +48,14 @@ _SNAP_S = 0.2
 _DIP_DB = 30.0
 """Quieter by so much than the loudest 5 % is silence, for synthetic speech, which has no noise."""
 _FRAME_S = 0.01
+_NEAR_ONSET_S = 0.1
+"""A silence that ends so long before a word begins is the pause before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
     """Where a piece's sound is silent, in seconds after its first sample."""
 
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class WordTime:
-    """A word as the engine aligned it, in seconds after the piece's first sample."""
-
-    text: str
     start_s: float
     end_s: float
 
@@ -76,8 +69,8 @@ class Piece:
     """Where it begins, in played seconds (``Speaker.played_s``)."""
     end_s: float | None = None
     """Where it ends; None while it is still being synthesized."""
-    words: tuple[WordTime, ...] = ()
-    """The engine's alignment; empty where it gives none."""
+    onsets: tuple[WordOnset, ...] = ()
+    """The engine's alignment, in order, as far as its sound has come; empty where it gives none."""
     silences: tuple[Silence, ...] = ()
     """Of the sound so far, as ``find_silences`` tells them; empty when nobody looked."""
 
@@ -119,7 +112,7 @@ def find_silences(samples: Samples, sample_rate: int, least_s: float = 0.03) -> 
 
 def seconds_per_letter(pieces: Sequence[Piece]) -> float:
     """The pace of the pieces whose end is known, pauses included; espeak-ng's own where there is none."""
-    ended = [(piece, piece.end_s) for piece in pieces if piece.end_s is not None and not piece.words]
+    ended = [(piece, piece.end_s) for piece in pieces if piece.end_s is not None]
     letters = sum(word.letters + word.pause for piece, _ in ended for word in _split(piece.text))
     seconds = sum(end_s - piece.start_s for piece, end_s in ended)
     return seconds / letters if letters and seconds > 0 else _SECONDS_PER_LETTER
@@ -153,14 +146,14 @@ def snap_back(pieces: Sequence[Piece], played_s: float, *, letter_s: float | Non
         return max(played_s, 0.0) if not pieces else min(played_s, pieces[0].start_s)
     piece, target_s = began[-1]
     ends = [piece.start_s + silence.end_s for silence in piece.silences if piece.start_s + silence.start_s <= played_s]
-    if piece.words or not ends:
+    if piece.onsets or not ends:
         return target_s
     nearest_s = min(ends, key=lambda end_s: abs(end_s - target_s))
     return min(nearest_s, played_s) if abs(nearest_s - target_s) <= _SNAP_S else target_s
 
 
 def _pace(pieces: Sequence[Piece], letter_s: float | None) -> float:
-    known = any(piece.end_s is not None and not piece.words for piece in pieces)
+    known = any(piece.end_s is not None for piece in pieces)
     return letter_s if letter_s is not None and not known else seconds_per_letter(pieces)
 
 
@@ -189,12 +182,12 @@ def _pause(word: str) -> float:
 
 def _timed(piece: Piece, pace_s: float) -> list[_Word]:
     words = _split(piece.text)
-    if piece.words:
-        return _aligned(piece, words, pace_s)
     end_s = None if piece.end_s is None else piece.end_s - piece.start_s
     begins_s = next((silence.end_s for silence in piece.silences if silence.start_s <= _FRAME_S), 0.0)
     if end_s is not None:
         end_s = next((quiet.start_s for quiet in piece.silences if quiet.end_s >= end_s - 2 * _FRAME_S), end_s)
+    if piece.onsets:
+        return _aligned(words, piece, begins_s, end_s, pace_s=pace_s)
     return _anchored(words, piece, begins_s, end_s, pace_s=pace_s)
 
 
@@ -273,27 +266,27 @@ def _matched(
     return min(ended, key=lambda way: way[0])[1]
 
 
-def _aligned(piece: Piece, words: list[_Word], pace_s: float) -> list[_Word]:
-    """Find the engine's words in the text; what it does not tell lies between its neighbours."""
-    known: dict[int, tuple[float, float]] = {}
-    position = 0
-    lowered = piece.text.lower()
-    for told in piece.words:
-        at = lowered.find(told.text.strip().lower(), position) if told.text.strip() else -1
-        index = next((index for index, word in enumerate(words) if word.start <= at < word.end), None)
-        if index is None:
-            continue
-        position = at + len(told.text.strip())
-        begins_s = known[index][0] if index in known else told.start_s
-        known[index] = (begins_s, told.end_s)
-    timed: list[_Word] = []
-    since_s, waiting = 0.0, list[_Word]()
-    for index, word in enumerate(words):
-        waiting.append(word)
-        if index in known:
-            begins_s, ends_s = known[index]
-            timed += _between(waiting[:-1], since_s, begins_s, pace_s, piece.start_s)
-            timed.append(replace(word, begins_s=begins_s + piece.start_s, ends_s=ends_s + piece.start_s))
-            since_s, waiting = ends_s, []
-    length_s = None if piece.end_s is None else piece.end_s - piece.start_s
-    return [*timed, *_between(waiting, since_s, length_s, pace_s, piece.start_s)]
+def _aligned(words: list[_Word], piece: Piece, begins_s: float, end_s: float | None, *, pace_s: float) -> list[_Word]:
+    """Words begin where the engine says; what it does not tell lies between its neighbours."""
+    laid: list[_Word] = []
+    done, since_s = 0, begins_s
+    for at, onset_s in _told(words, piece.onsets):
+        laid += _between(words[done:at], since_s, _fell_silent(piece, since_s, onset_s), pace_s, piece.start_s)
+        done, since_s = at, onset_s
+    return [*laid, *_between(words[done:], since_s, end_s, pace_s, piece.start_s)]
+
+
+def _told(words: list[_Word], onsets: Sequence[WordOnset]) -> Iterator[tuple[int, float]]:
+    """Which words the engine told, and when they begin; of one that it speaks as several, such as a number, the first."""
+    last, last_s = -1, 0.0
+    for onset in onsets:
+        at = next((at for at in range(last + 1, len(words)) if words[at].end > onset.character), None)
+        if at is not None and words[at].start <= onset.character and onset.at_s >= last_s:
+            yield at, onset.at_s
+            last, last_s = at, onset.at_s
+
+
+def _fell_silent(piece: Piece, since_s: float, onset_s: float) -> float:
+    """Where the words before an onset ended: where the silence before it begins, if there is one."""
+    quiet = [silence.start_s for silence in piece.silences if silence.start_s < onset_s <= silence.end_s + _NEAR_ONSET_S]
+    return max(since_s, min(quiet, default=onset_s))

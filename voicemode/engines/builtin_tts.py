@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from voicemode.audio import AudioChunk
+from voicemode.audio import AudioChunk, WordOnset
 from voicemode.engines.builtin import ESPEAK, require_builtin
 from voicemode.engines.espeak_voices import EspeakVoice, VoiceTable
 from voicemode.engines.worker import Worker
@@ -103,11 +103,15 @@ class BuiltinSynthesizer:
             "voice": (await self.voice_table()).choose(voice=request.voice, language=request.language),
             "words_per_minute": min(max(round(_WORDS_PER_MINUTE * request.speed), _SLOWEST), _FASTEST),
         }
+        before_s = 0.0
         async with self._worker.exchange(order, gap_s=_GAP_S) as answer:
             async for message in answer:
                 if message.payload:
                     samples = np.frombuffer(message.payload, dtype="<i2").astype(np.int16)
-                    chunks.put_nowait(AudioChunk(samples, message.header["sample_rate"]))
+                    onsets = tuple(WordOnset(character, at_s - before_s) for character, at_s in message.header["onsets"])
+                    chunk = AudioChunk(samples, message.header["sample_rate"], onsets)
+                    before_s += chunk.seconds
+                    chunks.put_nowait(chunk)
 
 
 class BuiltinSpeech:

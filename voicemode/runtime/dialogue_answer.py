@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from voicemode.answers import AnswerRequest, Finished, FinishReason, TextDelta, ToolDelta
-from voicemode.audio import Samples
+from voicemode.audio import Samples, WordOnset
 from voicemode.core.spoken_stream import SpokenStream
 from voicemode.dialogue import (
     AnswerAudio,
@@ -280,11 +280,11 @@ class Answer:
                 async with asyncio.timeout(_APOLOGY_S):
                     await self._speech.say(self._parts.apology)
 
-    def _sound(self, samples: Samples, words: str) -> None:
+    def _sound(self, samples: Samples, words: str, onsets: tuple[WordOnset, ...]) -> None:
         if words:
             self._unsaid.popleft()
             self._show(words)
-        self._tell(AnswerAudio(self.response_id, samples, words))
+        self._tell(AnswerAudio(self.response_id, samples, words, onsets))
 
     def _show(self, words: str) -> None:
         self._tell(AnswerText(self.response_id, f" {words}" if self.text else words))

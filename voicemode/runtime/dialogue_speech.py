@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from voicemode.audio import AudioChunk, Samples
+from voicemode.audio import AudioChunk, Samples, WordOnset
 from voicemode.core.heard import Piece, heard_until
 from voicemode.core.resample import StreamResampler
 from voicemode.errors import EndpointError, EngineError, SpeechFailedError, VoicemodeError
@@ -31,12 +31,12 @@ class Speech:
         self,
         synthesizer: Synthesizer,
         request: SpeechRequest,
-        emit: Callable[[Samples, str], None],
+        emit: Callable[[Samples, str, tuple[WordOnset, ...]], None],
         *,
         ahead_s: Callable[[], float],
         most_ahead_s: float,
     ) -> None:
-        """``request`` gives voice, speed and language. ``emit`` gets 24 kHz sound and the words that begin with it.
+        """``request`` gives voice, speed and language. ``emit`` gets 24 kHz sound, the words that begin with it, and when.
 
         ``ahead_s`` tells how much of what was emitted the person has still to hear; beyond ``most_ahead_s`` nothing is made.
         """
@@ -61,7 +61,7 @@ class Speech:
             )
             try:
                 async with contextlib.aclosing(synthesis):
-                    await self._pour(synthesis, label)
+                    await self._pour(synthesis, label, aligned=text == piece)
             except (EndpointError, EngineError) as error:
                 if synthesis.engine in broken:
                     raise SpeechFailedError("text-to-speech", [*broken.values()]) from error
@@ -77,21 +77,23 @@ class Speech:
             if spoken_s > 0:
                 text, label = heard_until([Piece(text, 0.0)], spoken_s).unheard, ""
 
-    async def _pour(self, synthesis: Synthesis, label: str) -> None:
+    async def _pour(self, synthesis: Synthesis, label: str, *, aligned: bool) -> None:
+        """``aligned``: the engine speaks all of ``label``, and what it tells of its words is of these."""
         resampler: StreamResampler | None = None
         rate = 0
         async for chunk in synthesis:
             if resampler is None or chunk.sample_rate != rate:
                 resampler, rate = StreamResampler(chunk.sample_rate, ANSWER_RATE), chunk.sample_rate
+            onsets = chunk.onsets if aligned else ()
             for part in _parts(resampler, chunk):
                 await self._let_catch_up()
-                self._give(part, label)
-                label = ""
+                self._give(part, label, onsets)
+                label, onsets = "", ()
         if resampler is not None and len(rest := resampler.flush()):
             self._give(rest, label)
 
-    def _give(self, samples: Samples, label: str) -> None:
-        self._emit(samples, label)
+    def _give(self, samples: Samples, label: str, onsets: tuple[WordOnset, ...] = ()) -> None:
+        self._emit(samples, label, onsets)
         self.emitted_s += len(samples) / ANSWER_RATE
 
     async def _let_catch_up(self) -> None:

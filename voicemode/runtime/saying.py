@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from voicemode.audio import AudioChunk
+from voicemode.audio import AudioChunk, WordOnset, join_onsets
 from voicemode.core.chime import listening_chime
 from voicemode.core.heard import Piece, Silence, find_silences, heard_until, seconds_per_letter, snap_back
 from voicemode.core.latency import Mark
@@ -132,10 +132,12 @@ class Saying:
         found = []
         for place in self._placed:
             silences: tuple[Silence, ...] = ()
+            onsets: tuple[WordOnset, ...] = ()
             if place.sound and place.start_s <= played_s:
                 sound = np.concatenate([chunk.samples for chunk in place.sound])
                 silences = find_silences(sound, place.sound[0].sample_rate)
-            found.append(Piece(place.text, place.start_s, place.end_s, silences=silences))
+                onsets = join_onsets(place.sound)
+            found.append(Piece(place.text, place.start_s, place.end_s, onsets, silences))
         return found
 
     def pace(self) -> float:

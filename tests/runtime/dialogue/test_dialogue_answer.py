@@ -9,6 +9,7 @@ import pytest
 
 from tests.runtime.dialogue.engines import Scripted, Voice
 from tests.runtime.dialogue.stage import Talk, quiet, talk, word
+from tests.runtime.tone_words import WordSynthesizer, word_begins
 from voicemode.answers import AnswerDelta, Finished, TextDelta
 from voicemode.dialogue import (
     AnswerAudio,
@@ -23,6 +24,7 @@ from voicemode.dialogue import (
     Usage,
 )
 from voicemode.errors import EndpointError, SpeechFailedError
+from voicemode.runtime.dialogue_parts import ANSWER_RATE
 from voicemode.testing import FakeAnswerer, FakeSynthesizer
 
 LONG = "This is the first sentence of a long answer, and it has a clause. Here is **another** one of about that size. " * 8
@@ -46,6 +48,25 @@ def test_words_and_sound_come_in_order(tmp_path: Path) -> None:
         assert all(len(report.samples) <= 4800 for report in held.of(AnswerAudio))
 
     talk(story, tmp_path, answerer=FakeAnswerer(LONG))
+
+
+def test_an_engine_that_tells_where_its_words_begin_is_passed_on(tmp_path: Path) -> None:
+    """In the words of each stretch and in seconds of its sound."""
+
+    async def story(held: Talk) -> None:
+        held.ask("Hello")
+        await held.answered()
+        begins: dict[str, list[float]] = {}
+        for report in held.of(AnswerAudio):
+            if report.text:
+                stretch, before_s = report.text, 0.0
+            begins.setdefault(stretch, []).extend(before_s + onset.at_s for onset in report.onsets)
+            before_s += len(report.samples) / ANSWER_RATE
+        assert len(begins) > 1
+        for words, times in begins.items():
+            assert times == pytest.approx(word_begins(words, drawls=True), abs=0.02)
+
+    talk(story, tmp_path, answerer=FakeAnswerer(LONG[: len(LONG) // 4]), synthesizer=WordSynthesizer(drawls=True))
 
 
 def test_the_first_clause_is_spoken_while_the_rest_is_still_thought_of(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.realtime.wire_client import sound
+from voicemode.audio import WordOnset
 from voicemode.wire.realtime.formats import WireFormat
 from voicemode.wire.realtime.input_buffer import InputBuffer
 from voicemode.wire.realtime.sound import KeptSound, SpokenWords
@@ -77,6 +78,19 @@ def test_words_that_are_still_being_made_are_told_by_the_pace_of_those_before() 
     again = SpokenWords(spoken.letter_s * 2)
     again.add(sound(500), "five six seven eight")
     assert again.heard(500) == "five"
+
+
+def test_an_engine_that_tells_its_words_is_believed() -> None:
+    """While they are still being made and afterwards, in the second stretch of an answer as in the first."""
+    spoken = SpokenWords()
+    spoken.add(sound(1_000), "one two three")
+    spoken.add(sound(300), "a long day", (WordOnset(0, 0.0), WordOnset(2, 0.1)))
+    spoken.add(sound(900), "", (WordOnset(7, 0.7),))
+    for _ in ("before its end is known", "and after"):
+        assert spoken.heard(1_500) == "one two three a"
+        assert spoken.heard(1_950) == "one two three a long"
+        assert spoken.heard(2_190) == "one two three a long day"
+        spoken.finish()
 
 
 def test_words_that_were_not_begun_were_not_heard() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import espeakng_loader
 
-__all__ = ["SAMPLES_MS", "Espeak", "EspeakError"]
+__all__ = ["SAMPLES_MS", "Espeak", "EspeakError", "Onset"]
+
+Onset: TypeAlias = tuple[int, float]
+"""The first character of a word, counted from 0, and the seconds from the first sample to its beginning."""
 
 SAMPLES_MS = 60
 """Milliseconds of sound per call-back, at most. The library makes no shorter ones."""
@@ -20,8 +23,24 @@ _POS_CHARACTER = 1
 _CHARS_UTF8 = 1
 _PARAMETER_RATE = 1
 _CONTINUE, _ABORT = 0, 1
+_EVENT_LIST_TERMINATED, _EVENT_WORD = 0, 1
 
-_SynthCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+_Events: TypeAlias = "ctypes._Pointer[_Event]"
+_SynthCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class EspeakError(Exception):
@@ -77,13 +96,20 @@ class Espeak:
         only = _Voice(languages=ctypes.cast(language, ctypes.c_void_p))
         return [voice.identifier.decode().removeprefix("!v/") for voice in self._list(ctypes.byref(only))]
 
-    def speak(self, text: str, voice: str, words_per_minute: int, take: Callable[[bytes], bool]) -> None:
-        """Speak plain text; ``take`` gets each stretch of mono PCM and says whether to go on. Raises EspeakError."""
+    def speak(self, text: str, voice: str, words_per_minute: int, take: Callable[[bytes, list[Onset]], bool]) -> None:
+        """Speak plain text. Raises EspeakError.
 
-        def callback(samples: Any, count: int, _events: int | None) -> int:
+        ``take`` gets each stretch of mono PCM, with the words that begin about there, and says whether to go on.
+        """
+        onsets: list[Onset] = []
+
+        def callback(samples: Any, count: int, events: _Events) -> int:
+            onsets.extend(_word_onsets(events))
             if not samples or count <= 0:
                 return _CONTINUE
-            return _CONTINUE if take(ctypes.string_at(samples, count * 2)) else _ABORT
+            told = onsets.copy()
+            onsets.clear()
+            return _CONTINUE if take(ctypes.string_at(samples, count * 2), told) else _ABORT
 
         kept = _SynthCallback(callback)  # the library keeps only the address: this must outlive the call
         self._library.espeak_SetSynthCallback(kept)
@@ -101,6 +127,14 @@ class Espeak:
         while found[len(voices)]:
             voices.append(found[len(voices)].contents)
         return voices
+
+
+def _word_onsets(events: _Events) -> Iterator[Onset]:
+    at = 0
+    while events and (event := events[at]).type != _EVENT_LIST_TERMINATED:
+        if event.type == _EVENT_WORD:
+            yield event.text_position - 1, event.audio_position / 1000
+        at += 1
 
 
 def _languages(address: int) -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from voicemode.engines.workers.espeak_library import Espeak
+from voicemode.engines.workers.espeak_library import Espeak, Onset
 from voicemode.engines.workers.serve import Cancelled, Request, serve
 
 
@@ -16,10 +16,10 @@ def main() -> None:
         return {"voices": espeak.voices(), "variants": espeak.variants(), "sample_rate": espeak.sample_rate}
 
     def synthesize(request: Request) -> dict[str, Any]:
-        def take(pcm: bytes) -> bool:
+        def take(pcm: bytes, onsets: list[Onset]) -> bool:
             if request.cancelled:
                 return False
-            request.reply({"sample_rate": espeak.sample_rate}, pcm)
+            request.reply({"sample_rate": espeak.sample_rate, "onsets": onsets}, pcm)
             return True
 
         espeak.speak(request.header["text"], request.header["voice"], request.header["words_per_minute"], take)

@@ -91,7 +91,7 @@ class Answer:
         if message.spoken is None:
             return
         before_ms = message.spoken.length_ms
-        message.spoken.add(report.samples, report.text)
+        message.spoken.add(report.samples, report.text, report.onsets)
         message.was_heard = False
         if report.text:
             self._state.note(message)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from dataclasses import replace
 
 import numpy as np
 
-from voicemode.audio import Samples
-from voicemode.core.heard import Piece, Silence, find_silences, heard_until, seconds_per_letter
+from voicemode.audio import AudioChunk, Samples, WordOnset, join_onsets
+from voicemode.core.heard import Piece, find_silences, heard_until, seconds_per_letter
 from voicemode.wire.realtime.formats import ANSWER_RATE
 
 __all__ = ["KeptSound", "SpokenWords"]
@@ -24,7 +25,7 @@ class SpokenWords:
         self._letter_s = letter_s
         self._pieces: list[Piece] = []
         self._samples = 0
-        self._open: list[Samples] | None = None
+        self._open: list[AudioChunk] | None = None
         """The sound of the last piece while more of it may come."""
         self._asked: tuple[float, str] | None = None
         """What was asked of it last, and the answer; None where more sound may change that."""
@@ -39,31 +40,29 @@ class SpokenWords:
         ended = [piece for piece in self._pieces if piece.end_s is not None]
         return seconds_per_letter(ended) if ended else self._letter_s
 
-    def add(self, samples: Samples, text: str) -> None:
-        """More sound; ``text`` is what begins with it, "" where the words before go on."""
+    def add(self, samples: Samples, text: str, onsets: tuple[WordOnset, ...] = ()) -> None:
+        """More sound; ``text`` is what begins with it, "" where the words before go on. ``onsets`` as in ``AnswerAudio``."""
         self._asked = None
         if text.strip():
             self.finish()
             self._pieces.append(Piece(text, self._samples / ANSWER_RATE))
             self._open = []
         if self._open is not None:
-            self._open.append(samples)
+            self._open.append(AudioChunk(samples, ANSWER_RATE, onsets))
         self._samples += len(samples)
 
     def finish(self) -> None:
         """The last stretch of words has all its sound. Idempotent."""
         if self._open is None:
             return
-        last = self._pieces[-1]
-        self._pieces[-1] = Piece(last.text, last.start_s, self._samples / ANSWER_RATE, silences=self._silences())
+        self._pieces[-1] = replace(self._last(self._open), end_s=self._samples / ANSWER_RATE)
         self._open = None
 
     def break_off(self) -> None:
         """No more sound comes, and the last stretch of words lacks some of its own. Idempotent."""
         if self._open is None:
             return
-        last = self._pieces[-1]
-        self._pieces[-1] = Piece(last.text, last.start_s, silences=self._silences())
+        self._pieces[-1] = self._last(self._open)
         self._open = None
 
     def heard(self, until_ms: float) -> str:
@@ -78,11 +77,14 @@ class SpokenWords:
     def _heard(self, until_ms: float) -> str:
         pieces = list(self._pieces)
         if self._open is not None:
-            pieces[-1] = Piece(pieces[-1].text, pieces[-1].start_s, silences=self._silences())
+            pieces[-1] = self._last(self._open)
         return heard_until(pieces, until_ms / 1000, letter_s=self._letter_s).heard
 
-    def _silences(self) -> tuple[Silence, ...]:
-        return find_silences(np.concatenate(self._open), ANSWER_RATE) if self._open else ()
+    def _last(self, sound: list[AudioChunk]) -> Piece:
+        """The last stretch of words, as far as its sound has come."""
+        samples = np.concatenate([np.zeros(0, np.int16), *(chunk.samples for chunk in sound)])
+        silences = find_silences(samples, ANSWER_RATE)
+        return replace(self._pieces[-1], onsets=join_onsets(sound), silences=silences)
 
 
 class KeptSound:
