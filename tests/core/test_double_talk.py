@@ -123,6 +123,24 @@ def test_the_beginning_that_passed_before_the_proof_is_recalled(seed: int) -> No
     assert level_db(got - said) < level_db(said) - 3
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_second_hearing_has_every_loud_moment_of_the_first_word(seed: int) -> None:
+    """Also those in which the filter took hardly anything away, as there was hardly an echo, and nothing spoke for anybody."""
+    person = somebody(seed, 0.1 * 0.3 / 2)[: round(1.6 * CAPTURE_RATE)]
+    end = round(SPOKEN_S * CAPTURE_RATE) + len(person)
+    near, far = (sound[:end] for sound in scene(seed, person=somebody(seed, 0.1 * 0.3 / 2)))
+    double_talk = DoubleTalk()
+    silence_where_cancelled(near, far, double_talk=double_talk)
+    *_, heard = double_talk.second_hearing()
+    assert heard is not None
+    assert heard.age == len(heard.sound)
+    heard_again = np.concatenate((np.zeros(end, np.int16), heard.sound))[-end:]
+    word = slice(round(SPOKEN_S * CAPTURE_RATE), round((SPOKEN_S + 0.4) * CAPTURE_RATE))
+    said = np.abs(as_pcm(person)[: word.stop - word.start]).reshape(-1, FRAME).max(axis=1)
+    got = heard_again[word].reshape(-1, FRAME).any(axis=1)
+    assert got[said > 0.1 * said.max()].all()
+
+
 def recalls(double_talk: DoubleTalk, near: Samples, far: Samples, frames: int = 1) -> list[tuple[int, Samples]]:
     """Where each begins, and its sound; of blocks of so many frames."""
     found = []

@@ -50,6 +50,18 @@ def aligned(lag: EchoLag, near: Samples, far: Samples, *, cancelled_db: float = 
 
 
 @settings(max_examples=20, deadline=None)
+@given(place=st.floats(500, 7_000), gain_db=st.integers(-25, 3), seed=st.integers(0, 9))
+def test_the_place_of_the_echo_is_known_between_samples(place: float, gain_db: int, seed: int) -> None:
+    """To a tenth of a sample: how it moves with time tells how fast two clocks part."""
+    far = voice(1.5, seed, level=1_500.0)
+    turned = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * len(far)) * place)
+    near = np.fft.irfft(np.fft.rfft(far, 2 * len(far)) * turned * 10 ** (gain_db / 20))[: len(far)].astype(np.int16)
+    lag = EchoLag()
+    aligned(lag, near, far)
+    assert lag.ahead == pytest.approx(place - ECHO_S * CAPTURE_RATE, abs=0.1)
+
+
+@settings(max_examples=20, deadline=None)
 @given(delay_ms=st.integers(30, 490), gain_db=st.integers(-25, 3), seed=st.integers(0, 9))
 def test_the_echo_comes_thirty_milliseconds_after_what_is_given_out(delay_ms: int, gain_db: int, seed: int) -> None:
     """Whatever the delay up to 0.5 s, and however soft the echo: within half a millisecond."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ class TestTelling:
     def test_words_understood_so_far_are_told_and_kept(self) -> None:
         """The person sees them; the timeline has them too."""
         told: list[TurnEvent] = []
-        log = TurnLog(told.append, CALLED_AT)
+        log = TurnLog(told.append, time.monotonic())
         log.understood("so far")
         assert [event.text for event in told if isinstance(event, Understood)] == ["so far"]
         assert [partial.text for partial in log.timeline.finish(Outcome(status="x"), at=1.0).partials] == ["so far"]

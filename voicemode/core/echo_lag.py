@@ -92,9 +92,9 @@ class EchoLag:
         """The last samples of each; both end at the same instant."""
         self._lag: int | None = None
         """Of the echo behind the far end, in samples; None where it is not known."""
-        self._last: int | None = None
+        self._last: float | None = None
         """What the last measurement found; None where it found nothing."""
-        self._newest = 0
+        self._newest = 0.0
         """The last that two measurements agreed on; it means nothing where the lag is not known."""
         self._delay = 0
         """Samples by which the far end is delayed."""
@@ -149,11 +149,11 @@ class EchoLag:
         return self._delay / CAPTURE_RATE
 
     @property
-    def ahead(self) -> int | None:
+    def ahead(self) -> float | None:
         """By how many samples the far end as it comes in is earlier than 30 ms before its echo; None where none was found.
 
-        By the newest measurement: the far end that is given out is moved only where that differs by more than half a ms, and
-        never to an earlier time than it came in.
+        Between samples too. By the newest measurement: the far end that is given out is moved only where that differs by more
+        than half a ms, and never to an earlier time than it came in.
         """
         return None if self._lag is None else self._newest - _LAG
 
@@ -216,12 +216,12 @@ class EchoLag:
         self._newest = found
         if self._lag is None or abs(found - self._lag) > _SAME:
             self._new = self._lag is None and (self._hint is None or abs(found - self._hint) > 2 * _NEAR_BY)
-            self._lag, self._delay = found, max(found - _LAG, 0)
+            self._lag, self._delay = round(found), max(round(found) - _LAG, 0)
             self._following, self._followed = _FOLLOWING if self._new else _MOST_FOLLOWING, 0
         self._unproven, self._hint = 0, None
         self._loudness = self._near_power / self._far_power
 
-    def _find(self) -> int | None:
+    def _find(self) -> float | None:
         found = None if self._hint is None else self._near(self._hint)
         if found is not None:
             return found
@@ -233,14 +233,14 @@ class EchoLag:
             self._fruitless = 0
         return found
 
-    def _find_near(self, lag: int) -> int | None:
+    def _find_near(self, lag: int) -> float | None:
         found = self._near(lag)
         self._misses = self._misses + 1 if found is None else 0
         if self._misses >= _LOST_AFTER:
             self._lag, self._misses, self._unproven = None, 0, _PATIENCE
         return found
 
-    def _near(self, lag: int) -> int | None:
+    def _near(self, lag: int) -> float | None:
         lowest, highest = max(lag - _NEAR_BY, 0), min(lag + _NEAR_BY, _MOST_LAG)
         # No more of the far end than can be in the window: louder sounds before and after would hide a soft one.
         far = self._far[-_NEAR_WINDOW - highest : len(self._far) - lowest]
@@ -258,8 +258,8 @@ def _power(frame: Samples) -> float:
     return float(wide @ wide)
 
 
-def _peak(near: Samples, far: Samples, clear: float) -> int | None:
-    """The lag at which near resembles far most; None where nothing stands out so clearly.
+def _peak(near: Samples, far: Samples, clear: float) -> float | None:
+    """The lag, between samples too, at which near resembles far most; None where nothing stands out so clearly.
 
     ``far`` is longer than ``near`` by the largest lag there is; the smallest is 0, and then they end together.
     """
@@ -279,7 +279,15 @@ def _peak(near: Samples, far: Samples, clear: float) -> int | None:
     best = int(np.argmax(at_lag))
     if at_lag[best] < clear * math.sqrt(float(likeness @ likeness) / size):
         return None
-    return best
+    return best + _between(at_lag[best - 1 : best + 2])
+
+
+def _between(around: NDArray[np.float32]) -> float:
+    """Where a peak lies beside the middle of three samples, by the parabola through them; 0 at an end of what was looked at."""
+    if len(around) < 3:
+        return 0.0
+    before, peak, after = map(float, around)
+    return (before - after) / (2 * (before - 2 * peak + after))
 
 
 @functools.cache

@@ -6,8 +6,7 @@ partitioned Fourier transform (Enzner and Vary 2006; Kuech, Mabande and Enzner 2
 residual is louder than what the filter does not know yet, so nobody has to tell it when two speak.
 
 Clocks of loudspeaker and microphone are up to 100 ppm apart, 1.6 samples a second, faster than such a filter follows above
-1 kHz. How much of the residual looks like the slope of the echo tells how far it was late; that steers where the far end is
-read, between samples.
+1 kHz. By how much they are (``core.clock_drift``) steers where the far end is read, between samples.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from voicemode.core.clock_drift import ClockDrift
 from voicemode.core.far_end_tap import FRAME, MOST_DELAY, FarEndTap, Floats
 from voicemode.core.likeness import Likeness
 
@@ -72,46 +72,7 @@ _DIVERGED, _DIVERGED_SMOOTHING = 2.0, 0.1
 _FULL = np.float32(0.999)
 """A frame that reaches it is clipped, and teaches nothing linear."""
 
-_RATE_WALK, _LAG_WALK = 1e-5, 1e-3
-"""Samples a frame by which the drift and the lag wander (standard deviations): with ten times as much of the first it was
-16 ppm wrong after 6 s, with this 4 ppm."""
-_MOST_RATE = 0.04
-"""Samples a frame: 250 ppm, more than any sound card."""
-_LIKELY_RATE = 100e-6 * FRAME
-
-
-class _Drift:
-    """Two clocks: how late the echo is now and how much later it gets, as a Kalman filter of two numbers."""
-
-    def __init__(self) -> None:
-        self.rate = 0.0
-        """Samples a frame."""
-        self._lag_var, self._both, self._rate_var = 0.0, 0.0, _LIKELY_RATE**2
-
-    def moved(self) -> None:
-        """The echo is elsewhere, and ``_MISPLACED`` of where it is now looked for; the clocks may be others."""
-        self._lag_var, self._both, self._rate_var = _MISPLACED**2, 0.0, _LIKELY_RATE**2
-
-    def step(self, lateness: float, certainty: float) -> float:
-        """By how many samples to move now; ``certainty`` is 1 over the variance of the measurement, at least 0."""
-        self._lag_var += 2 * self._both + self._rate_var + _LAG_WALK**2
-        self._both += self._rate_var
-        self._rate_var += _RATE_WALK**2
-        move = self.rate
-        if certainty > 0:
-            whole = self._lag_var + 1 / certainty
-            for_lag, for_rate = self._lag_var / whole, self._both / whole
-            move += for_lag * lateness
-            self.rate = min(max(self.rate + for_rate * lateness, -_MOST_RATE), _MOST_RATE)
-            self._rate_var -= for_rate * self._both
-            self._both *= 1 - for_lag
-            self._lag_var *= 1 - for_lag
-        return move
-
-
-_SLOPE = (2j * np.pi * np.arange(_BINS) / _WINDOW).astype(np.complex64)
-_SLOPE[-1] = 0
-_BLUR: Floats = np.minimum((_MISPLACED * np.abs(_SLOPE)) ** 2, 1.0)
+_BLUR: Floats = np.minimum((_MISPLACED * 2 * np.pi * np.arange(_BINS) / _WINDOW) ** 2, 1.0).astype(np.float32)
 """By how much a number of the filter is wrong, relative to its power, where the echo is ``_MISPLACED``."""
 
 
@@ -126,11 +87,12 @@ class Way(Enum):
 
 
 class LinearEcho:
-    """One per microphone. Frames of ``FRAME`` samples of 16 kHz mono, relative to full scale; about 0.17 ms of CPU each."""
+    """One per microphone. Frames of ``FRAME`` samples of 16 kHz mono, relative to full scale; about 0.1 ms of CPU each."""
 
     def __init__(self) -> None:
         self._far = FarEndTap(float(_BEFORE), reach=(_PARTS + _LOOK_BACK) * FRAME)
-        self._delay: int | None = None
+        self._drift = ClockDrift()
+        self._delay: float | None = None
         """By which the far end was read last; None where no echo was known."""
         self._doubtful = 0
         """For how many frames of playback the place has been in doubt; 0 where it is not."""
@@ -142,10 +104,8 @@ class LinearEcho:
         self._spectra: Spectra = np.zeros((_PARTS, _BINS), np.complex64)
         """Of the far end, the newest first."""
         self._powers: Floats = np.zeros((_PARTS, _BINS), np.float32)
-        self._both: Spectra = np.zeros((2, _BINS), np.complex64)
-        """The echo and its slope."""
-        self._padded: Floats = np.zeros((3, _WINDOW), np.float32)
-        """These two and the residual, after a frame of zeros."""
+        self._padded: Floats = np.zeros((2, _WINDOW), np.float32)
+        """The echo and the residual, after a frame of zeros."""
         self._prior: Floats = (_UNKNOWN * _UNKNOWN_FALLS ** np.arange(_PARTS, dtype=np.float32)).astype(np.float32)[:, None]
         self.echo_power: Floats = np.zeros(_BINS, np.float32)
         """Spectrum of the echo that was subtracted from the last frame."""
@@ -164,7 +124,7 @@ class LinearEcho:
         self._noise: Floats = np.zeros(_BINS, np.float32)
         self._next = 0
         """The first of the parts whose turn it is."""
-        self._drift = _Drift()
+        self._drift.jumped()
         self._near_power = self._left_power = 0.0
         self._likeness = Likeness()
 
@@ -176,7 +136,7 @@ class LinearEcho:
     @property
     def drift_ppm(self) -> float:
         """By how much the echo is found to come later with time."""
-        return self._drift.rate / FRAME * 1e6
+        return self._drift.ppm
 
     @property
     def likeness(self) -> Likeness:
@@ -186,6 +146,7 @@ class LinearEcho:
     def rest(self, far: Floats) -> None:
         """A frame in which nothing of the loudspeaker can be heard."""
         self._far.push(far)
+        self._pass_time()
         self._likeness.clear()
         if self._powers.any():
             self._window[:] = 0.0
@@ -210,7 +171,7 @@ class LinearEcho:
             self._far.push(frame)
             self._hear()
 
-    def cancel(self, near: Floats, far: Floats, delay: int | None, *, learns: bool = True) -> tuple[Floats, Way]:
+    def cancel(self, near: Floats, far: Floats, delay: float | None, *, learns: bool = True) -> tuple[Floats, Way]:
         """The microphone's frame without what is known of the echo, and what has become of what was known.
 
         ``delay``: by how many samples ``far`` comes earlier than 30 ms before its echo; None where no echo was found.
@@ -220,41 +181,44 @@ class LinearEcho:
         if not learns:
             self._doubtful = max(self._doubtful, 1)
         self._far.push(far)
+        self._pass_time()
         self._nears[:-1] = self._nears[1:]
         self._nears[-1] = near
         self._hear()
         if not self._powers.any():
-            self._padded[2, FRAME:] = near
+            self._padded[1, FRAME:] = near
             self._likeness.clear()
             self.echo_power, self.doubt_power = np.zeros_like(self.echo_power), np.zeros_like(self.echo_power)
-            self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[2]).astype(np.complex64, copy=False))
-            self._far.move(self._drift.rate)
+            self.residual_power = self.near_power = _power(np.fft.rfft(self._padded[1]).astype(np.complex64, copy=False))
             return near, way
         left, heard = self._subtract(near)
-        echo, slope, residual = heard
-        self.echo_power, slope_power, self.residual_power = _power(heard)
+        echo, residual = heard
+        self.echo_power, self.residual_power = _power(heard)
         self.near_power = _power(echo + residual)
         if self._doubtful or not 0 < np.abs(near).max() < _FULL:
             self._likeness.clear()
             return left, way
-        self._learn(residual, slope, slope_power)
+        self._learn(residual)
         self._likeness.compare(left, self._padded[0, FRAME:])
         return left, way if self._is_sane(near, left) else Way.FORGOTTEN
 
+    def _pass_time(self) -> None:
+        self._drift.tick()
+        self._far.move(self._drift.rate)
+
     def _subtract(self, near: Floats) -> tuple[Floats, Spectra]:
-        """What is left of the frame; spectra of the echo, of its slope, and of what is left."""
-        self._both[0] = (self._filter * self._spectra).sum(axis=0)
-        self._both[1] = self._both[0] * _SLOPE
-        self._padded[:2, FRAME:] = np.fft.irfft(self._both, axis=1)[:, FRAME:]
+        """What is left of the frame; spectra of the echo and of what is left."""
+        self._padded[0, FRAME:] = np.fft.irfft((self._filter * self._spectra).sum(axis=0))[FRAME:]
         left = near - self._padded[0, FRAME:]
-        self._padded[2, FRAME:] = left
+        self._padded[1, FRAME:] = left
         return left, np.fft.rfft(self._padded, axis=1).astype(np.complex64, copy=False)
 
-    def _settle(self, delay: int | None) -> Way:
+    def _settle(self, delay: float | None) -> Way:
         """Read the far end where the echo is now."""
         if delay is None:
             self._delay, self._doubtful = None, 0
             return Way.KEPT
+        self._drift.found(delay)
         if self._delay is not None:
             moved = delay - self._delay
             if abs(moved) <= _ELSEWHERE and not self._doubtful:
@@ -264,12 +228,12 @@ class LinearEcho:
         self._delay, self._doubtful, self._reopened = delay, 0, False
         return Way.KEPT if abs(delay + _BEFORE - self._far.position) <= _ELSEWHERE else self._begin_at(delay)
 
-    def _begin_at(self, delay: int) -> Way:
+    def _begin_at(self, delay: float) -> Way:
         self._far.move(delay + _BEFORE - self._far.position)
         self._forget()
         return Way.FORGOTTEN
 
-    def _move(self, delay: int, moved: int) -> Way:
+    def _move(self, delay: float, moved: float) -> Way:
         """The echo comes so many samples later, or a little more or less, or it does not."""
         self._doubtful += 1
         heard = float(np.vdot(self._nears, self._nears))
@@ -292,7 +256,6 @@ class LinearEcho:
             return Way.KEPT
         self._left_at(place)
         self._likeness.forget()
-        self._drift.moved()
         self._doubt += _power(self._filter) * _BLUR
         return Way.MOVED if abs(place - here) > _ELSEWHERE else Way.KEPT
 
@@ -317,13 +280,12 @@ class LinearEcho:
         self._spectra[0] = np.fft.rfft(self._window)
         self._powers[0] = _power(self._spectra[0])
 
-    def _learn(self, residual: Spectra, slope: Spectra, slope_power: Floats) -> None:
+    def _learn(self, residual: Spectra) -> None:
         self._noise += _SMOOTHING * (self.residual_power - self._noise)
         noise = np.maximum(self._noise, self.residual_power)
         doubt = self._powers * self._doubt
         expected = self.doubt_power = doubt.sum(axis=0)
         gain = self._doubt / (expected + noise + _TINY)
-        self._follow(residual, slope, slope_power, 2 * noise + expected + _TINY)
         step = np.conj(self._spectra)
         step *= residual
         step.real *= gain  # the two apart: half of what a product of complex and real numbers takes
@@ -342,15 +304,6 @@ class LinearEcho:
         parts[:] = np.fft.rfft(taps, axis=1)
         doubt += _FORGET * (_power(parts) - doubt)
         self._next = (self._next + 1) % _TURNS
-
-    def _follow(self, residual: Spectra, slope: Spectra, slope_power: Floats, variance: Floats) -> None:
-        weight = 1 / variance
-        certainty = float(slope_power @ weight)
-        if certainty <= 0:
-            self._far.move(self._drift.step(0.0, 0.0))
-            return
-        likeness = float((slope.real * residual.real + slope.imag * residual.imag) @ weight)
-        self._far.move(self._drift.step(-likeness / certainty, certainty))
 
     def _is_sane(self, near: Floats, left: Floats) -> bool:
         self._near_power += _DIVERGED_SMOOTHING * (float(near @ near) - self._near_power)
