@@ -168,6 +168,7 @@ def summary(planned: Sequence[Trial], outcomes: Sequence[Outcome]) -> dict[str, 
         "nobody": {
             "minutes": round(sum(each.seconds for each in nobody) / 60, 1),
             "self_interruptions": sum(each.false_stop for each in outcomes),
+            "self_interruptions_per_hour": _per_hour(nobody),
             "pauses": sum(each.pauses for each in nobody),
             "ducks": sum(each.ducks for each in nobody),
         },
@@ -178,6 +179,12 @@ def summary(planned: Sequence[Trial], outcomes: Sequence[Outcome]) -> dict[str, 
         "frame_p99_ms": round(1000 * float(np.quantile(frames, 0.99)), 2),
     }
     return report | {"bars": _bars(report), "trials": [_row(*each) for each in zip(planned, outcomes, strict=True)]}
+
+
+def _per_hour(nobody: Sequence[Outcome]) -> float | None:
+    """Self-interruptions where nobody was there; None where that was never so."""
+    hours = sum(each.seconds for each in nobody) / 3600
+    return round(sum(each.false_stop for each in nobody) / hours, 2) if hours else None
 
 
 def _of(kind: Kind, outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -38,7 +38,7 @@ from voicemode.engines.choose_scorer import SMART_TURN_MODEL
 from voicemode.settings import Settings
 from voicemode.supervise.models import Models
 
-__all__ = ["Measured", "main", "place_model", "ratio", "stage_errors_ms", "stage_sum_ms"]
+__all__ = ["Measured", "main", "place_model", "ratio", "stage_errors_ms", "stage_sum_ms", "stage_sums_ms", "stages_off"]
 
 _ROOT = Path(__file__).parents[1]
 _MESSAGE = "Go on."
@@ -101,6 +101,18 @@ def stage_sum_ms(turn: Measured) -> float | None:
     stages = [turn.own_ms.get(name) for name in ("ttfa", "speaking", "listening", "response")]
     known = [stage for stage in stages if stage is not None]
     return float(sum(known)) if len(known) == len(stages) else None
+
+
+def stage_sums_ms(turns: Sequence[Measured]) -> list[tuple[float, float]]:
+    """Of the turns that were not cut off: the call as the client saw it, and the sum of its stages."""
+    sums = [(turn.total_ms, stage_sum_ms(turn)) for turn in turns if not turn.cut]
+    return [(seen, summed) for seen, summed in sums if summed is not None]
+
+
+def stages_off(turns: Sequence[Measured]) -> float:
+    """By what share of the call the sum of its stages is off, in the median; NaN where no turn has one."""
+    sums = stage_sums_ms(turns)
+    return statistics.median(abs(summed - seen) / seen for seen, summed in sums) if sums else math.nan
 
 
 class _TurnFailedError(RuntimeError):
@@ -251,11 +263,8 @@ def _stages(turns: Sequence[Measured]) -> Table:
         if not turn.cut:
             for name, error in stage_errors_ms(turn).items():
                 by_stage.setdefault(name, []).append((turn.sound_ms[name], error))
-            summed = stage_sum_ms(turn)
-            if summed is not None:
-                by_stage.setdefault("ttfa + speaking + listening + response", []).append(
-                    (turn.total_ms, summed - turn.total_ms)
-                )
+    sums = [(seen, summed - seen) for seen, summed in stage_sums_ms(turns)]
+    by_stage |= {"ttfa + speaking + listening + response": sums} if sums else {}
     for name, found in by_stage.items():
         errors = [error for _, error in found]
         shares = [abs(error) / max(by_sound, 1.0) for by_sound, error in found]
@@ -270,13 +279,22 @@ def _stages(turns: Sequence[Measured]) -> Table:
     return table
 
 
+def _plot(turns: Sequence[Measured], path: Path) -> None:
+    from bench.turn_latency_plot import draw  # matplotlib is asked for with it
+
+    chosen = [turn for turn in turns if not turn.pause_s and not turn.cut]
+    latencies = {rule: [turn.response_ms for turn in chosen if turn.rule == rule] for rule in _VARIABLES}
+    draw(latencies, stage_sums_ms(turns), _STAGES_BAR, path)
+
+
 def main() -> int:
-    """Exit status 0; 1 where the bar of the latency or a halting sentence is missed; 69 where no sound card can be made."""
+    """Exit status 0; 1 where the bar of the latency, of the stages or a halting sentence is missed; 69 without a sound card."""
     parser = argparse.ArgumentParser(prog="python -m bench.turn_latency", description=__doc__)
     parser.add_argument("-n", type=int, default=1, help="repetitions of each clip (default 1)")
     parser.add_argument("--clips", type=Path, default=_ROOT / "tests/clips", help="WAV files with a manifest.json")
     parser.add_argument("--model", type=Path, metavar="FILE", help="smart-turn's ONNX file; without it prosody judges")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every turn there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="a PNG; needs matplotlib (extra 'plot')")
     arguments = parser.parse_args()
     reason = available()
     if reason is not None:
@@ -294,7 +312,9 @@ def main() -> int:
     if arguments.json is not None:
         rows = [asdict(turn) for turn in turns]
         arguments.json.write_text(json.dumps({"turns": rows, "problems": problems}, indent=1) + "\n", "utf-8")
-    missed = not ratio(turns) <= _BAR or any(turn.cut_at_halt for turn in turns)
+    if arguments.plot is not None:
+        _plot(turns, arguments.plot)
+    missed = not ratio(turns) <= _BAR or not stages_off(turns) <= _STAGES_BAR or any(turn.cut_at_halt for turn in turns)
     return int(bool(problems) or missed)
 
 

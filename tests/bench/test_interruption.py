@@ -77,9 +77,22 @@ def test_a_run_without_a_mistake_keeps_every_bar() -> None:
     """The figures are those of the outcomes."""
     report = summary(planned(), [outcome(each) for each in planned()])
     assert report["interruptions"]["+0 dB"]["duck_or_stop"] == {"median": 200, "p90": 200}
-    assert report["nobody"] == {"minutes": 3.0, "self_interruptions": 0, "pauses": 0, "ducks": 0}
+    counted = {"self_interruptions": 0, "self_interruptions_per_hour": 0.0, "pauses": 0, "ducks": 0}
+    assert report["nobody"] == {"minutes": 3.0, **counted}
     assert report["cpu_percent"] == pytest.approx(5.0)
     assert all(bar["kept"] for bar in report["bars"].values())
+
+
+def test_self_interruptions_are_counted_by_the_hour_of_those_who_were_alone() -> None:
+    """One in three minutes; where nobody was left alone there is no such figure."""
+    results = [
+        replace(outcome(each), false_stop=each.said.kind == "nobody" and at % 3 == 0) for at, each in enumerate(planned())
+    ]
+    alone = sum(each.false_stop for each in results)
+    assert summary(planned(), results)["nobody"]["self_interruptions_per_hour"] == pytest.approx(20 * alone)
+    somebody = [(trial, each) for trial, each in zip(planned(), results, strict=True) if each.kind != "nobody"]
+    report = summary([trial for trial, _ in somebody], [each for _, each in somebody])
+    assert report["nobody"]["self_interruptions_per_hour"] is None
 
 
 def test_an_interruption_that_was_missed_counts_as_later_than_all_others() -> None:

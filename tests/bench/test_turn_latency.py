@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from bench.turn_latency import Measured, ratio, stage_errors_ms, stage_sum_ms
+from bench.turn_latency import Measured, ratio, stage_errors_ms, stage_sum_ms, stage_sums_ms, stages_off
 
 TURN = Measured(
     rule="default policy",
@@ -60,6 +61,22 @@ def test_the_stages_that_follow_one_another_are_summed() -> None:
     """What lies inside another is left out; without one of them there is no sum."""
     assert stage_sum_ms(TURN) == 1990.0
     assert stage_sum_ms(replace(TURN, own_ms={"response": 540})) is None
+
+
+def test_how_far_the_stages_are_off_is_told_in_the_median_of_the_calls() -> None:
+    """Of those that nobody was cut off in; without one there is no figure, and no bar is kept."""
+    slow = replace(TURN, total_ms=1_000.0)
+    assert stages_off([TURN, TURN, slow, replace(slow, response_ms=-1.0)]) == pytest.approx(0.005)
+    assert math.isnan(stages_off([replace(TURN, own_ms={})]))
+
+
+def test_a_picture_is_drawn(tmp_path: Path) -> None:
+    """Of each turn, also where one rule has none."""
+    pytest.importorskip("matplotlib")
+    from bench.turn_latency_plot import draw
+
+    draw({"ours": [500.0, 480.0], "plain": []}, stage_sums_ms([TURN]), 0.05, tmp_path / "latency.png")
+    assert (tmp_path / "latency.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_only_who_was_cut_off_in_the_pause_that_was_put_in_was_cut_off_there() -> None:
