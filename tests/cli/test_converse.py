@@ -11,6 +11,7 @@ import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.running import CommandLine
@@ -82,6 +83,21 @@ def test_whether_one_may_interrupt_is_an_option(command: CommandLine, stub: Spee
     """Where nothing plays aloud, as into a file, it changes nothing."""
     ended = command("converse", "Hello?", option, "--in", str(CLIP), "--out", str(tmp_path / "r.wav"), **endpoints(stub))
     assert (ended.returncode, ended.stdout) == (0, f"{WORDS}\n")
+
+
+def test_a_microphone_that_is_too_loud_is_said_to_be(command: CommandLine, stub: SpeechStub, tmp_path: Path) -> None:
+    """Words may be wrong then; beside them, and as a fact for scripts. An ordinary one is not said to be."""
+    with wave.open(str(CLIP)) as file:
+        layout, sound = file.getparams(), np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    loud = tmp_path / "loud.wav"
+    with wave.open(str(loud), "wb") as file:
+        file.setparams(layout)
+        file.writeframes(np.clip(sound.astype(np.int32) * 40, -32_768, 32_767).astype("<i2").tobytes())
+    for question, clipped in ((loud, True), (CLIP, False)):
+        arguments = ["converse", "Hello?", "--in", str(question), "--out", str(tmp_path / "r.wav")]
+        ended = command(*arguments, **endpoints(stub))
+        assert (ended.stdout, "too loud" in ended.stderr) == (f"{WORDS}\n", clipped)
+        assert command.json(*arguments, **endpoints(stub))["clipped"] is clipped
 
 
 def test_no_wait_only_speaks(command: CommandLine, stub: SpeechStub, tmp_path: Path) -> None:

@@ -190,6 +190,8 @@ def _remark(answer: TurnResult | None) -> int:
         screen.print(f"Tried before: {printable(failure)}", style="dim", soft_wrap=True)
     if answer is not None and answer.cloud:
         screen.print(f"Sent to another machine: {printable(', '.join(answer.cloud))}", style="dim", soft_wrap=True)
+    if answer is not None and answer.clipped:
+        screen.print("The microphone was too loud, and its sound is cut off: turn its level down.", style="yellow")
     if answer is None or answer.status is Status.NO_SPEECH:
         made_sound = answer is not None and answer.stt
         screen.print("There was a sound, but no words were recognised." if made_sound else "Nobody spoke.")
@@ -213,6 +215,7 @@ def _facts(answer: TurnResult | None) -> dict[str, Any]:
         "text": answer.text,
         "confidence": answer.confidence,
         "ended_by": answer.ended_by,
+        "clipped": answer.clipped,
         "heard": answer.heard,
         "unheard": answer.unheard,
         "engines": {"tts": answer.tts, "stt": answer.stt, "vad": answer.vad, "scorer": answer.scorer},

@@ -297,7 +297,8 @@ def _sentence(result: TurnResult) -> str:
                 f"{better}{_CLIPPED if result.clipped else ''}{_unheard(result)}"
             )
         case Status.NO_SPEECH if result.stt:
-            return f"Someone made a sound, but no words were recognised. Ask again.{_unheard(result)}"
+            clipped = _CLIPPED if result.clipped else ""
+            return f"Someone made a sound, but no words were recognised. Ask again.{clipped}{_unheard(result)}"
         case Status.NO_SPEECH:
             return f"Nobody spoke. The microphone works; the person may be away.{_unheard(result)}"
         case _:
