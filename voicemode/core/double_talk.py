@@ -68,8 +68,8 @@ _HARDLY = 0.3
 somebody 6 dB under it speaks at the same time."""
 _BEYOND = 2.0
 """In power, what is left over what the filter has left of such an echo so far and does not know yet: most of it is no echo, and
-there was little to take away. Of the first words of 256 voices 6 dB under the echo 251 were kept without, 254 with; with 8 as
-many as without, with 4 no more."""
+there was little to take away. Of the first words of 255 voices 6 dB under the echo 250 were kept without and 253 with (the
+drift of the clocks known as badly as before); in 192 of them 4 kept as many as 2, and 8 as many as none."""
 _PITCH_FRAMES = 5
 """What that takes: 50 ms, two periods of the lowest voice and a little more."""
 _PROVEN_FRAMES = 30
