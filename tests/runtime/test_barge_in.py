@@ -65,7 +65,7 @@ class TestWords:
         assert speaker.ducked[0] == DUCK_DB
         assert speaker.paused_at[0] == pytest.approx(3.0, abs=0.15)
         assert speaker.resumed_at == []
-        assert speaker.played_s == speaker.paused_at[0]
+        assert speaker.mark() == round(speaker.paused_at[0] * CAPTURE_RATE)
 
     def test_a_short_word_that_is_no_backchannel_stops_it_too(self, tmp_path: Path) -> None:
         """It is found out from its transcript."""
